@@ -1,0 +1,130 @@
+"""The JSON of each answer, with the keys the live API sends and types the vendor's OpenAPI names.
+
+A list's rows are cached as text on their address, because a page of 200 is the hot path.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .world import Address, Network, Organization, World
+
+LONDON = {
+    "id": "loc_UUhPmoCbpic6UX0Y",
+    "name": "London",
+    "permalink": "uk-lon-01",
+    "country": {
+        "id": "ctry_6AO9tYYugvTGnd5b",
+        "name": "United Kingdom",
+        "iso_code2": "GB",
+        "iso_code3": "GBR",
+        "time_zone": "Europe/London",
+        "eu": False,
+    },
+}
+
+
+def dump(body: Any) -> str:
+    """Compact JSON, with letters of every alphabet as they are."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def row(address: Address) -> str:
+    """One address of a list: no label, network or name of what it is allocated to [doc]."""
+    if address.row is None:
+        resource = address.resource
+        address.row = dump(
+            {
+                "id": address.id,
+                "address": address.address,
+                "reverse_dns": address.reverse_dns,
+                "vip": address.vip,
+                "allocation_id": resource.id if resource else None,
+                "allocation_type": resource.type if resource else None,
+            }
+        )
+    return address.row
+
+
+def network(network: Network, *, older: bool) -> dict[str, Any]:
+    """`default` is missing in answers from before 2026 [seen]."""
+    body: dict[str, Any] = {
+        "id": network.id,
+        "name": network.name,
+        "permalink": network.permalink,
+    }
+    if not older:
+        body["default"] = True
+    body["data_center"] = LONDON
+    return body
+
+
+def subnet(address: Address) -> dict[str, Any]:
+    if address.version == 4:
+        first, second, third, _ = address.address.split(".")
+        base = int(third) & ~3
+        start, gateway = f"{first}.{second}.{base}.0", f"{first}.{second}.{base + 3}.254"
+    else:
+        start, gateway = "2001:db8:500::", "2001:db8:500:ffff:ffff:ffff:ffff:ffff"
+    return {
+        "id": address.subnet_id,
+        "address": start,
+        "gateway": gateway,
+        "mask": address.mask,
+        "billable": address.version == 4,
+        "version": address.version,
+    }
+
+
+def ip_address(world: World, address: Address) -> dict[str, Any]:
+    """An address in full; `subnet` is missing in answers from before 2026 [seen]."""
+    body: dict[str, Any] = {
+        "id": address.id,
+        "address": address.address,
+        "reverse_dns": address.reverse_dns,
+        "vip": address.vip,
+        "label": address.label,
+        "address_with_mask": f"{address.address}/{address.mask}",
+        "network": network(world.network, older=address.older),
+    }
+    if not address.older:
+        body["subnet"] = subnet(address)
+    body["allocation_id"] = address.resource.id if address.resource else None
+    body["allocation_type"] = address.resource.type if address.resource else None
+    return body
+
+
+def allocation(address: Address) -> dict[str, Any] | None:
+    """`{"type", "value"}` as every recording has it, or flat as the reference shows it."""
+    if address.resource is None:
+        return None
+    value = {"id": address.resource.id, "name": address.resource.name}
+    return value if address.flat_allocation else {"type": address.resource.type, "value": value}
+
+
+def organization(organization: Organization) -> dict[str, Any]:
+    return {
+        "id": organization.id,
+        "name": organization.name,
+        "sub_domain": organization.sub_domain,
+        "infrastructure_domain": organization.infrastructure_domain,
+        "created_at": organization.created_at,
+        "activated_at": organization.activated_at,
+        "suspended": organization.suspended,
+        "managed": False,
+    }
+
+
+def organization_part(organization: Organization) -> dict[str, Any]:
+    """The three keys `GET /users/current` has of an organization [doc]."""
+    return {
+        "id": organization.id,
+        "name": organization.name,
+        "sub_domain": organization.sub_domain,
+    }
+
+
+def page(world: World, serials: list[int], pagination: dict[str, Any]) -> str:
+    rows = ",".join([row(world.addresses[serial]) for serial in serials])
+    return f'{{"pagination":{dump(pagination)},"ip_addresses":[{rows}]}}'

@@ -1,0 +1,223 @@
+"""The wire: asyncio and h11, one connection an object, faults where only a transport can do them.
+
+A call without fault or latency is answered within `data_received`, without a task; that is what
+keeps the sandbox quick. Any other runs as a task that a client's leaving does not cancel, so that
+a late request still lands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import struct
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from urllib.parse import unquote
+
+import h11
+
+from .api import Exchange
+from .arguments import Request
+from .control import PREFIX, control
+from .engine import Engine
+from .faults import Reply, Rule, dress
+from .state import Entry
+
+RESETS = frozenset({"reset_before", "reset_after"})
+REASONS = {each.value: each.phrase.encode() for each in HTTPStatus}
+Headers = list[tuple[str, str]]
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection; requests on it are answered one after another."""
+
+    def __init__(self, engine: Engine, open_ones: set[Connection]) -> None:
+        self.engine = engine
+        self.open_ones = open_ones
+        self.wire = h11.Connection(h11.SERVER)
+        self.transport: asyncio.Transport | None = None
+        self.head: h11.Request | None = None
+        self.body = b""
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        self.open_ones.add(self)
+        peer = transport.get_extra_info("socket")
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.transport = None
+        self.open_ones.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.wire.receive_data(data)
+        self.read()
+
+    def eof_received(self) -> None:
+        """A client that half-closes is treated as gone; `None` lets asyncio close."""
+
+    def read(self) -> None:
+        """Take events off the wire until a request is whole or more bytes are needed."""
+        while self.transport is not None:
+            try:
+                event = self.wire.next_event()
+            except h11.RemoteProtocolError as error:
+                self.refuse(error.error_status_hint)
+                return
+            if isinstance(event, h11.Request):
+                self.head, self.body = event, b""
+                self.go_on_if_asked()
+            elif isinstance(event, h11.Data):
+                self.body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                self.begin()
+            else:
+                return
+
+    def go_on_if_asked(self) -> None:
+        if self.wire.they_are_waiting_for_100_continue:
+            self.push(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def begin(self) -> None:
+        request = self.request()
+        if request.path.startswith(PREFIX):
+            status, content_type, body = control(self.engine, request)
+            self.send(status, [("Content-Type", content_type)], body.encode())
+            return
+        exchange, entry, rule = self.engine.receive(request)
+        if rule is None and not self.engine.options.latency_ms:
+            self.reply(Reply(self.engine.act(exchange, entry)), entry)
+            return
+        task = asyncio.get_running_loop().create_task(self.later(exchange, entry, rule))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def request(self) -> Request:
+        assert self.head is not None  # noqa: S101 - h11 ends no message it has not begun
+        path, _, query = self.head.target.decode("latin-1").partition("?")
+        made = Request(self.head.method.decode(), unquote(path), query, body=self.body)
+        for name, value in self.head.headers:
+            if name == b"authorization":
+                scheme, _, secret = value.decode("latin-1").partition(" ")
+                made.token = secret.strip() if scheme.lower() == "bearer" else None
+            elif name == b"content-type":
+                made.content_type = value.decode("latin-1").lower()
+        if self.transport is not None:
+            made.peer = self.transport.get_extra_info("peername")[0]
+        return made
+
+    async def later(self, exchange: Exchange, entry: Entry, rule: Rule | None) -> None:
+        """Answer after the latency, and the way `rule` says. A reset world ends it."""
+        before = after = 0.0
+        if rule is not None:
+            before, after = (rule.seconds, 0.0) if rule.acts_at == "end" else (0.0, rule.seconds)
+        world = self.engine.state.world
+        await asyncio.sleep(self.engine.options.latency_ms / 1000 + before)
+        if world is not self.engine.state.world:
+            self.abort()
+            return
+        if rule is None or rule.acts:
+            answer = self.engine.act(exchange, entry)
+        else:
+            answer = self.engine.blank(exchange)
+        if after:
+            await asyncio.sleep(after)
+        if rule is not None and rule.kind in RESETS:
+            self.abort()
+        elif rule is None or rule.kind != "no_answer":
+            self.reply(dress(rule, answer) if rule else Reply(answer), entry)
+            self.read()
+
+    def reply(self, reply: Reply, entry: Entry) -> None:
+        """Send an answer with the live API's headers, if there is still somebody to send it to."""
+        if self.transport is None:
+            return
+        body = reply.answer.body.encode()
+        headers: Headers = [("Content-Type", reply.content_type), *reply.headers]
+        if reply.katapult:
+            headers += katapult_headers(reply, entry.request_id, body)
+        self.engine.state.answered(entry, reply.answer.status, reply.answer.code)
+        self.send(reply.answer.status, headers, body, cut=reply.cut)
+
+    def send(self, status: int, headers: Headers, body: bytes, *, cut: bool = False) -> None:
+        """One answer in one write. `cut` closes halfway through the body."""
+        if self.transport is None:
+            return
+        lines = [("Date", today(int(time.time()))), *headers, ("Content-Length", str(len(body)))]
+        data = (
+            self.wire.send(
+                h11.Response(status_code=status, headers=lines, reason=REASONS.get(status, b""))
+            )
+            or b""
+        )
+        if self.head is not None and self.head.method != b"HEAD" and status not in {204, 304}:
+            data += self.wire.send(h11.Data(data=body[: len(body) // 2] if cut else body)) or b""
+        if cut:
+            self.transport.write(data)
+            self.transport.close()
+            return
+        data += self.wire.send(h11.EndOfMessage()) or b""
+        self.transport.write(data)
+        if self.wire.our_state is h11.DONE and self.wire.their_state is h11.DONE:
+            self.wire.start_next_cycle()
+        else:
+            self.transport.close()
+
+    def push(self, event: h11.InformationalResponse) -> None:
+        if self.transport is not None:
+            self.transport.write(self.wire.send(event) or b"")
+
+    def refuse(self, status: int) -> None:
+        """What is no HTTP gets a bare status, and no more."""
+        if self.transport is None:
+            return
+        if self.wire.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            headers = [("Content-Length", "0"), ("Connection", "close")]
+            answer = h11.Response(status_code=status, headers=headers)
+            self.transport.write(self.wire.send(answer) or b"")
+        self.transport.close()
+
+    def stop(self) -> None:
+        """Close, and drop what was still to happen."""
+        for task in list(self.tasks):
+            task.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def abort(self) -> None:
+        """Reset the connection: the client sees no orderly end."""
+        if self.transport is None:
+            return
+        linger = struct.pack("ii", 1, 0)  # on, for 0 seconds: close with RST
+        peer = self.transport.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.transport.abort()
+
+
+@lru_cache(maxsize=2)
+def today(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def katapult_headers(reply: Reply, request_id: str, body: bytes) -> Headers:
+    """As recorded: caching and a weak ETag on success, none and a schema on errors [seen]."""
+    answer = reply.answer
+    headers: Headers = [("X-Request-Id", request_id)]
+    if answer.status < 300:
+        digest = hashlib.sha256(body).hexdigest()[:32]
+        headers += [
+            ("Cache-Control", "max-age=0, private, must-revalidate"),
+            ("ETag", f'W/"{digest}"'),
+        ]
+    else:
+        headers += [("Cache-Control", "no-cache"), ("X-Api-Schema", "json-error")]
+    if answer.status != 500 and answer.permitted is not None:
+        headers += [
+            ("X-Ratelimit-Permitted", str(answer.permitted)),
+            ("X-Ratelimit-Remaining", str(answer.remaining)),
+        ]
+    return headers
