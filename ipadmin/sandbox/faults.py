@@ -69,6 +69,9 @@ class Rule:
             raise ValueError(f"no call {self.call!r}; there are {', '.join(sorted(calls))}")
         if self.kind == "error" and self.code not in CODES:
             raise ValueError(f"no documented error {self.code!r}; use unknown_code for others")
+        for name in ("times", "skip", "probability", "seconds", "retry_after"):
+            if not isinstance(getattr(self, name) or 0, int | float):
+                raise TypeError(f"{name} is a number")
         if self.acts_at not in {"start", "end"}:
             raise ValueError("acts_at is start or end")
         if self.status is not None and not 200 <= self.status <= 599:

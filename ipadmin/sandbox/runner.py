@@ -31,7 +31,7 @@ class Site:
         """Raises SandboxError for faults or a state file that cannot be used."""
         try:
             self.engine = Engine(options)
-        except (StateError, ValueError) as error:
+        except (StateError, ValueError, TypeError) as error:
             raise SandboxError(str(error)) from error
         self.connections: set[Connection] = set()
         self.url = ""
@@ -47,7 +47,7 @@ class Site:
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             why = "is already taken" if taken else f"cannot be opened: {error.strerror}"
-            raise SandboxError(f"Port {port} on {host} {why}") from error
+            raise SandboxError(f"Port {port} on {host} {why}.") from error
         self.url = f"http://{host}:{self.server.sockets[0].getsockname()[1]}"
 
     def close(self) -> None:

@@ -148,7 +148,12 @@ class Builder:
 
 def build(seed: int, addresses: int) -> World:
     """A world of `addresses` addresses: three quarters in the first organization, the rest in the
-    second. The three organizations behind them own none and are only for special tokens."""
+    second. The three organizations behind them own none and are only for special tokens.
+
+    Raises ValueError for a number of addresses that is none.
+    """
+    if not isinstance(addresses, int) or addresses < 0:
+        raise ValueError("addresses is a number of 0 or more")
     builder = Builder(random.Random(seed))  # noqa: S311 - a repeatable world, no secret
     first = builder.organization("Northwind Hosting", "northwind")
     second = builder.organization("Harbour Labs", "harbour-labs")

@@ -66,6 +66,7 @@ class State:
             self.world = build(seed, addresses)
         for line in lines:
             self._replay(line)
+        self._by_id.clear()
         if path is not None:
             try:
                 self._journal = path.open("ab", buffering=0)
@@ -76,8 +77,8 @@ class State:
 
     def reset(self, seed: int, addresses: int) -> None:
         """A fresh world and an empty ledger."""
-        self.seed, self.addresses = seed, addresses
         self.world = build(seed, addresses)
+        self.seed, self.addresses = seed, addresses
         self.ledger = []
         if self._journal is not None:
             self._journal.truncate(0)
@@ -143,7 +144,6 @@ class State:
             self.world.apply(event["change"])
             if made_by := self._by_id.get(event["request_id"]):
                 made_by.acted, made_by.acted_at = True, event["at"]
-        elif "answer" in event:
-            entry = self._by_id[event["request_id"]]
+        elif answered := self._by_id.get(event["request_id"]):
             for name, value in event["answer"].items():
-                setattr(entry, name, value)
+                setattr(answered, name, value)

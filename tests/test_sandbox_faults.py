@@ -1,0 +1,230 @@
+"""Each way a call can go wrong, whether it took effect, and what the client gets to see."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from ipadmin.sandbox import Sandbox
+from ipadmin.sandbox.errors import CODES
+from tests.sandbox_client import Caller, code, some
+
+
+@pytest.fixture(scope="module")
+def _shared() -> Iterator[Sandbox]:
+    with Sandbox(token="t", rate_limit=100_000) as box:
+        yield box
+
+
+@pytest.fixture
+def box(_shared: Sandbox) -> Sandbox:
+    _shared.reset()
+    return _shared
+
+
+@pytest.fixture
+def api(box: Sandbox) -> Iterator[Caller]:
+    with Caller(box) as api:
+        yield api
+
+
+@pytest.fixture
+def impatient(box: Sandbox) -> Iterator[Caller]:
+    with Caller(box, timeout=0.2) as impatient:
+        yield impatient
+
+
+def until(true: Callable[[], bool], seconds: float = 3) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.01)
+
+
+def allocated(box: Sandbox, ip_address: str) -> bool:
+    world = box.world()["ip_addresses"]
+    return any(each["allocation_id"] for each in world if each["id"] == ip_address)
+
+
+@pytest.mark.parametrize("acts", [True, False])
+def test_no_answer(box: Sandbox, impatient: Caller, acts: bool) -> None:
+    box.set_faults([{"call": "unallocate", "kind": "no_answer", "acts": acts}])
+    address = some(box)["id"]
+    with pytest.raises(httpx.ReadTimeout):
+        impatient.unallocate(address)
+    assert allocated(box, address) is not acts
+    (entry,) = box.ledger("unallocate")
+    assert (entry["acted"], entry["status"], entry["fault"]) == (acts, None, "no_answer")
+
+
+@pytest.mark.parametrize(("kind", "acts"), [("reset_before", False), ("reset_after", True)])
+def test_a_connection_reset(box: Sandbox, api: Caller, kind: str, acts: bool) -> None:
+    box.set_faults([{"call": "unallocate", "kind": kind}])
+    address = some(box)["id"]
+    with pytest.raises(httpx.ReadError):
+        api.unallocate(address)
+    assert allocated(box, address) is not acts
+    assert box.ledger("unallocate")[0]["acted"] is acts
+
+
+def test_a_delay_is_waited(box: Sandbox, api: Caller) -> None:
+    box.set_faults([{"call": "get", "kind": "delay", "seconds": 0.1}])
+    start = time.monotonic()
+    assert api.read(some(box)["id"])["allocation"]
+    assert time.monotonic() - start >= 0.1
+
+
+def test_a_late_request_still_lands(box: Sandbox, impatient: Caller) -> None:
+    box.set_faults([{"call": "unallocate", "kind": "delay", "seconds": 0.6}])
+    address = some(box)["id"]
+    with pytest.raises(httpx.ReadTimeout):
+        impatient.unallocate(address)
+    assert allocated(box, address)
+    until(lambda: not allocated(box, address))
+    assert box.ledger("unallocate")[0]["acted"]
+
+
+def test_a_call_may_act_at_once_and_answer_late(box: Sandbox, impatient: Caller) -> None:
+    fault = {"call": "unallocate", "kind": "delay", "seconds": 2, "acts_at": "start"}
+    box.set_faults([fault])
+    address = some(box)["id"]
+    with pytest.raises(httpx.ReadTimeout):
+        impatient.unallocate(address)
+    assert not allocated(box, address)
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "acts"),
+    [
+        ({"kind": "status"}, 500, False),
+        ({"kind": "status", "status": 503, "acts": True}, 503, True),
+        ({"kind": "status", "status": 502}, 502, False),
+        ({"kind": "html"}, 502, False),
+        ({"kind": "html", "status": 200, "acts": True}, 200, True),
+        ({"kind": "empty"}, 200, True),
+        ({"kind": "redirect"}, 302, False),
+        ({"kind": "unknown_code"}, 422, False),
+        ({"kind": "rate_limit"}, 429, False),
+        ({"kind": "flat"}, 200, True),
+    ],
+)
+def test_an_answer_of_another_kind(
+    box: Sandbox, api: Caller, rule: dict[str, Any], status: int, acts: bool
+) -> None:
+    box.set_faults([{"call": "unallocate", **rule}])
+    address = some(box)["id"]
+    assert api.unallocate(address).status_code == status
+    assert allocated(box, address) is not acts
+
+
+def test_what_each_kind_says(box: Sandbox, api: Caller) -> None:
+    def answer(**rule: Any) -> httpx.Response:
+        box.set_faults([rule])
+        return api.get("/organizations")
+
+    assert answer(kind="html").headers["Content-Type"].startswith("text/html")
+    assert "X-Request-Id" not in answer(kind="html").headers
+    assert answer(kind="empty").content == b""
+    assert answer(kind="redirect").headers["Location"] == "/core/v1/redirected"
+    assert code(answer(kind="unknown_code", code="brand_new")) == "brand_new"
+    limited = answer(kind="rate_limit", retry_after=30)
+    assert (limited.headers["Retry-After"], limited.headers["X-Ratelimit-Remaining"]) == ("30", "0")
+    crash = answer(kind="status", status=500)
+    assert crash.json()["error"]["description"] is None
+    assert "X-Ratelimit-Remaining" not in crash.headers
+
+
+def test_a_truncated_answer(box: Sandbox, api: Caller) -> None:
+    box.set_faults([{"call": "unallocate", "kind": "truncated"}])
+    address = some(box)["id"]
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.unallocate(address)
+    assert not allocated(box, address)
+
+
+def test_errors_may_come_flat(box: Sandbox, api: Caller) -> None:
+    box.set_faults([{"kind": "flat"}])
+    assert api.get("/ip_addresses/_").json()["code"] == "missing_required_argument"
+
+
+@pytest.mark.parametrize("wanted", CODES)
+def test_every_documented_error(box: Sandbox, api: Caller, wanted: str) -> None:
+    box.set_faults([{"call": "unallocate", "kind": "error", "code": wanted}])
+    address = some(box)["id"]
+    answer = api.unallocate(address)
+    assert (answer.status_code, code(answer)) == (CODES[wanted][0], wanted)
+    assert isinstance(answer.json()["error"]["detail"], dict)
+    assert allocated(box, address)
+
+
+def test_a_fault_of_one_address_skips_and_ends(box: Sandbox, api: Caller) -> None:
+    address = some(box)
+    rule = {"call": "get", "address": address["address"], "kind": "status", "skip": 1, "times": 1}
+    box.set_faults([rule])
+    statuses = [api.get(f"/ip_addresses/{address['id']}").status_code for _ in range(3)]
+    assert statuses == [200, 500, 200]
+    box.set_faults([rule | {"skip": 0}])
+    assert api.get(f"/ip_addresses/{some(box, None)['id']}").status_code == 200
+
+
+def test_faults_of_the_start_and_at_random() -> None:
+    spec = "list:status,status=503,times=1;organizations:error,code=permission_denied"
+    with Sandbox(token="t", faults=spec) as box, Caller(box) as api:
+        assert [api.list().status_code for _ in range(2)] == [503, 200]
+        assert code(api.get("/organizations")) == "permission_denied"
+        box.set_faults([{"kind": "random", "probability": 1, "call": "get"}])
+        for _ in range(30):
+            try:
+                api.get("/ip_addresses/_", timeout=0.03)
+            except httpx.HTTPError:
+                continue
+        assert len({each["fault"] for each in box.ledger("get")}) > 7
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        [{}],
+        [{"kind": "meteor"}],
+        [{"kind": "html", "call": "fly"}],
+        [{"kind": "error", "code": "x"}],
+        [{"kind": "html", "colour": "red"}],
+        [{"kind": "html", "times": "1"}],
+        [{"kind": "html", "status": 99}],
+        [{"kind": "html", "acts_at": "noon"}],
+    ],
+)
+def test_bad_faults_are_refused_and_change_nothing(box: Sandbox, bad: Any) -> None:
+    answer = httpx.put(f"{box.url}/_sandbox/faults", json=bad)
+    assert answer.status_code == 400
+    assert httpx.get(f"{box.url}/_sandbox/faults").json() == []
+
+
+def test_faults_change_while_it_runs(box: Sandbox, api: Caller) -> None:
+    url = f"{box.url}/_sandbox/faults"
+    (rule,) = httpx.put(url, json=[{"kind": "status"}]).json()
+    assert (rule["kind"], rule["call"]) == ("status", "*")
+    assert api.get("/organizations").status_code == 500
+    assert httpx.delete(url).json() == []
+    assert api.get("/organizations").status_code == 200
+
+
+def test_a_reset_world_is_safe_from_late_requests(box: Sandbox, impatient: Caller) -> None:
+    box.set_faults([{"call": "unallocate", "kind": "delay", "seconds": 0.3}])
+    address = some(box)["id"]
+    with pytest.raises(httpx.ReadTimeout):
+        impatient.unallocate(address)
+    box.reset()
+    time.sleep(0.2)
+    assert allocated(box, address)
+
+
+def test_latency_delays_every_call() -> None:
+    with Sandbox(token="t", latency_ms=50) as box, Caller(box) as api:
+        start = time.monotonic()
+        api.get("/organizations").raise_for_status()
+        api.list().raise_for_status()
+    assert time.monotonic() - start >= 0.1
