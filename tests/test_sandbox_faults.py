@@ -9,6 +9,7 @@ import pytest
 
 from ipadmin.sandbox import Sandbox
 from ipadmin.sandbox.errors import CODES
+from ipadmin.sandbox.faults import KINDS
 from tests.sandbox_client import Caller, code, some
 
 
@@ -175,12 +176,14 @@ def test_faults_of_the_start_and_at_random() -> None:
         assert [api.list().status_code for _ in range(2)] == [503, 200]
         assert code(api.get("/organizations")) == "permission_denied"
         box.set_faults([{"kind": "random", "probability": 1, "call": "get"}])
-        for _ in range(30):
+        for _ in range(40):
             try:
                 api.get("/ip_addresses/_", timeout=0.03)
             except httpx.HTTPError:
                 continue
-        assert len({each["fault"] for each in box.ledger("get")}) > 7
+        faults = [each["fault"] for each in box.ledger("get")]
+    assert len(faults) == 40
+    assert set(faults) == set(KINDS)
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,8 @@ class Faults:
 
     def _concrete(self, rule: Rule) -> Rule:
         kind = self._rng.choice(tuple(KINDS))
-        made = replace(rule, kind=kind, times=None, code=None, acts=None, probability=1.0)
-        if kind == "error":
-            made.code = self._rng.choice(tuple(CODES))
+        code = self._rng.choice(tuple(CODES)) if kind == "error" else None
+        made = replace(rule, kind=kind, times=None, code=code, acts=None, probability=1.0)
         if kind in {"delay", "no_answer"}:
             made.seconds = self._rng.uniform(0, LONGEST_RANDOM_DELAY)
             made.acts = kind == "delay" or self._rng.random() < 0.5
@@ -198,13 +197,13 @@ def parse_spec(spec: str) -> list[Rule]:
     """Rules from a file of JSON, or from the short form. Raises ValueError."""
     if not spec:
         return []
-    if spec.endswith(".json") or Path(spec).is_file():
+    if spec.startswith("["):
+        return parse_rules(json.loads(spec))
+    if spec.endswith(".json") or (":" not in spec and Path(spec).is_file()):
         try:
             return parse_rules(json.loads(Path(spec).read_text()))
         except OSError as error:
             raise ValueError(f"cannot read {spec}: {error.strerror}") from error
-    if spec.startswith("["):
-        return parse_rules(json.loads(spec))
     return parse_rules([short(part) for part in spec.split(";") if part.strip()])
 
 
