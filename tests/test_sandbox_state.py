@@ -46,11 +46,15 @@ def test_a_world_of_forty_has_some_of_each_kind(api: Caller, box: Sandbox) -> No
     assert None in vips
     assert any(vips)
     bodies = [api.read(each["id"]) for each in addresses]
-    assert any("subnet" not in each["ip_address"] for each in bodies)
-    assert any("default" not in each["ip_address"]["network"] for each in bodies)
     assert {"type,value", "id,name"} == {
         ",".join(x["allocation"]) for x in bodies if x["allocation"]
     }
+
+
+def test_every_recorded_shape_of_an_address_is_there(api: Caller, box: Sandbox) -> None:
+    bodies = [api.read(each["id"])["ip_address"] for each in box.world()["ip_addresses"]]
+    shapes = {("subnet" in each, "default" in each["network"]) for each in bodies}
+    assert shapes == {(True, True), (False, True), (False, False)}
 
 
 def test_machines_hold_one_or_several_addresses(box: Sandbox) -> None:

@@ -175,7 +175,6 @@ def authenticate(exchange: Exchange) -> Token:
     return token
 
 
-def refusal(error: ApiError, *, flat: bool = False) -> Answer:
-    """An error as the live API writes it, or `flat` as its reference does."""
-    body = error.body() if flat else {"error": error.body()}
-    return Answer(error.status, bodies.dump(body), error.code)
+def refusal(error: ApiError) -> Answer:
+    """An error, wrapped as the live API does [seen]."""
+    return Answer(error.status, bodies.dump({"error": error.body()}), error.code)

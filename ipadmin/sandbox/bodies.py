@@ -47,14 +47,14 @@ def row(address: Address) -> str:
     return address.row
 
 
-def network(network: Network, *, older: bool) -> dict[str, Any]:
-    """`default` is missing in answers from before 2026 [seen]."""
+def network(network: Network, year: int) -> dict[str, Any]:
+    """`default` is missing in answers from before 2025 [seen]."""
     body: dict[str, Any] = {
         "id": network.id,
         "name": network.name,
         "permalink": network.permalink,
     }
-    if not older:
+    if year >= 2025:
         body["default"] = True
     body["data_center"] = LONDON
     return body
@@ -86,9 +86,9 @@ def ip_address(world: World, address: Address) -> dict[str, Any]:
         "vip": address.vip,
         "label": address.label,
         "address_with_mask": f"{address.address}/{address.mask}",
-        "network": network(world.network, older=address.older),
+        "network": network(world.network, address.year),
     }
-    if not address.older:
+    if address.year >= 2026:
         body["subnet"] = subnet(address)
     body["allocation_id"] = address.resource.id if address.resource else None
     body["allocation_type"] = address.resource.type if address.resource else None

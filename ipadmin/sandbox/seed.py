@@ -27,6 +27,7 @@ LABELS = ("shop-front", "mail-failover", "api-edge", "R&D <spare>")
 FIRST_IPV4 = int(IPv4Address("198.18.0.0"))
 LAST_IPV4 = int(IPv4Address("198.19.255.255"))
 FIRST_IPV6 = int(IPv6Address("2001:db8:500::"))
+YEARS = (2026, 2026, 2024, 2026, 2025, 2026, 2026)  # how answers look, in turn
 BORN = 1_609_459_200  # 1 January 2021, in seconds since 1970
 
 # One turn of what an organization owns: what the addresses are on, and their kinds. `v` is a VIP.
@@ -100,7 +101,7 @@ class Builder:
             vip=kind == "v",
             resource=resource,
             flat_allocation=serial % 11 == 5,
-            older=serial % 7 == 3,
+            year=YEARS[serial % len(YEARS)],
         )
         if made.vip:
             made.label = LABELS[self.labels % len(LABELS)]

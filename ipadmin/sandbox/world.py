@@ -61,7 +61,7 @@ class Address:
     label: str | None = None
     resource: Resource | None = None
     flat_allocation: bool = False  # answers {"id", "name"} as the reference shows it
-    older: bool = False  # answers without subnet and network.default, as before 2026
+    year: int = 2026  # answers as then: no subnet before 2026, no network.default before 2025
     row: str | None = field(default=None, repr=False)  # its cached line of a list, as JSON
 
 
