@@ -1,0 +1,21 @@
+"""The WSGI application that gunicorn serves."""
+
+import os
+import sys
+
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# gunicorn's word for "do not start another worker, this one will never boot".
+CANNOT_BOOT = 3
+
+application = get_wsgi_application()
+# gunicorn, unlike manage.py, runs no system checks: a site that is not configured must not serve.
+try:
+    call_command("check", tags=["ipadmin"])
+except SystemCheckError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(CANNOT_BOOT)

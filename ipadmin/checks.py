@@ -1,0 +1,126 @@
+"""System checks that say what the site lacks and exactly how to make it.
+
+`manage.py` runs them before a command, `config/wsgi.py` before serving. None may fail on a bad
+value itself, and none repeats a value that could be secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+from ipadmin.crypto import decode_key
+from ipadmin.katapult.client import is_loopback
+
+MAKE_KEYS = "`python manage.py generate_keys` prints one: put it into the environment or .env."
+SHORTEST_SECRET_KEY = 50
+
+
+def api_host() -> str:
+    """The host of the Katapult API, as pages show it."""
+    return _split(settings.KATAPULT_API_URL).netloc.rpartition("@")[2]
+
+
+@register("ipadmin")
+def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    return [
+        *_unreadable(),
+        *_secret_key(),
+        *_hosts(),
+        *_token_keys(),
+        *_api_url(),
+        *_database(),
+        *_debug(),
+    ]
+
+
+def _unreadable() -> Iterator[Error]:
+    for name, messages in settings.ENVIRONMENT_ERRORS.items():
+        yield Error(
+            f"{name} cannot be read: {' '.join(messages)}",
+            hint=f"Correct {name} in the environment or .env, or remove it.",
+            id="ipadmin.E001",
+        )
+
+
+def _secret_key() -> Iterator[Error]:
+    try:
+        key = settings.SECRET_KEY
+    except ImproperlyConfigured:
+        yield Error("SECRET_KEY is missing.", hint=MAKE_KEYS, id="ipadmin.E002")
+        return
+    if len(key) < SHORTEST_SECRET_KEY or len(set(key)) < 5:
+        text = f"SECRET_KEY is too weak: {SHORTEST_SECRET_KEY} characters at least, at random."
+        yield Error(text, hint=MAKE_KEYS, id="ipadmin.E002")
+
+
+def _hosts() -> Iterator[Error]:
+    hint = "Set ALLOWED_HOSTS to the names people reach the site by, for example ip.example.com"
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Error("ALLOWED_HOSTS allows every host.", hint=f"{hint}.", id="ipadmin.E003")
+    elif not settings.ALLOWED_HOSTS and not settings.DEBUG:
+        yield Error("ALLOWED_HOSTS is missing.", hint=f"{hint}.", id="ipadmin.E003")
+
+
+def _token_keys() -> Iterator[Error]:
+    if not settings.TOKEN_ENCRYPTION_KEYS:
+        yield Error("TOKEN_ENCRYPTION_KEYS is missing.", hint=MAKE_KEYS, id="ipadmin.E004")
+    for number, text in enumerate(settings.TOKEN_ENCRYPTION_KEYS, start=1):
+        try:
+            decode_key(text)
+        except ValueError as error:
+            yield Error(
+                f"Key {number} of TOKEN_ENCRYPTION_KEYS is not a key: {error}.",
+                hint=f"{MAKE_KEYS} Keep the older keys behind it, separated by commas.",
+                id="ipadmin.E004",
+            )
+
+
+def _api_url() -> Iterator[Error]:
+    url = settings.KATAPULT_API_URL
+    hint = "Set KATAPULT_API_URL=https://api.katapult.io, or a loopback address for the sandbox."
+    parts = _split(url)
+    if not url:
+        yield Error("KATAPULT_API_URL is missing.", hint=hint, id="ipadmin.E005")
+    elif not parts.hostname or parts.scheme not in {"http", "https"}:
+        yield Error("KATAPULT_API_URL is not a URL.", hint=hint, id="ipadmin.E005")
+    elif "@" in parts.netloc or parts.query or parts.fragment:
+        text = "KATAPULT_API_URL carries more than a scheme, a host and a path."
+        yield Error(text, hint=hint, id="ipadmin.E005")
+    elif parts.scheme != "https" and not is_loopback(url):
+        text = "KATAPULT_API_URL is not https: tokens would travel in the clear."
+        yield Error(text, hint=hint, id="ipadmin.E005")
+
+
+def _database() -> Iterator[Error]:
+    if settings.DATABASE_ERROR:
+        yield Error(
+            f"DATABASE_URL cannot be used: {settings.DATABASE_ERROR}",
+            hint="Write sqlite:////path/to/db.sqlite3 or postgresql://user:password@host/name, "
+            "special characters percent-encoded; without it var/db.sqlite3 is used.",
+            id="ipadmin.E006",
+        )
+
+
+def _debug() -> Iterator[Error]:
+    if settings.DEBUG and not settings.SANDBOX:
+        yield Error(
+            "DEBUG is on while KATAPULT_API_URL is not the sandbox.",
+            hint="Remove DEBUG from the environment and .env: its pages tell too much.",
+            id="ipadmin.E007",
+        )
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts

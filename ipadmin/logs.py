@@ -1,0 +1,105 @@
+"""What is logged, and how: structlog, with the standard library's loggers going through it."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Mapping
+from types import TracebackType
+from typing import Any
+
+import structlog
+from django.http import HttpRequest
+from django.views.debug import SafeExceptionReporterFilter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+HIDDEN = "[hidden]"
+# Keys that may carry what a person typed or a browser sent.
+NEVER_LOGGED = {
+    *("authorization", "cookie", "cookies", "headers", "meta", "request", "response"),
+    *("body", "content", "data", "form", "params", "password", "post", "query", "secret", "token"),
+}
+
+
+class ReporterFilter(SafeExceptionReporterFilter):
+    """Even Django's page for developers shows neither form data nor local variables."""
+
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+        return dict.fromkeys(request.POST, HIDDEN) if request else {}
+
+    def get_traceback_frame_variables(
+        self, request: HttpRequest | None, tb_frame: TracebackType
+    ) -> ItemsView[str, Any]:
+        return {}.items()
+
+
+def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep headers and form data out, whoever logs them by mistake."""
+    for key in event:
+        if key.lower() in NEVER_LOGGED:
+            event[key] = HIDDEN
+        elif isinstance(event[key], Mapping):
+            event[key] = dict(hide(_logger, _method, dict(event[key])))
+    return event
+
+
+def configuration(*, as_json: bool) -> dict[str, Any]:
+    """Django's LOGGING: JSON lines for machines, key=value for people, both to stdout."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    quiet = {"handlers": [], "propagate": True}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *_renderers(as_json=as_json),
+                ],
+            }
+        },
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "structured",
+            }
+        },
+        "root": {"handlers": ["stdout"], "level": "INFO"},
+        "loggers": {
+            "django": quiet,
+            "django.server": quiet,
+            # Every answer has its line already; only a failure of ours says more.
+            "django.request": {**quiet, "level": "ERROR"},
+            "gunicorn.error": quiet,
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+        },
+    }
+
+
+def _renderers(*, as_json: bool) -> list[Processor]:
+    """Tracebacks are plain text in both: never with local variables."""
+    if as_json:
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
