@@ -1,0 +1,78 @@
+"""Seal and open a secret: AES-256-GCM under the keys of TOKEN_ENCRYPTION_KEYS.
+
+A sealed secret is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. What it is
+bound to is authenticated with it, so that it opens in its own row, for its own owner, only.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from ipadmin.katapult.types import Secret
+
+VERSION = b"\x01"
+KEY_BYTES = 32
+KEY_ID_BYTES = 4
+NONCE_BYTES = 12
+
+
+class CannotOpen(Exception):
+    """No configured key opens this: a lost key, another row or owner, or a changed byte."""
+
+
+def generate_key() -> str:
+    """A new key as TOKEN_ENCRYPTION_KEYS takes it: 32 random bytes in URL-safe base64."""
+    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def decode_key(text: str) -> bytes:
+    """The 32 bytes of a key. Raises ValueError for anything else."""
+    try:
+        key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("a key is URL-safe base64") from error
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a key has {KEY_BYTES} bytes, this one {len(key)}")
+    return key
+
+
+def seal(secret: Secret, *, bound_to: str) -> bytes:
+    """Encrypt under the newest key."""
+    key = _keys()[0]
+    nonce = os.urandom(NONCE_BYTES)
+    header = VERSION + _key_id(key)
+    text = secret.reveal().encode()
+    return header + nonce + AESGCM(key).encrypt(nonce, text, header + bound_to.encode())
+
+
+def open_sealed(sealed: bytes, *, bound_to: str) -> Secret:
+    """Decrypt under whichever key sealed it. Raises CannotOpen."""
+    header, rest = sealed[: 1 + KEY_ID_BYTES], sealed[1 + KEY_ID_BYTES :]
+    nonce, ciphertext = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
+    key = next((key for key in _keys() if VERSION + _key_id(key) == header), None)
+    if key is None:
+        raise CannotOpen("sealed under a key that is not configured")
+    try:
+        text = AESGCM(key).decrypt(nonce, ciphertext, header + bound_to.encode())
+    except (InvalidTag, ValueError):
+        raise CannotOpen("not what was sealed here") from None
+    return Secret(text.decode())
+
+
+def is_sealed_under_newest_key(sealed: bytes) -> bool:
+    return sealed[: 1 + KEY_ID_BYTES] == VERSION + _key_id(_keys()[0])
+
+
+def _keys() -> list[bytes]:
+    return [decode_key(text) for text in settings.TOKEN_ENCRYPTION_KEYS]
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"key id" + key).digest()[:KEY_ID_BYTES]

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from ipadmin import crypto
+from ipadmin.katapult.types import Organization, Secret
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def ready(self) -> ApiTokenQuerySet:
+        """Those whose organization is chosen: only these can be worked with."""
+        return self.exclude(organization_id="", organization_sub_domain="")
+
+
+class ApiToken(models.Model):
+    """A Katapult API token of one user, standing for one organization.
+
+    The organization never changes once chosen: pages carry the token in their URL, and what they
+    act on must not change under them. Until it is chosen the token is not `is_ready`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
+    )
+    label = models.CharField(max_length=60)
+    sealed_secret = models.BinaryField()
+    last_four = models.CharField(max_length=4)
+    fingerprint = models.CharField(max_length=16)
+
+    # Where the token may not list organizations only the sub-domain is known.
+    organization_id = models.CharField(max_length=64, blank=True)
+    organization_name = models.CharField(max_length=200, blank=True)
+    organization_sub_domain = models.CharField(max_length=200, blank=True)
+
+    # What the last check found. None: not asked, or asked and not answered.
+    can_list = models.BooleanField(null=True)
+    missing_scopes = models.JSONField(default=list)
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    checked_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+    last_error_code = models.CharField(max_length=100, blank=True)
+    last_error_at = models.DateTimeField(null=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API token"
+        ordering: ClassVar = ["created_at"]
+        default_permissions = ()
+        permissions: ClassVar = [("use_apitoken", "Can keep API tokens and unallocate with them")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["owner", "label"], name="api_token_label_per_owner")
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def get_absolute_url(self) -> str:
+        return reverse("token", args=[self.id])
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.organization_id or self.organization_sub_domain)
+
+    @property
+    def organization(self) -> Organization:
+        return Organization(
+            self.organization_id, self.organization_name, self.organization_sub_domain
+        )
+
+    @property
+    def organization_title(self) -> str:
+        """The organization in words, whatever is known of it."""
+        return self.organization_name or self.organization_sub_domain or self.organization_id
+
+    def seal(self, secret: Secret) -> None:
+        """Keep the secret, bound to this row and its owner; unsaved."""
+        self.sealed_secret = crypto.seal(secret, bound_to=self._binding)
+        self.last_four, self.fingerprint = secret.last_four, secret.fingerprint
+
+    def open_secret(self) -> Secret:
+        """The secret. Raises crypto.CannotOpen when no key opens it in this row."""
+        return crypto.open_sealed(bytes(self.sealed_secret), bound_to=self._binding)
+
+    @property
+    def _binding(self) -> str:
+        return f"api-token:{self.id}:{self.owner_id}"

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from ipadmin.katapult.types import Allocation
+
+
+class Outcome(models.TextChoices):
+    """How an attempt stands. `pending` and an unfinished `unknown` are the open ones."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Basis(models.TextChoices):
+    """What a final outcome rests on."""
+
+    ANSWER = "answer", "Katapult's answer"
+    EVIDENCE = "evidence", "reading the address afterwards"
+    CHECK = "check", "a check before the call"
+
+
+class AuditEntry(models.Model):
+    """One attempt to change an address: who, what, with which token, and what came of it.
+
+    Everything is a copy. Nothing refers to another row, so that deleting a user or a token neither
+    changes nor removes what they did. Written before the API is called; see
+    `services/unallocate.py` for its life.
+    """
+
+    # The id the confirmation page handed out. Unique: one attempt, at most one call.
+    attempt_id = models.UUIDField(unique=True, editable=False)
+    action = models.CharField(max_length=20, default="unallocate")
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.PENDING)
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Just before the call; null as long as (or because) nothing was sent.
+    sent_at = models.DateTimeField(null=True)
+    # When the outcome became final; null while the entry is open.
+    finished_at = models.DateTimeField(null=True)
+
+    # Who
+    user_id = models.BigIntegerField()
+    user_name = models.CharField(max_length=150)
+    source_ip = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+
+    # With what
+    token_id = models.UUIDField()
+    token_label = models.CharField(max_length=60)
+    token_fingerprint = models.CharField(max_length=16)
+    organization_id = models.CharField(max_length=64, blank=True)
+    organization_name = models.CharField(max_length=200, blank=True)
+    organization_sub_domain = models.CharField(max_length=200, blank=True)
+    environment = models.CharField(max_length=10)
+    api_url = models.CharField(max_length=200)
+
+    # To what
+    address_id = models.CharField(max_length=64)
+    address = models.CharField(max_length=64)
+    address_label = models.CharField(max_length=1000, blank=True)
+    vip = models.BooleanField(default=False)
+    reverse_dns = models.CharField(max_length=1000, blank=True)
+    allocation_id = models.CharField(max_length=1000, blank=True)
+    allocation_type = models.CharField(max_length=1000, blank=True)
+    allocation_name = models.CharField(max_length=1000, blank=True)
+
+    # What Katapult answered
+    http_status = models.PositiveSmallIntegerField(null=True)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_description = models.CharField(max_length=1000, blank=True)
+    error_detail = models.JSONField(default=dict)
+    katapult_request_id = models.CharField(max_length=64, blank=True)
+    rate_limit_permitted = models.PositiveIntegerField(null=True)
+    rate_limit_remaining = models.PositiveIntegerField(null=True)
+    # Of the call itself, in seconds; null when none was made.
+    duration = models.FloatField(null=True)
+
+    # How the verdict came about: `evidence` is what reading the address showed afterwards, in
+    # order (see `services/evidence.py`); `rivals` are the ids of other attempts of ours that could
+    # have done the same.
+    basis = models.CharField(max_length=10, choices=Basis, blank=True)
+    evidence = models.JSONField(default=list)
+    rivals = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering: ClassVar = ["-id"]
+        default_permissions = ("view",)
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], name="audit_created"),
+            models.Index(fields=["address", "-id"], name="audit_address"),
+            models.Index(fields=["address_id", "-id"], name="audit_address_id"),
+            models.Index(fields=["user_name", "-id"], name="audit_user"),
+            models.Index(fields=["token_id", "-id"], name="audit_token"),
+            models.Index(fields=["outcome", "-id"], name="audit_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.address} by {self.user_name}: {self.outcome}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("audit_entry", args=[self.attempt_id])
+
+    @property
+    def is_open(self) -> bool:
+        return self.finished_at is None
+
+    @property
+    def allocation(self) -> Allocation | None:
+        """What held the address before, as the operator confirmed it."""
+        if not (self.allocation_id or self.allocation_type or self.allocation_name):
+            return None
+        return Allocation(self.allocation_id, self.allocation_type or None, self.allocation_name)
+
+    @property
+    def organization_title(self) -> str:
+        return self.organization_name or self.organization_sub_domain or self.organization_id
