@@ -1,0 +1,88 @@
+"""Who may see and do what, in one place.
+
+What a user may do comes from the permissions of their groups (made by a migration); what is
+somebody else's does not exist for them: a 404, for administrators as well.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django_htmx.middleware import HtmxDetails
+
+from ipadmin.models import ApiToken, AuditEntry, User
+
+P = ParamSpec("P")
+
+USE_TOKENS = "ipadmin.use_apitoken"
+VIEW_HISTORY = "ipadmin.view_auditentry"
+MANAGE_PEOPLE = "ipadmin.change_user"
+
+
+class SignedInRequest(HttpRequest):
+    """A request behind LoginRequiredMiddleware: there is a user."""
+
+    user: User
+    request_id: str
+    htmx: HtmxDetails
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    may_unallocate: bool = False
+    may_view_history: bool = False
+    may_manage_people: bool = False
+
+
+def abilities(user: User | AnonymousUser) -> Abilities:
+    return Abilities(
+        may_unallocate=user.has_perm(USE_TOKENS),
+        may_view_history=user.has_perm(VIEW_HISTORY),
+        may_manage_people=user.is_staff and user.has_perm(MANAGE_PEOPLE),
+    )
+
+
+View = Callable[Concatenate[SignedInRequest, P], HttpResponse]
+
+
+def operators_only(view: View[P]) -> View[P]:
+    """For those who keep tokens and unallocate; 403 for everybody else."""
+    return _requires(USE_TOKENS, view)
+
+
+def history_readers_only(view: View[P]) -> View[P]:
+    """For operators and auditors; 403 for everybody else."""
+    return _requires(VIEW_HISTORY, view)
+
+
+def _requires(permission: str, view: View[P]) -> View[P]:
+    @wraps(view)
+    def guarded(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def own_token(user: User, token_id: uuid.UUID) -> ApiToken:
+    """The user's token, ready or not. 404 when it is not theirs."""
+    return get_object_or_404(ApiToken, id=token_id, owner=user)
+
+
+def own_ready_token(user: User, token_id: uuid.UUID) -> ApiToken:
+    """The user's token, with its organization chosen. 404 when it is not theirs."""
+    return get_object_or_404(ApiToken.objects.ready(), id=token_id, owner=user)
+
+
+def visible_entry(attempt_id: uuid.UUID) -> AuditEntry:
+    """An audit entry, for a reader of the history; 404 when there is none."""
+    return get_object_or_404(AuditEntry, attempt_id=attempt_id)
