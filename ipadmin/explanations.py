@@ -1,0 +1,259 @@
+"""Every outcome and error explained to the operator: what happened, whether anything changed, what
+to do now, who can fix it. The words for each code stand in `words.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from ipadmin import crypto
+from ipadmin.katapult.errors import ErrorAnswer, KatapultError
+from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.words import KATAPULT, WORDS, YOU, Words
+
+NOTHING_CHANGED = "Nothing was changed."
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One occurrence, ready to be shown. `tone` is success, info, warning or danger; `facts` are
+    (label, value) pairs worth copying."""
+
+    tone: str
+    title: str
+    what_happened: str
+    changed: str
+    what_now: str = ""
+    who: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    retry_at: datetime | None = None
+
+
+def of_error(error: Exception) -> Explanation:
+    """A call that only reads, and failed."""
+    if isinstance(error, crypto.CannotOpen):
+        return _shown(WORDS["token_unreadable"], NOTHING_CHANGED, "token_unreadable", {}, "")
+    if isinstance(error, KatapultError):
+        description = error.description if isinstance(error, ErrorAnswer) else error.reason
+        detail = error.detail if isinstance(error, ErrorAnswer) else {}
+        words = _words(error.code, description)
+        return _shown(
+            words,
+            NOTHING_CHANGED,
+            error.code,
+            detail,
+            description,
+            request_id=error.exchange.request_id or "",
+            at=timezone.now(),
+            retry_after=error.exchange.retry_after,
+        )
+    code = getattr(error, "code", "")
+    changed = "This is not known yet." if code == "outcome_not_written" else NOTHING_CHANGED
+    return _shown(WORDS[code], changed, code, {}, "")
+
+
+def of_entry(entry: AuditEntry) -> Explanation:
+    """An attempt as it stands."""
+    return _OF_OUTCOME[Outcome(entry.outcome)](entry)
+
+
+def _of_pending(entry: AuditEntry) -> Explanation:
+    return Explanation(
+        tone="info",
+        title=f"{entry.address}: under way",
+        what_happened="The attempt has begun and has no outcome yet.",
+        changed="This is not known yet.",
+        what_now="This page follows along. If the site was interrupted, the entry is closed by "
+        "reading the address.",
+    )
+
+
+def _of_succeeded(entry: AuditEntry) -> Explanation:
+    happened = "Katapult confirmed it."
+    if entry.basis == Basis.EVIDENCE:
+        happened = (
+            f"{_no_answer(entry)} The address was read afterwards and is no longer allocated; no "
+            "other attempt of ours could have done it."
+        )
+    return Explanation(
+        tone="success",
+        title=f"{entry.address} is unallocated",
+        what_happened=happened,
+        changed=f"It is no longer allocated to {allocation_text(entry)}."
+        + (f" Its reverse DNS was {entry.reverse_dns}." if entry.reverse_dns else ""),
+        facts=(("Reverse DNS before", entry.reverse_dns),) if entry.reverse_dns else (),
+    )
+
+
+def _of_error_code(entry: AuditEntry) -> Explanation:
+    words = _words(entry.error_code, entry.error_description)
+    if entry.basis == Basis.EVIDENCE:
+        words = replace(
+            words,
+            what_happened=f"{words.what_happened} The address was read afterwards: it is "
+            f"still allocated to {allocation_text(entry)}; the unallocation did not happen.",
+            what_now="Start again if you still want to unallocate it.",
+            who=YOU,
+        )
+    return _shown(
+        words,
+        NOTHING_CHANGED,
+        entry.error_code,
+        entry.error_detail,
+        entry.error_description,
+        request_id=entry.katapult_request_id,
+        at=entry.finished_at,
+    )
+
+
+def _of_unknown(entry: AuditEntry) -> Explanation:
+    facts = tuple(("Could also have been attempt", rival) for rival in entry.rivals)
+    if entry.is_open:
+        return Explanation(
+            tone="warning",
+            title=f"{entry.address}: not known yet",
+            what_happened=_no_answer(entry),
+            changed="It may have been unallocated, and it may not. The address is being read to "
+            "find out; a late request can still take effect.",
+            what_now="Wait: this page follows along. Do not try again yet.",
+            facts=facts,
+        )
+    return Explanation(
+        tone="warning",
+        title=f"{entry.address}: it can't be told",
+        what_happened=f"{_no_answer(entry)} {_why_untold(entry)}",
+        changed="It may have been unallocated by this attempt, and it may not.",
+        what_now="Look at the address as it is now, and at the readings in the audit entry.",
+        who=YOU,
+        facts=facts,
+    )
+
+
+_OF_OUTCOME: dict[Outcome, Callable[[AuditEntry], Explanation]] = {
+    Outcome.PENDING: _of_pending,
+    Outcome.SUCCEEDED: _of_succeeded,
+    Outcome.FAILED: _of_error_code,
+    Outcome.REFUSED: _of_error_code,
+    Outcome.UNKNOWN: _of_unknown,
+}
+
+_UNTOLD = {
+    "unallocated": "The address is unallocated now, but another attempt could have done it.",
+    "other": "The address is allocated to something else now.",
+    "gone": "The address is no longer this organization's.",
+    "token_deleted": "The token needed to read the address was deleted.",
+    "token_unreadable": "The token needed to read the address can't be opened any more.",
+    "invalid_api_token": "The token needed to read the address is no longer accepted.",
+    "unreadable": "The address could not be read afterwards.",
+}
+
+
+def _why_untold(entry: AuditEntry) -> str:
+    if entry.rivals:
+        return _UNTOLD["unallocated"]
+    last = entry.evidence[-1] if entry.evidence else {"found": "unreadable", "error_code": ""}
+    return _UNTOLD.get(last["error_code"]) or _UNTOLD.get(last["found"], _UNTOLD["unreadable"])
+
+
+def _no_answer(entry: AuditEntry) -> str:
+    if entry.error_code:
+        return _words(entry.error_code, entry.error_description).what_happened
+    return "This site was interrupted after the request was sent and before its answer was kept."
+
+
+def allocation_text(entry: AuditEntry) -> str:
+    """What held the address before, in one phrase."""
+    kind = {"VirtualMachine": "virtual machine", "LoadBalancer": "load balancer"}.get(
+        entry.allocation_type, entry.allocation_type
+    )
+    name = entry.allocation_name or entry.allocation_id or "an unnamed resource"
+    return f"{kind} {name}".strip()
+
+
+def _words(code: str, description: str) -> Words:
+    if code in WORDS:
+        return WORDS[code]
+    return Words(
+        f"Katapult answered: {code}",
+        description or "Katapult gave no further description.",
+        "Act on what Katapult says, or report the code with the request id below.",
+        KATAPULT,
+    )
+
+
+def _shown(
+    words: Words,
+    changed: str,
+    code: str,
+    detail: dict[str, Any],
+    description: str,
+    *,
+    request_id: str = "",
+    at: datetime | None = None,
+    retry_after: float | None = None,
+) -> Explanation:
+    retry_at = _retry_at(code, at, retry_after)
+    what_now = words.what_now
+    if retry_at and at:
+        seconds = max(1, math.ceil((retry_at - at).total_seconds()))
+        what_now = f"Try again at {retry_at:%H:%M:%S} UTC, {seconds} s after this answer."
+    return Explanation(
+        tone=words.tone,
+        title=words.title,
+        what_happened=words.what_happened,
+        changed=changed,
+        what_now=what_now,
+        who=words.who,
+        facts=_facts(code, detail, description, request_id),
+        retry_at=retry_at,
+    )
+
+
+# Which part of an error's detail an operator needs, and what to call it.
+_DETAIL_LABELS = {
+    "ip_address": "Address Katapult saw",
+    "scopes": "Scope needed",
+    "errors": "Katapult says",
+    "details": "Katapult says",
+    "total_permitted": "Calls permitted a minute",
+    "value": "Katapult says",
+}
+
+
+def _facts(
+    code: str, detail: dict[str, Any], description: str, request_id: str
+) -> tuple[tuple[str, str], ...]:
+    facts = []
+    for key, label in _DETAIL_LABELS.items():
+        value = detail.get(key)
+        if value not in (None, "", [], {}):
+            facts.append(
+                (label, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+            )
+    for key, label in (("confirmed", "You confirmed"), ("found", "It is now")):
+        if isinstance(value := detail.get(key), dict):
+            parts = (value.get(f"allocation_{part}") for part in ("type", "name", "id"))
+            facts.append((label, " ".join(filter(None, parts))))
+    if code not in WORDS or code in {"not_sent", "unreadable_answer", "answer_lost"}:
+        facts.append(("Code", code))
+        if description:
+            facts.append(("In its own words", description))
+    if request_id:
+        facts.append(("Katapult's request id", request_id))
+    return tuple(facts)
+
+
+def _retry_at(code: str, at: datetime | None, retry_after: float | None) -> datetime | None:
+    """When trying again makes sense after a 429: as told, else at the next full clock minute, when
+    the window starts anew. [seen]"""
+    if code != "rate_limit_reached" or at is None:
+        return None
+    if retry_after is not None:
+        return at + timedelta(seconds=retry_after)
+    return at.replace(second=0, microsecond=0) + timedelta(minutes=1)
