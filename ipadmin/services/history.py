@@ -1,0 +1,51 @@
+"""Questions to the audit history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from ipadmin.models import AuditEntry
+
+PER_PAGE = 50
+RECENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One page of entries, newest first, with the ids to go on from in both directions."""
+
+    entries: list[AuditEntry]
+    older_than: int | None
+    newer_than: int | None
+
+
+def recent_attempts(address_id: str) -> Sequence[AuditEntry]:
+    return list(AuditEntry.objects.filter(address_id=address_id)[:RECENT])
+
+
+def page(
+    entries: QuerySet[AuditEntry], *, before: int | None = None, after: int | None = None
+) -> Slice:
+    """A page by keyset: as quick at the end of a long history as at its beginning.
+
+    `before` and `after` are entry ids; the page is the nearest on that side.
+    """
+    if after is not None:
+        shown = list(entries.filter(id__gt=after).order_by("id")[: PER_PAGE + 1])
+        has_newer, has_older = len(shown) > PER_PAGE, True
+        shown = shown[:PER_PAGE][::-1]
+    else:
+        older = entries.filter(id__lt=before) if before is not None else entries
+        shown = list(older.order_by("-id")[: PER_PAGE + 1])
+        has_newer, has_older = before is not None, len(shown) > PER_PAGE
+        shown = shown[:PER_PAGE]
+    if not shown:
+        return Slice([], None, None)
+    return Slice(
+        shown,
+        older_than=shown[-1].id if has_older else None,
+        newer_than=shown[0].id if has_newer else None,
+    )

@@ -1,0 +1,95 @@
+"""All addresses of an organization, as the API gives them, and the part a page shows."""
+
+from __future__ import annotations
+
+import contextvars
+import ipaddress
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.core.cache import cache
+from django.utils import timezone
+
+from ipadmin.katapult.client import MAX_PER_PAGE
+from ipadmin.katapult.types import IPAddress, Page, Secret
+from ipadmin.models import ApiToken
+from ipadmin.services import api
+
+# An organization of 100,000 has 500 pages: read several at once, and still leave the API room.
+PAGES_AT_ONCE = 8
+# How long a reading serves the tabs, searches and pages that follow it on the same screen.
+SNAPSHOT_AGE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """An organization's addresses in the order of their numbers, and when they were read."""
+
+    addresses: tuple[IPAddress, ...]
+    read_at: datetime
+
+
+def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
+    """Every address of the token's organization, read now or at most `max_age` ago.
+
+    Raises KatapultError, or crypto.CannotOpen when the token has to be entered again.
+    """
+    snapshot: Inventory | None = cache.get(_key(token)) if max_age else None
+    if snapshot and timezone.now() - snapshot.read_at <= max_age:
+        return snapshot
+    read_at = timezone.now()
+    with api.using(token) as secret:
+        unique = {ip.id: ip for ip in _read_pages(secret, token)}
+    inventory = Inventory(tuple(sorted(unique.values(), key=number)), read_at)
+    cache.set(_key(token), inventory, SNAPSHOT_AGE.total_seconds())
+    return inventory
+
+
+def forget(token: ApiToken) -> None:
+    """Drop the snapshot: something was changed with this token."""
+    cache.delete(_key(token))
+
+
+def number(ip: IPAddress) -> tuple[int, int, str]:
+    """Sorts addresses as numbers, IPv4 first; what is no address comes last, by its text."""
+    try:
+        parsed = ipaddress.ip_address(ip.address)
+    except ValueError:
+        return (9, 0, ip.address)
+    return (parsed.version, int(parsed), "")
+
+
+def family(ip: IPAddress) -> str:
+    return "IPv6" if ":" in ip.address else "IPv4"
+
+
+def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
+    def page(number: int) -> Page[IPAddress]:
+        return api.client().ip_addresses(secret, token.organization, page=number).value
+
+    first = page(1)
+    yield from first.items
+    if first.total_pages is None:
+        current = first
+        # Of a large set no total is known: a page that is not full is the last. [doc]
+        while len(current.items) >= min(current.per_page, MAX_PER_PAGE) and current.items:
+            current = page(current.current_page + 1)
+            yield from current.items
+        return
+    with ThreadPoolExecutor(max_workers=PAGES_AT_ONCE) as pool:
+        pages = range(2, first.total_pages + 1)
+        # A copied context each, so that log lines of the calls carry the request's id.
+        calls = [partial(contextvars.copy_context().run, page, number) for number in pages]
+        futures = [pool.submit(call) for call in calls]
+        try:
+            for future in futures:
+                yield from future.result().items
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _key(token: ApiToken) -> str:
+    return f"inventory:{token.id}"

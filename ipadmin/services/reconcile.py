@@ -1,0 +1,56 @@
+"""Close what an interrupted attempt left open. Safe to run at any time, and twice at once: every
+step is a conditional update of an entry that is still open."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.services import evidence
+
+log = structlog.get_logger(__name__)
+
+
+def reconcile(now: datetime | None = None) -> list[AuditEntry]:
+    """Take every open entry one step further; return those that were closed.
+
+    A pending entry older than the longest possible attempt belongs to a process that died. If its
+    call was not begun it is closed as never sent; otherwise nobody knows, and reading the address
+    decides.
+    """
+    now = now or timezone.now()
+    abandoned = now - timedelta(seconds=settings.LONGEST_ATTEMPT)
+    closed = _close_never_sent(now, abandoned)
+    unanswered = AuditEntry.objects.filter(finished_at=None, sent_at__isnull=False)
+    unanswered.filter(outcome=Outcome.PENDING, sent_at__lte=abandoned).update(
+        outcome=Outcome.UNKNOWN
+    )
+    for entry in unanswered.filter(outcome=Outcome.UNKNOWN).order_by("id"):
+        if evidence.is_due(entry, now):
+            evidence.gather_with_its_token(entry)
+            if not entry.is_open:
+                closed.append(entry)
+    for entry in closed:
+        log.info("attempt_closed", attempt_id=str(entry.attempt_id), outcome=entry.outcome)
+    return closed
+
+
+def _close_never_sent(now: datetime, abandoned: datetime) -> list[AuditEntry]:
+    """`sent_at` is committed before anything is sent: without it, nothing was."""
+    never_sent = AuditEntry.objects.filter(
+        outcome=Outcome.PENDING, finished_at=None, sent_at=None, created_at__lte=abandoned
+    )
+    closed = []
+    for entry in never_sent:
+        # Asked once more in the update: a very slow process may have begun its call meanwhile.
+        written = never_sent.filter(pk=entry.pk).update(
+            outcome=Outcome.REFUSED, error_code="interrupted", basis=Basis.CHECK, finished_at=now
+        )
+        if written:
+            entry.refresh_from_db()
+            closed.append(entry)
+    return closed
