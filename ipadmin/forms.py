@@ -1,0 +1,118 @@
+"""The forms of every page: what comes in, and what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from ipadmin.katapult.types import Organization, Secret
+from ipadmin.models import ApiToken, User
+
+
+class LabelForm(forms.ModelForm[ApiToken]):
+    """A token's label, unique among its owner's."""
+
+    class Meta:
+        model = ApiToken
+        fields = ("label",)
+        help_texts = {"label": "How you tell it from your other tokens."}  # noqa: RUF012
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owner = owner
+
+    def clean_label(self) -> str:
+        label: str = self.cleaned_data["label"].strip()
+        others = ApiToken.objects.filter(owner=self.owner, label=label).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError("You already have a token with this label.")
+        return label
+
+
+class SecretField(forms.CharField):
+    """A pasted API token. Never shown again, not even after an error."""
+
+    widget = forms.PasswordInput(
+        render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"}
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label="API token",
+            max_length=2000,
+            help_text="Pasted once, never shown again.",
+            **kwargs,
+        )
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        # What is no header value can be no token; the API would never see it.
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValidationError("This is not an API token: it has spaces or unusual characters.")
+        return Secret(text)
+
+
+class AddTokenForm(LabelForm):
+    secret = SecretField()
+
+
+class SecretForm(forms.Form):
+    secret = SecretField()
+
+
+class OrganizationForm(forms.Form):
+    """One of the organizations a token names, or a sub-domain where it names none."""
+
+    organization = forms.ChoiceField(widget=forms.RadioSelect, required=False)
+    sub_domain = forms.CharField(
+        label="Sub-domain",
+        max_length=63,
+        required=False,
+        strip=True,
+        help_text="The first part of the organization's address in Katapult.",
+    )
+
+    def __init__(self, *args: Any, organizations: tuple[Organization, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.organizations = {each.id: each for each in organizations}
+        if organizations:
+            del self.fields["sub_domain"]
+            self.fields["organization"].choices = [  # type: ignore[attr-defined]
+                (each.id, each.name or each.sub_domain) for each in organizations
+            ]
+            self.fields["organization"].required = True
+        else:
+            del self.fields["organization"]
+            self.fields["sub_domain"].required = True
+
+    @property
+    def chosen(self) -> Organization:
+        if self.organizations:
+            return self.organizations[self.cleaned_data["organization"]]
+        return Organization(id="", name="", sub_domain=self.cleaned_data["sub_domain"])
+
+
+class UnallocateForm(forms.Form):
+    """The confirmation of one attempt. `typed_address` is asked for only when it is dangerous."""
+
+    confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
+    reason = forms.CharField(
+        max_length=500, required=False, help_text="Optional; kept in the audit history."
+    )
+    typed_address = forms.CharField(label="Type the address", max_length=64)
+
+    def __init__(self, *args: Any, address_to_type: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.address_to_type = address_to_type
+        if not address_to_type:
+            del self.fields["typed_address"]
+        else:
+            self.fields["typed_address"].widget.attrs["autocomplete"] = "off"
+
+    def clean_typed_address(self) -> str:
+        typed: str = self.cleaned_data["typed_address"]
+        if typed.strip().lower() != self.address_to_type.lower():
+            raise ValidationError(f"Type {self.address_to_type} exactly to confirm.")
+        return typed

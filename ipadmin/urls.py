@@ -1,0 +1,27 @@
+from django.urls import path
+
+from ipadmin.views import addresses, audit, home, site, tokens, unallocate
+
+# Which token, and so which organization, a page acts for stands in its URL, never in the session.
+TOKEN_PATH = "tokens/<uuid:token_id>/"
+ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("healthz", site.healthz, name="healthz"),
+    path("addresses/", addresses.addresses_home, name="addresses_home"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/add/", tokens.token_add, name="token_add"),
+    path(TOKEN_PATH, tokens.token, name="token"),
+    path(TOKEN_PATH + "organization/", tokens.token_organization, name="token_organization"),
+    path(TOKEN_PATH + "check/", tokens.token_check, name="token_check"),
+    path(TOKEN_PATH + "replace/", tokens.token_replace, name="token_replace"),
+    path(TOKEN_PATH + "delete/", tokens.token_delete, name="token_delete"),
+    path(TOKEN_PATH + "addresses/", addresses.addresses, name="addresses"),
+    path(TOKEN_PATH + "find/", addresses.address_find, name="address_find"),
+    path(ADDRESS_PATH, addresses.address, name="address"),
+    path(ADDRESS_PATH + "unallocate/", unallocate.unallocate, name="unallocate"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),
+    path("audit/<uuid:attempt_id>/result/", audit.attempt_result, name="attempt_result"),
+]

@@ -1,0 +1,109 @@
+"""An organization's addresses, and one of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from ipadmin import access, crypto, explanations
+from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.katapult.errors import KatapultError
+from ipadmin.models import ApiToken
+from ipadmin.services import api, history, inventory, listing
+from ipadmin.views.parts import wants_part
+
+CANNOT_READ = (KatapultError, crypto.CannotOpen)
+
+
+@require_safe
+@operators_only
+def addresses_home(request: SignedInRequest) -> HttpResponse:
+    """The addresses of the token used last; the way to add one when there is none."""
+    tokens = request.user.api_tokens.ready()
+    token = tokens.order_by("-used_at", "-created_at").first()
+    if token is None:
+        return render(request, "ipadmin/no_token.html")
+    return redirect("addresses", token.id)
+
+
+@require_safe
+@operators_only
+def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
+    """All addresses, live. Tabs, searches and pages that htmx asks for are served from the same
+    reading for a little while; a page that is loaded or refreshed is read anew."""
+    token = access.own_ready_token(request.user, token_id)
+    part = wants_part(request)
+    fresh = not part or "refresh" in request.GET
+    context: dict[str, Any] = {"token": token}
+    try:
+        read = inventory.read(token, max_age=timedelta(0) if fresh else inventory.SNAPSHOT_AGE)
+    except CANNOT_READ as error:
+        context["problem"] = explanations.of_error(error)
+    else:
+        context["listing"] = listing.listing(
+            read,
+            state=request.GET.get("state", ""),
+            query=request.GET.get("q", ""),
+            sort=request.GET.get("sort", ""),
+            page=request.GET.get("page", 1),
+        )
+    if not part:
+        context["tokens"] = request.user.api_tokens.ready()
+    return render(request, "ipadmin/_listing.html" if part else "ipadmin/addresses.html", context)
+
+
+@require_safe
+@operators_only
+def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
+    """From a pasted address or id to its page, read live; a part of a name becomes a search."""
+    token = access.own_ready_token(request.user, token_id)
+    text = request.GET.get("q", "").strip()
+    if text.startswith("ip_") and text.isascii() and text.replace("_", "").isalnum():
+        return redirect("address", token.id, text)
+    try:
+        address = str(ipaddress.ip_interface(text).ip)
+    except ValueError:
+        query = urlencode({"q": text}) if text else ""
+        return redirect(f"{reverse('addresses', args=[token.id])}?{query}".rstrip("?"))
+    try:
+        with api.using(token) as secret:
+            found = api.client().ip_address(secret, address=address).value
+    except CANNOT_READ as error:
+        problem = explanations.of_error(error)
+        context = {"token": token, "sought": address, "problem": problem}
+        return render(request, "ipadmin/address.html", context)
+    return redirect("address", token.id, found.id)
+
+
+@require_safe
+@operators_only
+def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
+    """One address, read now, with the recent attempts on it."""
+    token = access.own_ready_token(request.user, token_id)
+    context: dict[str, Any] = {"token": token, "sought": address_id}
+    context["attempts"] = history.recent_attempts(address_id)
+    try:
+        with api.using(token) as secret:
+            ip = api.client().ip_address(secret, id=address_id).value
+    except CANNOT_READ as error:
+        context["problem"] = explanations.of_error(error)
+    else:
+        context |= {"ip": ip, "row": listing.row(ip), "in_organization": _is_listed(token, ip.id)}
+    return render(request, "ipadmin/address.html", context)
+
+
+def _is_listed(token: ApiToken, address_id: str) -> bool | None:
+    """Whether the address is the organization's; None when the list can't be read."""
+    try:
+        read = inventory.read(token, max_age=inventory.SNAPSHOT_AGE)
+    except KatapultError:
+        return None
+    return any(ip.id == address_id for ip in read.addresses)

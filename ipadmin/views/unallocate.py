@@ -1,0 +1,140 @@
+"""Ask (GET), then act (POST): the page and the dialog of one attempt."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+from django_htmx.http import retarget
+
+from ipadmin import access, crypto, explanations
+from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.forms import UnallocateForm
+from ipadmin.katapult.errors import KatapultError
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.services import api, confirmation, history, listing
+from ipadmin.services import unallocate as service
+from ipadmin.services.confirmation import Bound, Confirmation
+from ipadmin.views.parts import wants_part
+
+EXPIRED = "This page had stood for too long to still be true. Here is how things stand now."
+NOT_CONFIRMED = "This form did not come from a confirmation page of yours. Here is a fresh one."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators_only
+def unallocate(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
+    token = access.own_ready_token(request.user, token_id)
+    if request.method == "POST":
+        return _act(request, token, address_id)
+    return _ask(request, token, address_id)
+
+
+def _ask(
+    request: SignedInRequest,
+    token: ApiToken,
+    address_id: str,
+    *,
+    notice: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """A fresh confirmation: the address is read now, and a new attempt id handed out."""
+    context: dict[str, Any] = {"token": token, "notice": notice, "address_id": address_id}
+    try:
+        with api.using(token) as secret:
+            ip = api.client().ip_address(secret, id=address_id).value
+        shown = confirmation.prepare(token, ip)
+    except (KatapultError, crypto.CannotOpen) as error:
+        context["problem"] = explanations.of_error(error)
+        return _page(request, context, status=status)
+    return _page(request, context | _confirmation_context(request, token, shown), status=status)
+
+
+def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResponse:
+    signed = request.POST.get("confirmation", "")
+    bound = Bound(request.user, token, address_id)
+    try:
+        if made := service.find_attempt(confirmation.attempt_id_of(signed, bound)):
+            return _result(request, token, made)
+        shown = confirmation.load(signed, bound)
+    except confirmation.ConfirmationExpired:
+        return _ask(request, token, address_id, notice=EXPIRED, status=422)
+    except confirmation.NotConfirmed:
+        return _ask(request, token, address_id, notice=NOT_CONFIRMED, status=422)
+    form = UnallocateForm(request.POST, address_to_type=_address_to_type(shown))
+    if not form.is_valid() or shown.in_organization is False:
+        context = {"token": token, "address_id": address_id}
+        context |= _confirmation_context(request, token, shown, form)
+        return _page(request, context, status=422)
+    try:
+        entry = service.unallocate(
+            shown,
+            service.Circumstances(
+                user=request.user,
+                token=token,
+                reason=form.cleaned_data["reason"],
+                source_ip=get_adapter(request).get_client_ip(request),
+                request_id=request.request_id,
+            ),
+        )
+    except (service.AuditUnavailable, service.OutcomeNotWritten) as error:
+        context = {"token": token, "problem": explanations.of_error(error)}
+        return _page(request, context | {"address_id": address_id}, status=503)
+    return _result(request, token, entry)
+
+
+def _confirmation_context(
+    request: SignedInRequest,
+    token: ApiToken,
+    shown: Confirmation,
+    form: UnallocateForm | None = None,
+) -> dict[str, Any]:
+    bound = Bound(request.user, token, shown.ip.id)
+    signed = {"confirmation": shown.signed(bound)}
+    return {
+        "ip": shown.ip,
+        "confirmation": shown,
+        "why_not": _why_not(shown),
+        "attempts": history.recent_attempts(shown.ip.id),
+        "form": form or UnallocateForm(initial=signed, address_to_type=_address_to_type(shown)),
+    }
+
+
+def _why_not(shown: Confirmation) -> str:
+    if shown.in_organization is False:
+        return "It is not among this organization's addresses; use a token of its organization."
+    return listing.why_not(shown.ip)
+
+
+def _address_to_type(shown: Confirmation) -> str:
+    return shown.ip.address if shown.must_type else ""
+
+
+def _page(request: SignedInRequest, context: dict[str, Any], *, status: int) -> HttpResponse:
+    context |= {"in_table": _in_table(request), "in_dialog": wants_part(request)}
+    if not wants_part(request):
+        return render(request, "ipadmin/unallocate.html", context, status=status)
+    response = render(request, "ipadmin/_unallocate.html", context, status=status)
+    # The form aims at the row; until there is a result, what it gets belongs into the dialog.
+    return retarget(response, "#dialog")
+
+
+def _result(request: SignedInRequest, token: ApiToken, entry: AuditEntry) -> HttpResponse:
+    if not wants_part(request):
+        return redirect(entry)
+    context = {
+        "entry": entry,
+        "explanation": explanations.of_entry(entry),
+        "token_id": token.id,
+        "in_table": _in_table(request),
+    }
+    return render(request, "ipadmin/_result.html", context)
+
+
+def _in_table(request: SignedInRequest) -> bool:
+    """Whether the dialog was opened from a row of the list, which its result will replace."""
+    return (request.POST or request.GET).get("in_table") == "1"
