@@ -50,7 +50,7 @@ POSTGRESQL_UNDO = [
 
 def _execute(editor: BaseDatabaseSchemaEditor, statements: dict[str, list[str]]) -> None:
     for statement in statements[editor.connection.vendor]:
-        editor.execute(statement)
+        editor.execute(statement, params=None)
 
 
 def protect(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
