@@ -1,0 +1,229 @@
+"""What only a real socket shows: a server of bytes that says and does what it must not."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+
+from ipadmin.katapult.client import KatapultClient, Timeouts
+from ipadmin.katapult.errors import AnswerLost, KatapultError, NotSent, UnreadableAnswer
+from tests.katapult.shapes import unallocate
+
+QUICK = Timeouts(connect=2, write=2, read=0.2, pool=0.2, total=1)
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+Behaviour = Callable[[socket.socket], None]
+
+
+def hear(connection: socket.socket) -> bytes:
+    """A whole request, its body too; nothing when the client is gone."""
+    heard = b""
+    while b"\r\n\r\n" not in heard or not heard.endswith(b"}}"):
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        heard += piece
+    return heard
+
+
+@contextmanager
+def serving(*behaviours: Behaviour) -> Iterator[KatapultClient]:
+    """Each connection behaves as its turn says, and is closed after."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+
+        def serve() -> None:
+            for behave in behaviours:
+                connection, _ = server.accept()
+                with connection:
+                    connection.settimeout(5)
+                    behave(connection)
+
+        thread = Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        client = KatapultClient(url, user_agent="x", timeouts=QUICK)
+        try:
+            yield client
+        finally:
+            client.close()
+            thread.join()
+
+
+def saying(*pieces: bytes, pause: float = 0) -> Behaviour:
+    def behave(connection: socket.socket) -> None:
+        hear(connection)
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(pause)
+
+    return behave
+
+
+def reset(connection: socket.socket) -> None:
+    hear(connection)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def silence(connection: socket.socket) -> None:
+    hear(connection)
+    connection.recv(1)
+
+
+def failure(client: KatapultClient) -> KatapultError:
+    with pytest.raises(KatapultError) as caught:
+        unallocate(client)
+    return caught.value
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+LOST = {
+    "closed at once": socket.socket.close,
+    "closed after the request": saying(),
+    "reset": reset,
+    "silent": silence,
+    "garbage": saying(b"\x00\xff\x16\x03 hello\r\n\r\n"),
+    "not HTTP": saying(b"220 mail.example.net ESMTP\r\n"),
+    "a status like no other": saying(b"HTTP/1.1 999999 OK\r\n\r\n"),
+    "a header without name": saying(HEAD + b": x\r\n\r\n"),
+    "two lengths": saying(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} "),
+    "a length that is none": saying(HEAD + b"Content-Length: -2\r\n\r\n{}"),
+    "endless headers": saying(HEAD + b"X: " + b"x" * 200_000),
+    "half the headers": saying(HEAD + b"X-Request-Id: "),
+    "101 Switching Protocols": saying(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"),
+    "only 100 Continue": saying(b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+LOST_IN_BODY = {
+    "half the body": saying(HEAD + b"Content-Length: 2\r\n\r\n{"),
+    "half a chunk": saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{"),
+    "a chunk without length": saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}"),
+    "no last chunk": saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"),
+}
+
+
+@pytest.mark.parametrize("behave", LOST.values(), ids=LOST)
+def test_without_an_answer_the_outcome_is_unknown(behave: Behaviour) -> None:
+    with serving(behave) as client:
+        problem = failure(client)
+    assert type(problem) is AnswerLost
+    assert problem.exchange.status is None
+    assert problem.__cause__
+    assert problem.exchange.duration < 2
+
+
+@pytest.mark.parametrize("behave", LOST_IN_BODY.values(), ids=LOST_IN_BODY)
+def test_half_an_answer_leaves_the_outcome_unknown(behave: Behaviour) -> None:
+    with serving(behave) as client:
+        problem = failure(client)
+    assert type(problem) is AnswerLost
+    assert problem.exchange.status == 200
+
+
+def test_an_answer_that_drips_is_cut_off() -> None:
+    def drip(connection: socket.socket) -> None:
+        saying(HEAD + b"Content-Length: 9999\r\n\r\n")(connection)
+        try:
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.05)
+        except OSError:
+            pass
+
+    with serving(drip) as client:
+        problem = failure(client)
+    assert type(problem) is AnswerLost
+    assert 1 <= problem.exchange.duration < 2
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_an_answer_without_a_body_is_unreadable(status: bytes) -> None:
+    with serving(saying(b"HTTP/1.1 " + status + b"\r\nX-Request-Id: r\r\n\r\n")) as client:
+        problem = failure(client)
+    assert type(problem) is UnreadableAnswer
+    assert problem.exchange.request_id == "r"
+
+
+def test_an_answer_in_pieces_after_early_hints_is_whole() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    pieces = [hints, *(OK[at : at + 9] for at in range(0, len(OK), 9))]
+    with serving(saying(*pieces, pause=0.005)) as client:
+        assert unallocate(client).exchange.status == 200
+
+
+def test_a_connection_is_used_again() -> None:
+    def twice(connection: socket.socket) -> None:
+        saying(OK)(connection)
+        saying(OK)(connection)
+
+    with serving(twice) as client:
+        unallocate(client)
+        assert unallocate(client).exchange.status == 200
+
+
+def test_a_connection_closed_while_idle_is_replaced() -> None:
+    with serving(saying(OK), saying(OK)) as client:
+        unallocate(client)
+        time.sleep(0.1)
+        assert unallocate(client).exchange.status == 200
+
+
+def test_a_kept_connection_that_breaks_under_a_call_is_not_tried_again() -> None:
+    """The request was heard; sending it again would be another action."""
+    heard: list[bytes] = []
+
+    def dies(connection: socket.socket) -> None:
+        saying(OK)(connection)
+        heard.append(hear(connection))
+
+    with serving(dies) as client:
+        unallocate(client)
+        assert type(failure(client)) is AnswerLost
+    assert len(heard) == 1
+
+
+def test_a_proxy_named_in_the_environment_sees_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name.lower(), value)
+    with serving(saying(OK)) as client:
+        assert unallocate(client).exchange.status == 200
+
+
+def test_a_refused_connection_is_not_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    problem = failure(KatapultClient(f"http://127.0.0.1:{port}", user_agent="x", timeouts=QUICK))
+    assert type(problem) is NotSent
+    assert problem.is_definite
+
+
+@pytest.mark.parametrize("url", ["katapult.test", "ftp://katapult.test", "http://", ""])
+def test_a_url_that_leads_nowhere_is_not_sent(url: str) -> None:
+    assert type(failure(KatapultClient(url, user_agent="x"))) is NotSent
+
+
+def test_a_server_that_speaks_no_tls_is_not_sent_a_token() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heard: list[bytes] = []
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                heard.append(connection.recv(65536))
+                connection.sendall(OK)
+
+        thread = Thread(target=serve)
+        thread.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        client = KatapultClient(url, user_agent="x", timeouts=QUICK)
+        problem = failure(client)
+        client.close()
+        thread.join()
+    assert type(problem) is NotSent
+    assert b"planted" not in heard[0]
