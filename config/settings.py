@@ -10,12 +10,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
 from environs import EnvValidationError, FileAwareEnv
 
 from config.databases import database_from_url
 from ipadmin import logs
 from ipadmin.katapult.client import is_loopback
+
+# Django's classes take their type arguments at run time too: `forms.ModelForm[ApiToken]`.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -45,13 +49,34 @@ SANDBOX = is_loopback(KATAPULT_API_URL)
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 # How long a confirmation page may be acted on, in seconds.
 CONFIRMATION_MAX_AGE = env.int("CONFIRMATION_MAX_AGE", 600) or 600
-# Seconds, by the names of ipadmin.katapult.client.Timeouts; what is not named keeps its default.
-KATAPULT_TIMEOUTS: dict[str, float] = {}
+# Seconds; see ipadmin.katapult.client.Timeouts. Katapult answers in tenths of a second; what takes
+# longer than this holds a thread and an operator without hope.
+KATAPULT_TIMEOUTS = {
+    # A connection that does not come in three seconds rarely comes at all.
+    "connect": env.float("KATAPULT_CONNECT_TIMEOUT", 3.0) or 3.0,
+    # Requests are smaller than one packet.
+    "write": env.float("KATAPULT_WRITE_TIMEOUT", 5.0) or 5.0,
+    # The longest silence: ten times the slowest answer on record, and no more than people wait.
+    "read": env.float("KATAPULT_READ_TIMEOUT", 10.0) or 10.0,
+    # Waiting for another call to end; short, so that a stuck API is not waited for in a queue.
+    "pool": env.float("KATAPULT_POOL_TIMEOUT", 2.0) or 2.0,
+    # The longest whole answer, however it drips.
+    "total": env.float("KATAPULT_TOTAL_TIMEOUT", 15.0) or 15.0,
+}
+# How many calls may wait for Katapult at once. Fewer than the threads of a web process
+# (config/gunicorn.py): however stuck the API is, some threads are left for every other page.
+KATAPULT_MAX_CONNECTIONS = env.int("KATAPULT_MAX_CONNECTIONS", 16) or 16
+# An attempt reads, unallocates, and reads again if need be. No process works on one for longer, so
+# that an older one that is still pending belongs to a process that died. Seconds.
+LONGEST_ATTEMPT = 30 + 3 * sum(KATAPULT_TIMEOUTS.values())
 # After a call that was not answered: seconds between two readings that agree before they prove
-# anything, between two tries to read at all, and until we stop trying.
-EVIDENCE_INTERVAL = 30
-EVIDENCE_RETRY = 5
-EVIDENCE_DEADLINE = 15 * 60
+# anything, between two tries to read at all, and until trying ends.
+EVIDENCE_INTERVAL = env.float("EVIDENCE_INTERVAL", 60.0) or 60.0
+EVIDENCE_RETRY = env.float("EVIDENCE_RETRY", 5.0) or 5.0
+EVIDENCE_DEADLINE = env.float("EVIDENCE_DEADLINE", 600.0) or 600.0
+# Seconds between two rounds of the reconciler in the worker.
+RECONCILE_EVERY = env.float("RECONCILE_EVERY", 5.0) or 5.0
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 INSTALLED_APPS = [
     "ipadmin.apps.PeopleAdminConfig",
@@ -65,8 +90,9 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "template_partials",
+    "django_tasks",
+    "django_tasks_db",
     "lucide",
-    # Last: its admin takes out what others put in.
     "ipadmin",
 ]
 

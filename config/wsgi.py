@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import StringIO
 
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -15,7 +16,7 @@ CANNOT_BOOT = 3
 application = get_wsgi_application()
 # gunicorn, unlike manage.py, runs no system checks: a site that is not configured must not serve.
 try:
-    call_command("check", tags=["ipadmin"])
+    call_command("check", tags=["ipadmin"], stdout=StringIO())
 except SystemCheckError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(CANNOT_BOOT)

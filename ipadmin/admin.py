@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -15,18 +14,9 @@ from django.http import HttpRequest
 from ipadmin import access
 from ipadmin.models import User
 
-# Generic for the type checker only.
-if TYPE_CHECKING:
-    BaseUserAdmin = UserAdmin[User]
-else:
-    BaseUserAdmin = UserAdmin
-
-# allauth's, of no use without e-mail.
-admin.site.unregister(EmailAddress)
-
 
 @admin.register(User)
-class PeopleAdmin(BaseUserAdmin):
+class PeopleAdmin(UserAdmin[User]):
     """What a person may do comes from their groups alone.
 
     Superusers are made with `manage.py createsuperuser`, and only superusers can change them:

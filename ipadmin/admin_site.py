@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.views import logout
-from django.contrib.admin import AdminSite
+from django.conf import settings
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 
 from ipadmin import access
 from ipadmin.context_processors import environment
+
+PEOPLE = {"ipadmin.User", "auth.Group"}
 
 
 class PeopleAdminSite(AdminSite):
@@ -25,6 +30,19 @@ class PeopleAdminSite(AdminSite):
     index_title = "People"
     site_url = "/"
 
+    def register(
+        self,
+        model_or_iterable: type[Model] | Iterable[type[Model]],
+        admin_class: type[ModelAdmin[Any]] | None = None,
+        **options: Any,
+    ) -> None:
+        """People and their roles: what other apps would show here is none of their business."""
+        models = (
+            model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        )
+        people = [model for model in models if model._meta.label in PEOPLE]  # noqa: SLF001
+        super().register(people, admin_class, **options)
+
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and access.abilities(request.user).may_manage_people
 
@@ -34,12 +52,12 @@ class PeopleAdminSite(AdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if request.user.is_authenticated and not self.has_permission(request):
+        if not request.user.is_authenticated:
+            page = request.GET.get("next") or resolve_url("admin:index")
+            return redirect_to_login(page, resolve_url(settings.LOGIN_URL))
+        if not self.has_permission(request):
             raise PermissionDenied
-        page = request.GET.get("next") or request.path
-        if request.user.is_authenticated:
-            return redirect("admin:index")
-        return redirect_to_login(page, resolve_url("account_login"))
+        return redirect("admin:index")
 
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

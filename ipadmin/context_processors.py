@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from ipadmin import __version__, access
@@ -24,5 +25,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "environment": environment(),
         "api_host": api_host(),
         "version": __version__,
-        "access": access.abilities(request.user),
+        # A request that failed early, by its host for example, has no user.
+        "access": access.abilities(getattr(request, "user", None) or AnonymousUser()),
     }

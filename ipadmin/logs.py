@@ -87,6 +87,8 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
             "django.server": quiet,
             # Every answer has its line already; only a failure of ours says more.
             "django.request": {**quiet, "level": "ERROR"},
+            # Scanners ask for any host; refused, and in the log of requests.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             "gunicorn.error": quiet,
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
@@ -100,6 +102,6 @@ def _renderers(*, as_json: bool) -> list[Processor]:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     return [
         structlog.dev.ConsoleRenderer(
-            colors=False, exception_formatter=structlog.dev.plain_traceback
+            colors=False, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
         )
     ]

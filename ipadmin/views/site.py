@@ -85,7 +85,6 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
         429,
         "Too many attempts",
         "Nothing was changed. Wait a minute, then try again.",
-        page="400.html",
     )
 
 
