@@ -1,0 +1,54 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench screenshots format clean
+
+PYTHON ?= python3
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+# More than a few at once only fight for the processor with the browsers they drive.
+PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+run: .venv/.run ## Run the site with a local sandbox API and sample users (PORT, SANDBOX_PORT, DEMO_PASSWORD)
+	@scripts/run
+
+test: .venv/.dev ## Run the tests, in a browser too (ARGS for pytest)
+	@scripts/install_chromium
+	@$(PYTEST) --ignore tests/bench $(ARGS)
+
+check: .venv/.dev ## Lint, types, missing migrations, deployment, templates
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	scripts/with_live_settings .venv/bin/python manage.py makemigrations --check --dry-run
+	scripts/with_live_settings .venv/bin/python manage.py check --deploy --fail-level WARNING
+	.venv/bin/djlint templates --lint --quiet
+
+bench: .venv/.dev ## Measure our own time on the click
+	.venv/bin/python -m pytest tests/bench -s $(ARGS)
+
+screenshots: .venv/.dev ## Take the README's screenshots
+	@scripts/install_chromium
+	.venv/bin/python -m tests.browser.screenshots
+
+format: .venv/.dev ## Format the code
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+clean: ## Remove .venv, the demo's state and every cache
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Touched when what it lists was installed: requirements that did not change cost nothing.
+.venv/bin/python:
+	@PYTHON=$(PYTHON) scripts/make_venv
+
+.venv/.run: requirements.txt | .venv/bin/python
+	@echo "Installing requirements"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt requirements.txt | .venv/bin/python
+	@echo "Installing requirements for development"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ .venv/.run

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import secrets
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from ipadmin import crypto
+
+
+class Command(BaseCommand):
+    help = "Print new keys as lines for a .env. Needs no configuration and keeps nothing."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--demo", action="store_true", help="a password and a sandbox token for `make run` too"
+        )
+
+    def handle(self, *, demo: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        self.stdout.write(f"SECRET_KEY={secrets.token_urlsafe(50)}")
+        self.stdout.write(f"TOKEN_ENCRYPTION_KEYS={crypto.generate_key()}")
+        if demo:
+            self.stdout.write(f"DEMO_PASSWORD={secrets.token_urlsafe(9)}")
+            self.stdout.write(f"SANDBOX_TOKEN=sandbox-{secrets.token_urlsafe(24)}")

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from ipadmin import crypto
+from ipadmin.models import ApiToken
+
+
+class Command(BaseCommand):
+    help = "Seal every API token again under the newest of TOKEN_ENCRYPTION_KEYS."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        sealed = current = 0
+        lost: list[str] = []
+        for pk in ApiToken.objects.values_list("pk", flat=True):
+            with transaction.atomic():
+                # Read again under a lock: a token replaced meanwhile must not be put back.
+                token = ApiToken.objects.select_for_update().filter(pk=pk).first()
+                if token is None:
+                    continue
+                try:
+                    secret = token.open_secret()
+                except crypto.CannotOpen:
+                    lost.append(str(pk))
+                    continue
+                if crypto.is_sealed_under_newest_key(bytes(token.sealed_secret)):
+                    current += 1
+                    continue
+                token.seal(secret)
+                token.save(update_fields=["sealed_secret", "last_four", "fingerprint"])
+                sealed += 1
+        self.stdout.write(f"{sealed} sealed under the newest key, {current} already were.")
+        for name in lost:
+            self.stdout.write(f"{name} cannot be opened and was left; enter this token again.")
+        if not lost:
+            self.stdout.write("Older keys are no longer needed.")
