@@ -1,0 +1,98 @@
+"""The cast and the stage, the same for every test.
+
+alice and bob are operators, audrey an auditor, adam an administrator, charlie has no role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, override_settings
+
+from ipadmin.models import User
+from tests import emptying
+
+PASSWORD = "correct horse battery staple"
+
+ClientOf = Callable[..., Client]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Argon2 takes its time on purpose; nothing here is worth it."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _history_may_be_emptied() -> Iterator[None]:
+    with emptying.allowed_in_tests():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """Counts of sign-ins are kept in the cache."""
+    cache.clear()
+
+
+def person(name: str, role: str | None = None) -> User:
+    """Somebody with a role, or without."""
+    user = User.objects.create_user(name, password=PASSWORD)
+    if role:
+        make_roles()
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def make_roles() -> None:
+    """A test with real transactions empties every table behind it, that of the roles too."""
+    if not Group.objects.exists():
+        migration = import_module("ipadmin.migrations.0002_roles")
+        migration.make_roles(apps, connection.schema_editor())
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return person("alice", "operator")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return person("bob", "operator")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return person("charlie")
+
+
+@pytest.fixture
+def audrey(db: None) -> User:
+    return person("audrey", "auditor")
+
+
+@pytest.fixture
+def adam(db: None) -> User:
+    user = person("adam", "administrator")
+    user.is_staff = True
+    user.save()
+    return user
+
+
+@pytest.fixture
+def client_of() -> ClientOf:
+    """A signed-in client: `client_of(alice)`."""
+
+    def signed_in(user: User, *, enforce_csrf_checks: bool = False) -> Client:
+        client = Client(enforce_csrf_checks=enforce_csrf_checks)
+        client.force_login(user)
+        return client
+
+    return signed_in

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django import Settings
+
+
+def problems() -> dict[str, str]:
+    """Id to message and hint."""
+    found = run_checks(tags=["ipadmin"])
+    return {str(error.id): f"{error.msg} {error.hint}" for error in found}
+
+
+def test_a_configured_site_has_no_problem() -> None:
+    assert problems() == {}
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 60])
+def test_a_secret_key_is_needed(settings: Settings, key: str) -> None:
+    settings.SECRET_KEY = key
+    assert "manage.py generate_keys" in problems()["ipadmin.E002"]
+
+
+@pytest.mark.parametrize("hosts", [[], ["*"], ["ip.example.com", "*"]])
+def test_hosts_are_needed(settings: Settings, hosts: list[str]) -> None:
+    settings.ALLOWED_HOSTS = hosts
+    assert "ip.example.com" in problems()["ipadmin.E003"]
+
+
+@pytest.mark.parametrize("keys", [[], ["nonsense"], [base64.b64encode(b"x" * 31).decode()]])
+def test_token_keys_are_needed(settings: Settings, keys: list[str]) -> None:
+    settings.TOKEN_ENCRYPTION_KEYS = keys
+    assert "manage.py generate_keys" in problems()["ipadmin.E004"]
+
+
+def test_a_bad_token_key_is_counted_and_not_shown(settings: Settings) -> None:
+    settings.TOKEN_ENCRYPTION_KEYS = [*settings.TOKEN_ENCRYPTION_KEYS, "hush-hush"]
+    text = problems()["ipadmin.E004"]
+    assert "Key 2" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.katapult.io",
+        "ftp://api.katapult.io",
+        "http://api.katapult.io",
+        "http://127.0.0.1.example.com",
+        "https://user:password@api.katapult.io",
+        "https://api.katapult.io/?key=1",
+        "https://api.katapult.io/#a",
+        "https://[oops",
+        "https://",
+    ],
+)
+def test_the_api_is_https_or_this_machine(settings: Settings, url: str) -> None:
+    settings.KATAPULT_API_URL = url
+    text = problems()["ipadmin.E005"]
+    assert "https://api.katapult.io" in text
+    assert "password" not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.katapult.io", "http://127.0.0.1:8001", "http://localhost:1", "http://[::1]:8001"],
+)
+def test_an_api_that_may_be_used(settings: Settings, url: str) -> None:
+    settings.KATAPULT_API_URL = url
+    assert problems() == {}
+
+
+def test_a_database_url_that_cannot_be_read(settings: Settings) -> None:
+    settings.DATABASE_ERROR = "no such scheme"
+    assert "percent-encoded" in problems()["ipadmin.E006"]
+
+
+def test_debug_is_for_the_sandbox_only(settings: Settings) -> None:
+    settings.DEBUG = True
+    assert problems() == {}
+    settings.SANDBOX = False
+    assert "DEBUG" in problems()["ipadmin.E007"]
+
+
+def test_a_value_that_cannot_be_read_is_named(settings: Settings) -> None:
+    settings.ENVIRONMENT_ERRORS = {"DEBUG": ["Not a valid boolean."]}
+    assert "DEBUG cannot be read" in problems()["ipadmin.E001"]

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from pytest_django import Settings
+
+from ipadmin import logs
+from ipadmin.middleware import HeadersMiddleware
+from ipadmin.models import User
+from ipadmin.views import site
+from tests.conftest import ClientOf
+
+HTMX = {"HX-Request": "true"}
+pytestmark = pytest.mark.django_db
+
+
+def log_of(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """The line of the one request made."""
+    [record] = [record for record in caplog.records if record.name == "ipadmin.requests"]
+    assert isinstance(record.msg, dict)
+    return record.msg
+
+
+def test_every_answer_has_an_id_of_our_own(client: Client) -> None:
+    answer = client.get("/healthz", headers={"X-Request-Id": "from-a-stranger"})
+    assert re.fullmatch("[0-9a-f]{32}", answer["X-Request-Id"])
+
+
+def test_a_proxy_of_ours_may_give_the_id(client: Client, settings: Settings) -> None:
+    settings.TRUSTED_PROXY_COUNT = 1
+    answer = client.get("/healthz", headers={"X-Request-Id": "from-the_proxy-1"})
+    assert answer["X-Request-Id"] == "from-the_proxy-1"
+
+
+@pytest.mark.parametrize("given", ["short", "x" * 65, "with a space", "line\tbreak", "<script>"])
+def test_no_proxy_may_give_any_id(client: Client, settings: Settings, given: str) -> None:
+    settings.TRUSTED_PROXY_COUNT = 1
+    answer = client.get("/healthz", headers={"X-Request-Id": given})
+    assert answer["X-Request-Id"] != given
+
+
+def test_one_line_a_request_without_the_query(
+    alice: User, client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_of(alice)
+    with caplog.at_level(logging.INFO):
+        answer = client.get("/healthz?secret=hush", headers={"Authorization": "Bearer hush"})
+    line = log_of(caplog)
+    assert line | {"duration_ms": 0, "timestamp": ""} == {
+        "event": "request",
+        "logger": "ipadmin.requests",
+        "level": "info",
+        "timestamp": "",
+        "method": "GET",
+        "path": "/healthz",
+        "status": 200,
+        "duration_ms": 0,
+        "user": alice.pk,
+        "request_id": answer["X-Request-Id"],
+    }
+    assert "hush" not in caplog.text
+
+
+def test_a_header_or_form_logged_by_mistake_is_hidden() -> None:
+    event = {
+        "event": "x",
+        "headers": {"Authorization": "hush"},
+        "form": "hush",
+        "call": {"authorization": "hush", "status": 200},
+    }
+    hidden = logs.hide(None, "info", event)
+    assert "hush" not in str(hidden)
+    assert hidden["call"] == {"authorization": logs.HIDDEN, "status": 200}
+
+
+def test_a_report_shows_no_form_and_no_local_variable(rf: RequestFactory) -> None:
+    reporter = logs.ReporterFilter()
+    request = rf.post("/", {"secret": "hush"})
+    assert "hush" not in str(reporter.get_post_parameters(request))
+    assert list(reporter.get_traceback_frame_variables(request, None)) == []  # type: ignore[arg-type]
+
+
+def test_no_page_is_kept_by_a_cache(alice: User, client_of: ClientOf) -> None:
+    answer = client_of(alice).get("/")
+    assert {"no-store", "private"} <= set(answer["Cache-Control"].split(", "))
+    assert "HX-Request" in answer["Vary"]
+
+
+def test_vary_is_added_to() -> None:
+    middleware = HeadersMiddleware(lambda _request: HttpResponse(headers={"Vary": "Accept"}))
+    assert middleware(HttpRequest())["Vary"] == "Accept, HX-Request"
+
+
+def test_what_a_browser_may_do(client: Client) -> None:
+    answer = client.get("/healthz")
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "camera=()" in answer["Permissions-Policy"]
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_page_has_a_nonce_of_its_own(alice: User, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    policies = {client.get("/missing")["Content-Security-Policy"] for _ in range(2)}
+    assert len(policies) == 2
+    assert all("'nonce-" in policy for policy in policies)
+
+
+def test_signing_in_comes_first_and_leads_back(client: Client) -> None:
+    answer = client.get("/audit/?outcome=failed")
+    assert answer.status_code == 302
+    assert answer["Location"] == "/accounts/login/?next=/audit/%3Foutcome%3Dfailed"
+
+
+def test_a_dialog_is_not_filled_with_the_sign_in_page(client: Client) -> None:
+    page = "http://testserver/tokens/?a=b"
+    answer = client.get("/audit/", headers=HTMX | {"HX-Current-URL": page})
+    assert answer.status_code == 200
+    assert answer["HX-Redirect"] == "/accounts/login/?next=/tokens/%3Fa%3Db"
+    assert answer.content == b""
+
+
+def test_htmx_is_never_led_to_another_site(client: Client) -> None:
+    headers = HTMX | {"HX-Current-URL": "https://evil.example.com/x"}
+    answer = client.get("/audit/", headers=headers)
+    assert answer["HX-Redirect"] == "/accounts/login/?next=/"
+
+
+def test_what_is_not_there(alice: User, client_of: ClientOf) -> None:
+    answer = client_of(alice).get("/missing")
+    assert answer.status_code == 404
+    assert answer["X-Request-Id"] in answer.text
+    assert "<html" in answer.text
+
+
+def test_an_error_in_a_dialog_is_a_part(alice: User, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    answer = client.get("/missing", headers=HTMX)
+    assert answer.status_code == 404
+    assert "<html" not in answer.text
+    assert answer["X-Request-Id"] in answer.text
+    for whole in ("HX-Boosted", "HX-History-Restore-Request"):
+        assert "<html" in client.get("/missing", headers=HTMX | {whole: "true"}).text
+
+
+def test_a_form_without_its_token(alice: User, client_of: ClientOf) -> None:
+    client = client_of(alice, enforce_csrf_checks=True)
+    answer = client.post("/accounts/logout/")
+    assert answer.status_code == 403
+    assert "no longer valid" in answer.text
+    assert "<html" not in client.post("/accounts/logout/", headers=HTMX).text
+
+
+def test_an_unknown_host_is_refused(client: Client) -> None:
+    answer = client.get("/", headers={"Host": "evil.example.com"})
+    assert answer.status_code == 400
+    assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_broken_site_asks_nothing_of_the_database(
+    rf: RequestFactory, headers: dict[str, str], django_assert_num_queries: Any
+) -> None:
+    request = rf.get("/", headers=headers)
+    request.request_id = "0123456789abcdef"  # type: ignore[attr-defined]
+    request.user = AnonymousUser()
+    with django_assert_num_queries(0):
+        answer = site.server_error(request)
+    assert answer.status_code == 500
+    assert "0123456789abcdef" in answer.text
+    assert ("<html" in answer.text) is not bool(headers)
+
+
+def test_an_unhandled_error_is_logged_without_what_was_sent(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        secret = "hush" + "hush"
+        raise RuntimeError(f"broken for {len(secret)} reasons")
+
+    monkeypatch.setattr(site, "_migrations", fail)
+    client.raise_request_exception = False
+    answer = client.get("/healthz?token=hushhush")
+    assert answer.status_code == 500
+    assert answer["X-Request-Id"] in answer.text
+    assert "broken for 8 reasons" in caplog.text
+    assert "hushhush" not in caplog.text
