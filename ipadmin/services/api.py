@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import Error, transaction
 from django.utils import timezone
 
 from ipadmin import __version__
@@ -60,16 +62,19 @@ def using(token: ApiToken) -> Iterator[Secret]:
     try:
         yield secret
     except KatapultError as error:
-        note_error(token, error.code)
+        _note(token, last_error_code=error.code, last_error_at=timezone.now())
         raise
     finally:
         if token.used_at is None or now - token.used_at > USED_AT_PRECISION:
-            token.used_at = now
-            ApiToken.objects.filter(pk=token.pk).update(used_at=now)
+            _note(token, used_at=now)
 
 
-def note_error(token: ApiToken, code: str) -> None:
-    token.last_error_code, token.last_error_at = code, timezone.now()
-    ApiToken.objects.filter(pk=token.pk).update(
-        last_error_code=token.last_error_code, last_error_at=token.last_error_at
-    )
+def _note(token: ApiToken, **fields: Any) -> None:
+    """Keep what is nice to know. It must not hide what the work itself ended with."""
+    for name, value in fields.items():
+        setattr(token, name, value)
+    try:
+        with transaction.atomic():
+            ApiToken.objects.filter(pk=token.pk).update(**fields)
+    except Error:
+        log.exception("token_use_not_noted", token_id=str(token.pk))

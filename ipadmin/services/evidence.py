@@ -44,10 +44,13 @@ class Verdict:
 
 
 def is_same(before: Allocation | None, now: Allocation | None) -> bool:
-    """Whether both are the same machine; names may change and are often not given."""
+    """Whether both are the same machine. An id says it all; types and names are not in every
+    answer, and names change."""
     if before is None or now is None:
         return before is now
-    return (before.id, before.type) == (now.id, now.type)
+    if before.id or now.id:
+        return before.id == now.id
+    return (before.type or "", before.name or "") == (now.type or "", now.name or "")
 
 
 def gather(entry: AuditEntry, secret: Secret) -> None:
@@ -93,11 +96,14 @@ def judge(entry: AuditEntry, rivals: list[AuditEntry], now: datetime) -> Verdict
 
     Unallocated now is proof at once, since nothing that arrives late can undo it, unless another
     attempt of ours could have done it. Still allocated is proof only after a while: the request
-    may yet arrive. Anything else never becomes proof.
+    may yet arrive. Anything else never becomes proof; nor does what comes after it, for the
+    address was freed in between, by this call or by somebody else.
     """
     found = [Found(reading["found"]) for reading in entry.evidence]
     is_past_deadline = now >= _deadline(entry)
     if Found.UNALLOCATED in found:
+        if _was_elsewhere(found[: found.index(Found.UNALLOCATED)]):
+            return Verdict(Outcome.UNKNOWN)
         if not rivals:
             return Verdict(Outcome.SUCCEEDED)
         can_wait = any(rival.is_open for rival in rivals) and not is_past_deadline
@@ -105,7 +111,8 @@ def judge(entry: AuditEntry, rivals: list[AuditEntry], now: datetime) -> Verdict
         return None if can_wait else Verdict(Outcome.UNKNOWN, names)
     last = found[-1] if found else Found.UNREADABLE
     is_settled = is_past_deadline or (last != Found.UNREADABLE and _has_settled(entry))
-    if last == Found.ALLOCATED and (is_settled or _was_answered(entry)):
+    is_proof = last == Found.ALLOCATED and not _was_elsewhere(found)
+    if is_proof and (is_settled or _was_answered(entry)):
         return Verdict(Outcome.FAILED)
     return Verdict(Outcome.UNKNOWN) if is_settled else None
 
@@ -170,6 +177,10 @@ def _keep(entry: AuditEntry, reading: dict[str, Any]) -> None:
                 current.rivals, current.finished_at = list(verdict.rivals), now
             current.save(update_fields=["evidence", "outcome", "basis", "rivals", "finished_at"])
     entry.refresh_from_db()
+
+
+def _was_elsewhere(found: list[Found]) -> bool:
+    return Found.OTHER in found or Found.GONE in found
 
 
 def _has_settled(entry: AuditEntry) -> bool:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
 from ipadmin import crypto
@@ -75,7 +75,8 @@ def unallocate(confirmation: Confirmation, circumstances: Circumstances) -> Audi
     except KatapultError:
         # Already in the entry; `using` has noted it on the token too.
         pass
-    inventory.forget(token)
+    finally:
+        inventory.forget(token)
     return entry
 
 
@@ -108,10 +109,12 @@ def _open_entry(
     try:
         with transaction.atomic(durable=True):
             entry.save(force_insert=True)
-    except IntegrityError:
+    except IntegrityError as error:
         # The same attempt came first: a double click, a replay, the back button.
-        return AuditEntry.objects.get(attempt_id=confirmation.attempt_id), False
-    except DatabaseError as error:
+        if made := find_attempt(confirmation.attempt_id):
+            return made, False
+        raise AuditUnavailable from error
+    except Error as error:
         log.exception("audit_entry_not_written", attempt_id=str(entry.attempt_id))
         raise AuditUnavailable from error
     return entry, True
@@ -128,7 +131,8 @@ def _attempt(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> N
     if difference := _difference(confirmation.ip, found):
         _refuse(entry, *difference)
         return
-    _mark_sent(entry, found)
+    if not _mark_sent(entry, found):
+        return
     try:
         exchange = client.unallocate(secret, id=entry.address_id).exchange
     except KatapultError as error:
@@ -149,8 +153,11 @@ def _difference(seen: IPAddress, found: IPAddress) -> tuple[str, dict[str, Any]]
     return code, detail
 
 
-def _mark_sent(entry: AuditEntry, found: IPAddress) -> None:
-    """Commit that the call is about to be made: an entry without this was certainly never sent."""
+def _mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
+    """Commit that the call is about to be made: an entry without this was certainly never sent.
+
+    False when the entry was closed meanwhile; then nothing may be sent.
+    """
     fields = {
         "sent_at": timezone.now(),
         # What will be lost, as it was at the last moment.
@@ -162,14 +169,16 @@ def _mark_sent(entry: AuditEntry, found: IPAddress) -> None:
     try:
         with transaction.atomic(durable=True):
             is_ours = still_open.update(**fields) == 1
-    except DatabaseError as error:
+        if not is_ours:
+            # So slow that the reconciler has closed the entry as never sent.
+            entry.refresh_from_db()
+            return False
+    except Error as error:
         log.exception("audit_entry_not_written", attempt_id=str(entry.attempt_id))
         raise AuditUnavailable from error
-    if not is_ours:
-        # So slow that the reconciler has closed the entry as never sent; so it must not be sent.
-        raise AuditUnavailable
     for name, value in fields.items():
         setattr(entry, name, value)
+    return True
 
 
 def _conclude_error(entry: AuditEntry, error: KatapultError, secret: Secret) -> None:
@@ -180,7 +189,11 @@ def _conclude_error(entry: AuditEntry, error: KatapultError, secret: Secret) -> 
         _finish(entry, Outcome.FAILED, basis=Basis.ANSWER, exchange=error.exchange, **_of(error))
     else:
         _keep(entry, outcome=Outcome.UNKNOWN, **_exchange_fields(error.exchange), **_of(error))
-        evidence.gather(entry, secret)
+        try:
+            evidence.gather(entry, secret)
+        except Error:
+            # The entry says that it is unknown, and is open: the reconciler reads again.
+            log.exception("reading_not_written", attempt_id=str(entry.attempt_id))
 
 
 def _refuse(
@@ -209,22 +222,22 @@ def _finish(
 
 
 def _keep(entry: AuditEntry, **fields: Any) -> None:
-    """Write to an open entry; a finished one never changes."""
+    """Write to an open entry; a finished one never changes.
+
+    Where it can't be written, the log holds the answer.
+    """
     fields |= {"sent_at": entry.sent_at}
+    answer = {name: str(value) for name, value in fields.items()}
     try:
         written = AuditEntry.objects.filter(pk=entry.pk, finished_at=None).update(**fields)
-    except DatabaseError as error:
-        # The answer must not be lost with the database: the log holds it until the reconciler
-        # has found out by itself.
-        log.exception(
-            "outcome_not_written",
-            attempt_id=str(entry.attempt_id),
-            **{name: str(value) for name, value in fields.items()},
-        )
+        if not written:
+            log.warning("answer_after_the_end", attempt_id=str(entry.attempt_id), **answer)
+            entry.refresh_from_db()
+            return
+    except Error as error:
+        # Until the reconciler has found out by itself.
+        log.exception("outcome_not_written", attempt_id=str(entry.attempt_id), **answer)
         raise OutcomeNotWritten(entry) from error
-    if not written:
-        entry.refresh_from_db()
-        return
     for name, value in fields.items():
         setattr(entry, name, value)
 
