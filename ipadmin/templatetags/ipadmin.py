@@ -1,0 +1,116 @@
+"""Small things of presentation: times, durations, and how an outcome is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+
+from django import template
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+OUTCOME_TONES = {
+    "succeeded": "success",
+    "failed": "danger",
+    "refused": "neutral",
+    "unknown": "warning",
+    "pending": "info",
+}
+OUTCOME_ICONS = {
+    "succeeded": "circle-check",
+    "failed": "circle-x",
+    "refused": "ban",
+    "unknown": "circle-question-mark",
+    "pending": "clock",
+}
+TONE_ICONS = {
+    "success": "circle-check",
+    "info": "info",
+    "warning": "triangle-alert",
+    "danger": "octagon-x",
+}
+# As Katapult names them, and as people do. [seen, doc]
+KINDS = {"VirtualMachine": "Virtual machine", "LoadBalancer": "Load balancer"}
+
+
+@register.simple_tag
+def timestamp(value: datetime | str | None, style: str = "full") -> SafeString | str:
+    """A `<time>` in UTC. `style` is `full`, `time` (of day only) or `bare` (without "UTC", for a
+    column that says so in its head). ISO 8601 text is read as well; anything else shown as it is.
+    """
+    if not value:
+        return ""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    shape = {"time": "%H:%M:%S UTC", "bare": "%Y-%m-%d %H:%M:%S"}.get(
+        style, "%Y-%m-%d %H:%M:%S UTC"
+    )
+    return format_html(
+        '<time datetime="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        moment.strftime(shape),
+    )
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """A duration for people: `84 ms`, `1.42 s`; nothing for None."""
+    if value is None:
+        return ""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+@register.filter
+def outcome_tone(outcome: str) -> str:
+    return OUTCOME_TONES.get(outcome, "neutral")
+
+
+@register.filter
+def outcome_icon(outcome: str) -> str:
+    return OUTCOME_ICONS.get(outcome, "info")
+
+
+@register.filter
+def tone_icon(tone: str) -> str:
+    return TONE_ICONS.get(tone, "info")
+
+
+@register.filter
+def kind(allocation_type: str | None) -> str:
+    """What holds an address, in words; a type nobody knows yet is shown as it is."""
+    return KINDS.get(allocation_type or "", allocation_type or "")
+
+
+@register.filter
+def pretty(value: object) -> str:
+    """A JSON value over several lines."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+
+
+@register.filter
+def default_host(address: str) -> str:
+    """The host name Katapult gives an IPv4 address that nothing holds [seen]; nothing for IPv6,
+    of which none was ever seen."""
+    return "" if ":" in address else f"{address.replace('.', '-')}.rdns.katapult.io"
+
+
+@register.filter
+def highlight(text: str | None, query: str) -> SafeString:
+    """The text, escaped, with what was searched for in `<mark>`."""
+    text = text or ""
+    if not query:
+        return conditional_escape(text)
+    parts = re.split(f"({re.escape(query)})", text, flags=re.IGNORECASE)
+    marked = (
+        # `re.split` puts what it matched at the odd places.
+        format_html("<mark>{}</mark>", part) if index % 2 else conditional_escape(part)
+        for index, part in enumerate(parts)
+    )
+    return mark_safe("".join(marked))  # noqa: S308  every part is escaped above
