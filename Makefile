@@ -2,7 +2,7 @@
 .PHONY: help run test check bench screenshots format clean
 
 PYTHON ?= python3
-PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
 # More than a few at once only fight for the processor with the browsers they drive.
 PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4
 
