@@ -26,19 +26,21 @@ def database_from_url(url: str, base: Path) -> tuple[dict[str, Any], str]:
     except ValueError as error:
         return {}, str(error)
     if database["ENGINE"] == SQLITE:
-        return _sqlite(database, base), ""
+        return _sqlite(database, base)
     if database["ENGINE"] == POSTGRESQL:
         return database, ""
     return {}, "Only sqlite:// and postgresql:// are supported."
 
 
-def _sqlite(database: dict[str, Any], base: Path) -> dict[str, Any]:
-    name = str(database["NAME"])
-    if name != ":memory:":
-        name = str(base / name)
+def _sqlite(database: dict[str, Any], base: Path) -> tuple[dict[str, Any], str]:
+    if database["NAME"] != ":memory:":
+        file = base / str(database["NAME"])
+        try:
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            return {}, f"The folder {file.parent} is missing and cannot be made: {error.strerror}."
         # A file in tests too: threads and locks then behave as they do in production.
-        database["TEST"] = {"NAME": str(base / "var" / "test.sqlite3")}
-    database["NAME"] = name
+        database |= {"NAME": str(file), "TEST": {"NAME": str(file.with_name("test.sqlite3"))}}
     database["OPTIONS"] = {
         # A transaction takes the write lock when it begins: one that reads first and writes later
         # cannot fail with "database is locked" half-way.
@@ -47,4 +49,4 @@ def _sqlite(database: dict[str, Any], base: Path) -> dict[str, Any]:
         # FULL: a committed audit entry survives a power cut. Django itself turns foreign keys on.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
-    return database
+    return database, ""

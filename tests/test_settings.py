@@ -161,6 +161,12 @@ def test_sqlite_keeps_what_it_committed(tmp_path: Path) -> None:
     assert "synchronous=FULL" in database["OPTIONS"]["init_command"]
 
 
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    database, error = database_from_url(f"sqlite:///{tmp_path}/not/there/x.sqlite3", tmp_path)
+    assert not database
+    assert "cannot be made" in error
+
+
 def test_postgresql_keeps_its_connections(tmp_path: Path) -> None:
     database, error = database_from_url("postgresql://a:b@c/d", tmp_path)
     assert not error
