@@ -40,6 +40,18 @@ def test_an_administrator_sees_people(adam: User, alice: User, client_of: Client
     assert "alice" in client.get(USERS).text
 
 
+@pytest.mark.parametrize(
+    "page", ["", "ipadmin/user/", "ipadmin/user/add/", "auth/group/", "ipadmin/user/%s/change/"]
+)
+def test_no_page_needs_more_than_the_policy_gives(
+    adam: User, client_of: ClientOf, page: str
+) -> None:
+    text = client_of(adam).get(f"/admin/{page.replace('%s', str(adam.pk))}").text
+    assert "<html" in text
+    assert not re.search(r"<script(?![^>]*(\bsrc=|type=.application/json))", text)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
+
+
 @pytest.mark.parametrize("name", ["operator", "auditor", None])
 def test_nobody_else_does(client_of: ClientOf, name: str | None) -> None:
     client = client_of(person("zoe", name))

@@ -142,6 +142,27 @@ def test_live_logs_are_json() -> None:
     assert json.loads(run("-c", code, env=env).stdout)["event"] == "hello"
 
 
+def test_a_live_answer_is_https_only() -> None:
+    code = """
+import django
+django.setup()
+from django.test import Client
+answer = Client(headers={"Host": "ip.example.com"}).get("/accounts/login/", secure=True)
+print(answer.headers["Strict-Transport-Security"])
+print(answer.cookies.output(header=""))
+print("LIVE" in answer.text, "SANDBOX" in answer.text)
+"""
+    env = LIVE | {"DATABASE_URL": "sqlite://:memory:", "STATIC_HASHED": "false"}
+    answer = run(
+        "-W", "ignore", "-c", code, env=env | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    )
+    hsts, cookie, environment = answer.stdout.splitlines()[-3:]
+    assert hsts == "max-age=31536000; includeSubDomains; preload"
+    assert cookie.strip().startswith("__Host-csrf=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert environment == "True False"
+
+
 def test_deployment_has_no_warning() -> None:
     answer = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", env=LIVE)
     assert answer.returncode == 0, answer.stderr
