@@ -66,6 +66,9 @@ KATAPULT_TIMEOUTS = {
 # How many calls may wait for Katapult at once. Fewer than the threads of a web process
 # (config/gunicorn.py): however stuck the API is, some threads are left for every other page.
 KATAPULT_MAX_CONNECTIONS = env.int("KATAPULT_MAX_CONNECTIONS", 16) or 16
+# Of the calls Katapult allows a token in a minute, those that reads leave for attempts: enough for
+# several operators to confirm at once.
+KATAPULT_RESERVED_CALLS = 20
 # An attempt reads, unallocates, and reads again if need be. No process works on one for longer, so
 # that an older one that is still pending belongs to a process that died. Seconds.
 LONGEST_ATTEMPT = 30 + 3 * sum(KATAPULT_TIMEOUTS.values())

@@ -179,6 +179,14 @@ WORDS: dict[str, Words] = {
         YOU,
     ),
     # The service
+    "reads_wait": Words(
+        "Reading waits for the next minute",
+        "Few of the calls that Katapult allows in this minute are left, and they are kept for "
+        "attempts that are confirmed now. Those still go through.",
+        "Refresh at the next full minute.",
+        YOU,
+        "info",
+    ),
     "service_unavailable": Words(
         "Katapult is unavailable",
         "Katapult answered that its service is unavailable at the moment.",

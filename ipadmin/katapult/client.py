@@ -185,7 +185,7 @@ class KatapultClient:
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Reply[T]:
-        call = _Call(method, BASE_PATH + path, time.monotonic())
+        call = _Call(method, BASE_PATH + path, time.monotonic(), token.fingerprint)
         try:
             request = self._request(call, token, path, query, body)
             content = _without(token, self._send(call, request))
@@ -258,6 +258,7 @@ class _Call:
     method: str
     path: str
     started: float
+    token_fingerprint: str
     status: int | None = None
     headers: Mapping[str, str] | None = None
 
@@ -268,7 +269,14 @@ class _Call:
     def exchange(self) -> Exchange:
         headers = answers.read_headers(self.headers or {})
         duration = time.monotonic() - self.started
-        return Exchange(self.method, self.path, duration, self.status, **headers)
+        return Exchange(
+            self.method,
+            self.path,
+            duration,
+            self.status,
+            token_fingerprint=self.token_fingerprint,
+            **headers,
+        )
 
 
 def _mapped(error: Exception, call: _Call) -> KatapultError:

@@ -76,6 +76,8 @@ class Exchange:
     rate_limit: RateLimit | None = None
     # Seconds, when the API sent a Retry-After (it never did so far).
     retry_after: float | None = None
+    # Whose rate limit it counts against.
+    token_fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

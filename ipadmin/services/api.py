@@ -18,6 +18,7 @@ from ipadmin.katapult.client import KatapultClient, Timeouts
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Exchange, Secret
 from ipadmin.models import ApiToken
+from ipadmin.services import budget
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +33,12 @@ def client() -> KatapultClient:
         user_agent=f"ipadmin/{__version__}",
         timeouts=Timeouts(**settings.KATAPULT_TIMEOUTS),
         max_connections=settings.KATAPULT_MAX_CONNECTIONS,
-        observe=log_exchange,
+        observe=observe,
     )
 
 
-def log_exchange(exchange: Exchange, error: KatapultError | None) -> None:
+def observe(exchange: Exchange, error: KatapultError | None) -> None:
+    budget.note(exchange)
     limit = exchange.rate_limit
     log.info(
         "katapult_call",
@@ -45,6 +47,7 @@ def log_exchange(exchange: Exchange, error: KatapultError | None) -> None:
         status=exchange.status,
         duration_ms=round(exchange.duration * 1000, 1),
         katapult_request_id=exchange.request_id,
+        token_fingerprint=exchange.token_fingerprint,
         rate_limit_remaining=limit.remaining if limit else None,
         error_code=error.code if error else None,
         error=error.reason if error else None,

@@ -12,7 +12,7 @@ from django.core import signing
 from ipadmin.katapult.errors import ErrorAnswer
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken, User
-from ipadmin.services import inventory
+from ipadmin.services import budget, inventory
 
 SALT = "ipadmin.confirmation"
 
@@ -86,7 +86,7 @@ def prepare(token: ApiToken, ip: IPAddress) -> Confirmation:
     """
     try:
         addresses = inventory.read(token).addresses
-    except ErrorAnswer:
+    except (ErrorAnswer, budget.ReadsWait):
         return Confirmation(uuid.uuid4(), ip, None, None)
     siblings = [
         each

@@ -16,7 +16,7 @@ from django.utils import timezone
 from ipadmin.katapult.client import MAX_PER_PAGE
 from ipadmin.katapult.types import IPAddress, Page, Secret
 from ipadmin.models import ApiToken
-from ipadmin.services import api
+from ipadmin.services import api, budget
 
 # An organization of 100,000 has 500 pages: read several at once, and still leave the API room.
 PAGES_AT_ONCE = 8
@@ -32,10 +32,24 @@ class Inventory:
     read_at: datetime
 
 
+def find(
+    token: ApiToken, *, id: str | None = None, address: str | None = None, can_wait: bool = True
+) -> IPAddress:
+    """One address, read now, by id or by its text.
+
+    Raises KatapultError, crypto.CannotOpen, and budget.ReadsWait unless it cannot wait.
+    """
+    if can_wait:
+        budget.require_room(token.fingerprint)
+    with api.using(token) as secret:
+        return api.client().ip_address(secret, id=id, address=address).value
+
+
 def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
     """Every address of the token's organization, read now or at most `max_age` ago.
 
-    Raises KatapultError, or crypto.CannotOpen when the token has to be entered again.
+    Raises KatapultError, crypto.CannotOpen when the token has to be entered again, and
+    budget.ReadsWait when the calls that are left are kept for confirmed attempts.
     """
     snapshot: Inventory | None = cache.get(_key(token)) if max_age else None
     if snapshot and timezone.now() - snapshot.read_at <= max_age:
@@ -68,6 +82,7 @@ def family(ip: IPAddress) -> str:
 
 def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
     def page(number: int) -> Page[IPAddress]:
+        budget.require_room(token.fingerprint)
         return api.client().ip_addresses(secret, token.organization, page=number).value
 
     first = page(1)

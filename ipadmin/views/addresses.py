@@ -17,10 +17,10 @@ from ipadmin import access, crypto, explanations
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken
-from ipadmin.services import api, history, inventory, listing
+from ipadmin.services import budget, history, inventory, listing
 from ipadmin.views.parts import wants_part
 
-CANNOT_READ = (KatapultError, crypto.CannotOpen)
+CANNOT_READ = (KatapultError, crypto.CannotOpen, budget.ReadsWait)
 
 
 @require_safe
@@ -74,8 +74,7 @@ def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         query = urlencode({"q": text}) if text else ""
         return redirect(f"{reverse('addresses', args=[token.id])}?{query}".rstrip("?"))
     try:
-        with api.using(token) as secret:
-            found = api.client().ip_address(secret, address=address).value
+        found = inventory.find(token, address=address)
     except CANNOT_READ as error:
         problem = explanations.of_error(error)
         context = {"token": token, "sought": address, "problem": problem}
@@ -91,8 +90,7 @@ def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> H
     context: dict[str, Any] = {"token": token, "sought": address_id}
     context["attempts"] = history.recent_attempts(address_id)
     try:
-        with api.using(token) as secret:
-            ip = api.client().ip_address(secret, id=address_id).value
+        ip = inventory.find(token, id=address_id)
     except CANNOT_READ as error:
         context["problem"] = explanations.of_error(error)
     else:
@@ -104,6 +102,6 @@ def _is_listed(token: ApiToken, address_id: str) -> bool | None:
     """Whether the address is the organization's; None when the list can't be read."""
     try:
         read = inventory.read(token, max_age=inventory.SNAPSHOT_AGE)
-    except KatapultError:
+    except (KatapultError, budget.ReadsWait):
         return None
     return any(ip.id == address_id for ip in read.addresses)
