@@ -6,8 +6,10 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from ipadmin import __version__, access
+from ipadmin import __version__, access, tasks
 from ipadmin.checks import api_host
+from ipadmin.models import User
+from ipadmin.services import history
 
 
 def environment() -> str:
@@ -21,10 +23,15 @@ def nonce(request: HttpRequest) -> dict[str, Any]:
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """What every page shows: on which Katapult it acts, and what this person may do."""
+    # A request that failed early, by its host for example, has no user.
+    user: User | AnonymousUser = getattr(request, "user", None) or AnonymousUser()
+    abilities = access.abilities(user)
     return {
         "environment": environment(),
         "api_host": api_host(),
         "version": __version__,
-        # A request that failed early, by its host for example, has no user.
-        "access": access.abilities(getattr(request, "user", None) or AnonymousUser()),
+        "access": abilities,
+        # Callables: only a whole page asks for them.
+        "open_attempts": lambda: history.open_attempts(user) if abilities.may_unallocate else [],
+        "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),
     }

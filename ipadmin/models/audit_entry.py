@@ -102,6 +102,10 @@ class AuditEntry(models.Model):
             models.Index(fields=["user_name", "-id"], name="audit_user"),
             models.Index(fields=["token_id", "-id"], name="audit_token"),
             models.Index(fields=["outcome", "-id"], name="audit_outcome"),
+            # Few are ever open: what the reconciler and each operator's banner look for.
+            models.Index(
+                fields=["user_id"], name="audit_open", condition=models.Q(finished_at=None)
+            ),
         ]
 
     def __str__(self) -> str:

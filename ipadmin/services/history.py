@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
-from ipadmin.models import AuditEntry
+from ipadmin.models import AuditEntry, User
 
 PER_PAGE = 50
 RECENT = 20
@@ -24,6 +25,11 @@ class Slice:
 
 def recent_attempts(address_id: str) -> Sequence[AuditEntry]:
     return list(AuditEntry.objects.filter(address_id=address_id)[:RECENT])
+
+
+def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
+    """The user's attempts that have no final outcome yet, newest first."""
+    return list(AuditEntry.objects.filter(user_id=user.pk, finished_at=None)[:RECENT])
 
 
 def page(
