@@ -15,6 +15,7 @@ from django.utils import timezone
 from ipadmin import crypto
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.services import budget
 from ipadmin.words import KATAPULT, WORDS, YOU, Words
 
 NOTHING_CHANGED = "Nothing was changed."
@@ -53,6 +54,11 @@ def of_error(error: Exception) -> Explanation:
             at=timezone.now(),
             retry_after=error.exchange.retry_after,
         )
+    if isinstance(error, budget.ReadsWait):
+        shown = _shown(WORDS[error.code], NOTHING_CHANGED, error.code, {}, "")
+        facts = (("Calls left this minute", str(error.remaining)),)
+        what_now = f"Refresh at {error.retry_at:%H:%M:%S} UTC."
+        return replace(shown, retry_at=error.retry_at, what_now=what_now, facts=facts)
     code = getattr(error, "code", "")
     changed = "This is not known yet." if code == "outcome_not_written" else NOTHING_CHANGED
     return _shown(WORDS[code], changed, code, {}, "")
@@ -85,9 +91,8 @@ def _of_succeeded(entry: AuditEntry) -> Explanation:
         tone="success",
         title=f"{entry.address} is unallocated",
         what_happened=happened,
-        changed=f"It is no longer allocated to {allocation_text(entry)}."
-        + (f" Its reverse DNS was {entry.reverse_dns}." if entry.reverse_dns else ""),
-        facts=(("Reverse DNS before", entry.reverse_dns),) if entry.reverse_dns else (),
+        changed=f"It is no longer allocated to {allocation_text(entry)}; its reverse DNS fell back "
+        "to Katapult's default.",
     )
 
 

@@ -55,7 +55,7 @@ def attempt_result(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpRespo
         "entry": entry,
         "explanation": explanations.of_entry(entry),
         "token_id": entry.token_id,
-        "in_table": request.GET.get("in_table") == "1",
+        "in_table": request.GET.get("table") == "1",
     }
     return render(request, "ipadmin/_result.html", context)
 

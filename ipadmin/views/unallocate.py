@@ -16,7 +16,7 @@ from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.forms import UnallocateForm
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken, AuditEntry
-from ipadmin.services import api, confirmation, history, listing
+from ipadmin.services import confirmation, history, inventory, listing
 from ipadmin.services import unallocate as service
 from ipadmin.services.confirmation import Bound, Confirmation
 from ipadmin.views.parts import wants_part
@@ -45,8 +45,7 @@ def _ask(
     """A fresh confirmation: the address is read now, and a new attempt id handed out."""
     context: dict[str, Any] = {"token": token, "notice": notice, "address_id": address_id}
     try:
-        with api.using(token) as secret:
-            ip = api.client().ip_address(secret, id=address_id).value
+        ip = inventory.find(token, id=address_id, can_wait=False)
         shown = confirmation.prepare(token, ip)
     except (KatapultError, crypto.CannotOpen) as error:
         context["problem"] = explanations.of_error(error)
@@ -115,7 +114,6 @@ def _address_to_type(shown: Confirmation) -> str:
 
 
 def _page(request: SignedInRequest, context: dict[str, Any], *, status: int) -> HttpResponse:
-    context |= {"in_table": _in_table(request), "in_dialog": wants_part(request)}
     if not wants_part(request):
         return render(request, "ipadmin/unallocate.html", context, status=status)
     response = render(request, "ipadmin/_unallocate.html", context, status=status)
@@ -130,11 +128,6 @@ def _result(request: SignedInRequest, token: ApiToken, entry: AuditEntry) -> Htt
         "entry": entry,
         "explanation": explanations.of_entry(entry),
         "token_id": token.id,
-        "in_table": _in_table(request),
+        "in_table": request.GET.get("table") == "1",
     }
     return render(request, "ipadmin/_result.html", context)
-
-
-def _in_table(request: SignedInRequest) -> bool:
-    """Whether the dialog was opened from a row of the list, which its result will replace."""
-    return (request.POST or request.GET).get("in_table") == "1"
