@@ -69,6 +69,10 @@ def gather(entry: AuditEntry, secret: Secret) -> None:
 
 def gather_with_its_token(entry: AuditEntry) -> None:
     """Like `gather`, with the token the attempt was made with, if that is still there."""
+    if entry.api_url != settings.KATAPULT_API_URL:
+        # There the same id may be another address: in a fresh sandbox, say.
+        _keep(entry, _reading(Found.UNREADABLE, error_code="another_api"))
+        return
     token = ApiToken.objects.filter(pk=entry.token_id).first()
     if token is None:
         _keep(entry, _reading(Found.UNREADABLE, error_code="token_deleted"))

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ipadmin.katapult.client import KatapultClient, Timeouts
+from ipadmin.katapult.types import Allocation, IPAddress, Organization, Secret
+from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.sandbox import Sandbox
+from ipadmin.services import api
+from ipadmin.services.confirmation import Confirmation
+from ipadmin.services.unallocate import Circumstances, unallocate
+from tests.services.katapult import ADDRESS, IP, VM, Katapult
+
+# The canary: it may stand in an Authorization header and nowhere else.
+PLANTED = "planted0token0planted0CANARY"
+
+Attempt = Callable[..., AuditEntry]
+
+
+def keep_token(
+    owner: User, secret: str, organization: Organization, label: str = "Live"
+) -> ApiToken:
+    token = ApiToken(
+        owner=owner,
+        label=label,
+        organization_id=organization.id,
+        organization_name=organization.name,
+        organization_sub_domain=organization.sub_domain,
+    )
+    token.seal(Secret(secret))
+    token.save(force_insert=True)
+    return token
+
+
+@pytest.fixture
+def katapult(monkeypatch: pytest.MonkeyPatch) -> Iterator[Katapult]:
+    """Answers every call of the test, from memory."""
+    made = Katapult()
+    client = made.client()
+    monkeypatch.setattr(api, "client", lambda: client)
+    yield made
+    client.close()
+
+
+@pytest.fixture
+def token(alice: User) -> ApiToken:
+    return keep_token(alice, PLANTED, Organization("org_1", "Acme", "acme"))
+
+
+@pytest.fixture
+def seen() -> IPAddress:
+    """The address as the operator confirmed it."""
+    allocation = Allocation(VM, "VirtualMachine", "web-01")
+    return IPAddress(
+        IP, ADDRESS, "web-01.example.net", vip=False, allocation=allocation, label="shop"
+    )
+
+
+@pytest.fixture
+def confirmed(seen: IPAddress) -> Confirmation:
+    return Confirmation(uuid.uuid4(), seen, is_last_of_family=False, in_organization=True)
+
+
+@pytest.fixture
+def attempt(token: ApiToken, confirmed: Confirmation) -> Attempt:
+    """Make the attempt that was confirmed, or another."""
+
+    def make(confirmation: Confirmation = confirmed, **more: str) -> AuditEntry:
+        return unallocate(confirmation, Circumstances(token.owner, token, **more))
+
+    return make
+
+
+@pytest.fixture
+def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The sandbox over real HTTP, with every call of the test going there."""
+    with Sandbox(addresses=40, token=PLANTED) as box:
+        client = KatapultClient(
+            box.url, user_agent="tests", timeouts=Timeouts(read=0.3), observe=api.observe
+        )
+        monkeypatch.setattr(api, "client", lambda: client)
+        yield box
+        client.close()

@@ -1,0 +1,283 @@
+"""What readings prove after a call that was not answered: a table, then a world at random."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+from structlog.testing import capture_logs
+
+from ipadmin.katapult.types import Allocation
+from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
+from ipadmin.services import evidence
+from ipadmin.services.evidence import Found, Verdict, is_due, is_same, judge, rivals_of
+from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult, html
+
+SENT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+WAIT = settings.EVIDENCE_INTERVAL
+DEADLINE = settings.EVIDENCE_DEADLINE
+A, U, O, G, X = Found  # noqa: E741 - in the order of the class: one letter a reading
+
+
+def entry(*readings: tuple[Found, float], **more: Any) -> AuditEntry:
+    """Sent at SENT, and read so many seconds later."""
+    kept = [
+        {"read_at": (SENT + timedelta(seconds=after)).isoformat(), "found": str(found)}
+        for found, after in readings
+    ]
+    fields: dict[str, Any] = {
+        "attempt_id": uuid.uuid4(),
+        "outcome": Outcome.UNKNOWN,
+        "error_code": "answer_lost",
+        "created_at": SENT - timedelta(seconds=1),
+        "sent_at": SENT,
+        "evidence": kept,
+        "user_id": 1,
+        "token_id": uuid.uuid4(),
+        "address_id": IP,
+        "address": ADDRESS,
+        "allocation_id": VM,
+        "allocation_type": "VirtualMachine",
+        "api_url": settings.KATAPULT_API_URL,
+    }
+    return AuditEntry(**fields | more)
+
+
+def verdict(*readings: tuple[Found, float], **more: Any) -> Outcome | None:
+    """Judged at the moment of the last reading."""
+    after = readings[-1][1] if readings else 0
+    found = judge(entry(*readings, **more), [], SENT + timedelta(seconds=after))
+    return found.outcome if found else None
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ([], None),
+        ([(U, 0)], Outcome.SUCCEEDED),
+        ([(A, 0), (U, 1)], Outcome.SUCCEEDED),
+        ([(X, 0), (U, DEADLINE + 1)], Outcome.SUCCEEDED),
+        # Still allocated: a late request can land until two readings agree.
+        ([(A, 0)], None),
+        ([(A, 0), (A, WAIT - 1)], None),
+        ([(A, 0), (A, WAIT)], Outcome.FAILED),
+        ([(A, 0), (A, WAIT / 2), (A, WAIT)], Outcome.FAILED),
+        ([(A, 0), (X, WAIT / 2), (A, WAIT)], None),
+        ([(A, DEADLINE)], Outcome.FAILED),
+        ([(X, 0), (A, DEADLINE)], Outcome.FAILED),
+        # Something else never becomes proof.
+        ([(O, 0)], None),
+        ([(O, 0), (O, WAIT)], Outcome.UNKNOWN),
+        ([(O, DEADLINE)], Outcome.UNKNOWN),
+        ([(G, 0), (G, WAIT)], Outcome.UNKNOWN),
+        ([(O, 0), (G, WAIT)], None),
+        # Nor does what was read after it: in between the address was freed by somebody.
+        ([(O, 0), (U, 1)], Outcome.UNKNOWN),
+        ([(G, 0), (U, 1)], Outcome.UNKNOWN),
+        ([(O, 0), (A, 1), (A, 1 + WAIT)], Outcome.UNKNOWN),
+        ([(G, 0), (A, DEADLINE)], Outcome.UNKNOWN),
+        # Not readable is not evidence.
+        ([(X, 0), (X, WAIT)], None),
+        ([(X, 0), (X, DEADLINE - 1)], None),
+        ([(X, DEADLINE)], Outcome.UNKNOWN),
+        ([(A, 0), (X, DEADLINE)], Outcome.UNKNOWN),
+    ],
+)
+def test_verdict(readings: list[tuple[Found, float]], expected: Outcome | None) -> None:
+    assert verdict(*readings) == expected
+
+
+@pytest.mark.parametrize("code", ["unhandled_exception", "service_unavailable", "new_one"])
+def test_where_katapult_itself_answered_one_look_is_enough(code: str) -> None:
+    assert verdict((A, 0), error_code=code) == Outcome.FAILED
+    assert verdict((O, 0), error_code=code) is None
+    assert verdict((O, 0), (A, 1), error_code=code) is None
+
+
+@pytest.mark.parametrize("code", ["", "answer_lost", "unreadable_answer"])
+def test_where_it_did_not_one_look_is_not_enough(code: str) -> None:
+    assert verdict((A, 0), error_code=code) is None
+
+
+@pytest.mark.parametrize(
+    ("rival", "seconds", "expected"),
+    [
+        ({"finished_at": None}, 0, None),
+        ({"finished_at": None}, DEADLINE, Outcome.UNKNOWN),
+        ({"finished_at": SENT, "outcome": Outcome.SUCCEEDED}, 0, Outcome.UNKNOWN),
+        ({"finished_at": SENT, "outcome": Outcome.UNKNOWN}, 0, Outcome.UNKNOWN),
+    ],
+)
+def test_a_rival_is_waited_for_and_then_named(
+    rival: dict[str, Any], seconds: float, expected: Outcome | None
+) -> None:
+    other = entry(**rival)
+    found = judge(entry((U, 0)), [other], SENT + timedelta(seconds=seconds))
+    named = Verdict(Outcome.UNKNOWN, (str(other.attempt_id),))
+    assert found == (named if expected else None)
+
+
+def test_one_open_rival_among_finished_ones_is_waited_for() -> None:
+    rivals = [entry(finished_at=SENT, outcome=Outcome.SUCCEEDED), entry()]
+    assert judge(entry((U, 0)), rivals, SENT) is None
+
+
+@pytest.mark.parametrize(
+    ("readings", "seconds", "is_now"),
+    [
+        ([], 0, True),
+        ([(A, 0)], WAIT - 1, False),
+        ([(A, 0)], WAIT, True),
+        ([(X, 0)], settings.EVIDENCE_RETRY, True),
+        ([(U, 0)], settings.EVIDENCE_RETRY - 1, False),
+    ],
+)
+def test_when_to_read_again(
+    readings: list[tuple[Found, float]], seconds: float, is_now: bool
+) -> None:
+    assert is_due(entry(*readings), SENT + timedelta(seconds=seconds)) is is_now
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        (None, None, True),
+        (Allocation(VM, "VirtualMachine"), None, False),
+        (None, Allocation(VM, None), False),
+        (Allocation(VM, "VirtualMachine", "old"), Allocation(VM, "VirtualMachine", "new"), True),
+        (Allocation(VM, None), Allocation(VM, "VirtualMachine"), True),
+        (Allocation(VM, "VirtualMachine"), Allocation(OTHER_VM, "VirtualMachine"), False),
+        (Allocation("", "VirtualMachine", "a"), Allocation("", "VirtualMachine", "b"), False),
+        (Allocation("", None, "a"), Allocation("", None, "a"), True),
+        (Allocation(VM, "VirtualMachine", "a"), Allocation("", "VirtualMachine", "a"), False),
+    ],
+)
+def test_the_same_machine(before: Allocation | None, now: Allocation | None, same: bool) -> None:
+    assert is_same(before, now) is same
+
+
+# With the database
+
+
+def after(seconds: float) -> datetime:
+    return SENT + timedelta(seconds=seconds)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("other", "is_rival"),
+    [
+        ({}, True),
+        ({"outcome": Outcome.PENDING}, True),
+        ({"sent_at": None}, False),
+        ({"sent_at": after(11)}, False),
+        ({"address_id": "ip_other"}, False),
+        ({"api_url": "https://elsewhere.test"}, False),
+        ({"outcome": Outcome.SUCCEEDED, "finished_at": after(5)}, True),
+        ({"outcome": Outcome.UNKNOWN, "finished_at": after(5)}, True),
+        ({"outcome": Outcome.FAILED, "finished_at": after(5)}, False),
+        ({"outcome": Outcome.REFUSED, "finished_at": after(5)}, False),
+        ({"outcome": Outcome.SUCCEEDED, "sent_at": after(-9), "finished_at": after(-5)}, False),
+    ],
+)
+def test_rivals(other: dict[str, Any], is_rival: bool) -> None:
+    ours, theirs = entry((X, 5), (U, 10)), entry(**other)
+    ours.save()
+    theirs.save()
+    assert rivals_of(ours) == ([theirs] if is_rival else [])
+
+
+@pytest.mark.django_db
+def test_without_an_unallocated_reading_there_is_nothing_to_be_rivals_about() -> None:
+    ours = entry((A, 0))
+    ours.save()
+    entry().save()
+    assert rivals_of(ours) == []
+
+
+@pytest.fixture
+def unanswered(token: ApiToken) -> AuditEntry:
+    made = entry(token_id=token.id)
+    made.sent_at = made.created_at
+    made.save()
+    return made
+
+
+def gather(unanswered: AuditEntry) -> AuditEntry:
+    evidence.gather_with_its_token(unanswered)
+    return unanswered
+
+
+def test_a_reading_is_kept_whole(unanswered: AuditEntry, katapult: Katapult) -> None:
+    katapult.holder = OTHER_VM
+    (reading,) = gather(unanswered).evidence
+    moment = datetime.fromisoformat(reading.pop("read_at"))
+    assert moment.utcoffset() == timedelta(0)
+    assert reading == {
+        "found": "other",
+        "status": 200,
+        "request_id": "11111111-2222-3333-4444-555555555555",
+        "error_code": "",
+        "allocation_id": OTHER_VM,
+        "allocation_type": "VirtualMachine",
+        "allocation_name": "web-01",
+        "reverse_dns": "web-01.example.net",
+    }
+
+
+def test_an_unallocated_address_closes_the_entry(
+    unanswered: AuditEntry, katapult: Katapult
+) -> None:
+    katapult.holder = None
+    closed = gather(unanswered)
+    assert (closed.outcome, closed.basis, closed.is_open) == (
+        Outcome.SUCCEEDED,
+        Basis.EVIDENCE,
+        False,
+    )
+
+
+def test_a_finished_entry_takes_no_reading(unanswered: AuditEntry, katapult: Katapult) -> None:
+    katapult.holder = None
+    gather(unanswered)
+    stale = AuditEntry.objects.get()
+    stale.finished_at = None
+    gather(stale)
+    assert len(AuditEntry.objects.get().evidence) == 1
+
+
+def test_a_deleted_token_is_said(unanswered: AuditEntry, token: ApiToken) -> None:
+    token.delete()
+    found = gather(unanswered).evidence[0]
+    assert (found["found"], found["error_code"]) == ("unreadable", "token_deleted")
+
+
+def test_a_token_that_cannot_be_opened_is_said(unanswered: AuditEntry, token: ApiToken) -> None:
+    ApiToken.objects.update(sealed_secret=b"moved")
+    found = gather(unanswered).evidence[0]
+    assert (found["found"], found["error_code"]) == ("unreadable", "token_unreadable")
+
+
+def test_another_katapult_is_not_asked(
+    unanswered: AuditEntry, katapult: Katapult, settings: Any
+) -> None:
+    """The same id may be another address there: in a fresh sandbox, say."""
+    settings.KATAPULT_API_URL = "https://api.katapult.io"
+    found = gather(unanswered).evidence[0]
+    assert (found["found"], found["error_code"]) == ("unreadable", "another_api")
+    assert katapult.requests == []
+
+
+@pytest.mark.parametrize("answer", [httpx.ReadTimeout("x"), html(), httpx.ConnectError("x")])
+def test_what_cannot_be_read_leaves_it_open(
+    unanswered: AuditEntry, katapult: Katapult, answer: Any
+) -> None:
+    # Sent long ago, the deadline would close it.
+    AuditEntry.objects.update(sent_at=datetime.now(UTC))
+    katapult.reads.append(answer)
+    with capture_logs():
+        assert gather(unanswered).is_open
