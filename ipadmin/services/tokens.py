@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin.katapult.errors import ErrorAnswer
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
-from ipadmin.services import api
+from ipadmin.services import api, inventory
 
 # What a token may not do; with the rest it can still be of use. Any other error refuses it.
 _NOT_PERMITTED = frozenset(
@@ -70,7 +71,10 @@ def choose_organization(token: ApiToken, organization: Organization) -> None:
         can_list = _can_list(secret, organization, missing, tolerated)
     _set_organization(token, organization)
     _note(token, Findings((), can_list, tuple(missing)))
-    token.save()
+    not_chosen = ApiToken.objects.filter(organization_id="", organization_sub_domain="")
+    if not _write(token, *_ORGANIZATION, *_NOTED, among=not_chosen):
+        # Another tab was faster, and what it chose stays.
+        token.refresh_from_db()
 
 
 def check(token: ApiToken) -> Findings:
@@ -78,7 +82,8 @@ def check(token: ApiToken) -> Findings:
     with api.using(token) as secret:
         findings = _examine(secret, token.organization if token.is_ready else None)
     _note(token, findings)
-    token.save()
+    # What was found out of a secret that was replaced meanwhile says nothing of the new one.
+    _write(token, *_NOTED, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
     return findings
 
 
@@ -97,11 +102,13 @@ def replace(token: ApiToken, secret: Secret) -> None:
     if organization and not findings.can_list and findings.organizations:
         named = {each.id for each in findings.organizations}
         named |= {each.sub_domain for each in findings.organizations}
+        named.discard("")
         if organization.id not in named and organization.sub_domain not in named:
             raise OrganizationMismatch
     token.seal(secret)
     _note(token, findings)
-    token.save()
+    _write(token, "sealed_secret", "last_four", "fingerprint", *_NOTED)
+    inventory.forget(token)
 
 
 def _examine(secret: Secret, organization: Organization | None = None) -> Findings:
@@ -159,6 +166,17 @@ def _set_organization(token: ApiToken, organization: Organization) -> None:
     token.organization_id = organization.id
     token.organization_name = organization.name[:200]
     token.organization_sub_domain = organization.sub_domain[:200]
+
+
+_ORGANIZATION = ("organization_id", "organization_name", "organization_sub_domain")
+_NOTED = ("can_list", "missing_scopes", "checked_at", "last_error_code", "last_error_at")
+
+
+def _write(token: ApiToken, *names: str, among: QuerySet[ApiToken] | None = None) -> bool:
+    """Write these fields alone, if the row is still there: while Katapult was asked, another tab
+    may have renamed, replaced or deleted the token, and `save` would undo that."""
+    rows = ApiToken.objects.all() if among is None else among
+    return rows.filter(pk=token.pk).update(**{name: getattr(token, name) for name in names}) == 1
 
 
 def _note(token: ApiToken, findings: Findings) -> None:
