@@ -118,9 +118,9 @@ def test_only_a_signed_in_person_changes_a_password(client: Client) -> None:
     assert client.get(CHANGE)["Location"] == f"{LOGIN}?next={CHANGE}"
 
 
-@pytest.mark.parametrize("page", ["signup/", "password/reset/", "email/", "confirm-email/", ""])
-def test_nothing_else_of_allauth_is_there(alice: User, client_of: ClientOf, page: str) -> None:
-    assert client_of(alice).get(f"/accounts/{page}").status_code == 404
+@pytest.mark.parametrize("path", ["signup/", "password/reset/", "email/", "confirm-email/", ""])
+def test_nothing_else_of_allauth_is_there(alice: User, client_of: ClientOf, path: str) -> None:
+    assert client_of(alice).get(f"/accounts/{path}").status_code == 404
 
 
 def test_nothing_offers_a_sign_up_or_a_mail(client: Client) -> None:
@@ -129,17 +129,17 @@ def test_nothing_offers_a_sign_up_or_a_mail(client: Client) -> None:
         assert word not in page
 
 
-@pytest.mark.parametrize("page", [LOGIN, LOGOUT, CHANGE])
-def test_wrong_method(alice: User, client_of: ClientOf, page: str) -> None:
+@pytest.mark.parametrize("path", [LOGIN, LOGOUT, CHANGE])
+def test_wrong_method(alice: User, client_of: ClientOf, path: str) -> None:
     client = client_of(alice)
-    if page == LOGIN:
+    if path == LOGIN:
         client.logout()
-    assert client.delete(page).status_code == 405
+    assert client.delete(path).status_code == 405
 
 
-@pytest.mark.parametrize("page", [LOGIN, LOGOUT, CHANGE])
-def test_no_csrf(alice: User, page: str) -> None:
+@pytest.mark.parametrize("path", [LOGIN, LOGOUT, CHANGE])
+def test_no_csrf(alice: User, path: str) -> None:
     client = Client(enforce_csrf_checks=True)
-    if page != LOGIN:
+    if path != LOGIN:
         client.force_login(alice)
-    assert client.post(page).status_code == 403
+    assert client.post(path).status_code == 403

@@ -41,12 +41,12 @@ def test_an_administrator_sees_people(adam: User, alice: User, client_of: Client
 
 
 @pytest.mark.parametrize(
-    "page", ["", "ipadmin/user/", "ipadmin/user/add/", "auth/group/", "ipadmin/user/%s/change/"]
+    "path", ["", "ipadmin/user/", "ipadmin/user/add/", "auth/group/", "ipadmin/user/%s/change/"]
 )
 def test_no_page_needs_more_than_the_policy_gives(
-    adam: User, client_of: ClientOf, page: str
+    adam: User, client_of: ClientOf, path: str
 ) -> None:
-    text = client_of(adam).get(f"/admin/{page.replace('%s', str(adam.pk))}").text
+    text = client_of(adam).get(f"/admin/{path.replace('%s', str(adam.pk))}").text
     assert "<html" in text
     assert not re.search(r"<script(?![^>]*(\bsrc=|type=.application/json))", text)
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
