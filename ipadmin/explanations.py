@@ -152,6 +152,9 @@ _UNTOLD = {
     "unallocated": "The address is unallocated now, but another attempt could have done it.",
     "other": "The address is allocated to something else now.",
     "gone": "The address is no longer this organization's.",
+    "elsewhere": "The address was held by something else in between, so that what it shows now "
+    "proves nothing.",
+    "another_api": "The attempt was made on another Katapult than the one this site uses now.",
     "token_deleted": "The token needed to read the address was deleted.",
     "token_unreadable": "The token needed to read the address can't be opened any more.",
     "invalid_api_token": "The token needed to read the address is no longer accepted.",
@@ -163,13 +166,13 @@ def _why_untold(entry: AuditEntry) -> str:
     if entry.rivals:
         return _UNTOLD["unallocated"]
     last = entry.evidence[-1] if entry.evidence else {"found": "unreadable", "error_code": ""}
+    if last["found"] in {"allocated", "unallocated"}:
+        return _UNTOLD["elsewhere"]
     return _UNTOLD.get(last["error_code"]) or _UNTOLD.get(last["found"], _UNTOLD["unreadable"])
 
 
 def _no_answer(entry: AuditEntry) -> str:
-    if entry.error_code:
-        return _words(entry.error_code, entry.error_description).what_happened
-    return "This site was interrupted after the request was sent and before its answer was kept."
+    return _words(entry.error_code, entry.error_description).what_happened
 
 
 def allocation_text(entry: AuditEntry) -> str:
@@ -182,6 +185,9 @@ def allocation_text(entry: AuditEntry) -> str:
 
 
 def _words(code: str, description: str) -> Words:
+    if not code:
+        # Nobody was left to keep one.
+        return WORDS["answer_not_kept"]
     if code in WORDS:
         return WORDS[code]
     return Words(
@@ -244,8 +250,8 @@ def _facts(
     for key, label in (("confirmed", "You confirmed"), ("found", "It is now")):
         if isinstance(value := detail.get(key), dict):
             parts = (value.get(f"allocation_{part}") for part in ("type", "name", "id"))
-            facts.append((label, " ".join(filter(None, parts))))
-    if code not in WORDS or code in {"not_sent", "unreadable_answer", "answer_lost"}:
+            facts.append((label, " ".join(str(part) for part in parts if part)))
+    if (code and code not in WORDS) or code in {"not_sent", "unreadable_answer", "answer_lost"}:
         facts.append(("Code", code))
         if description:
             facts.append(("In its own words", description))

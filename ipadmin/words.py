@@ -234,6 +234,12 @@ WORDS: dict[str, Words] = {
         US,
         "danger",
     ),
+    "answer_not_kept": Words(
+        "The attempt was interrupted",
+        "This site was interrupted after the request was sent and before its answer was kept.",
+        "Look at the address as it is now.",
+        YOU,
+    ),
     "interrupted": Words(
         "The attempt was interrupted before the call",
         "This site stopped after the attempt was written down and before anything was sent.",

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from django.core.cache import cache
 from django.db import Error, InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -158,11 +157,14 @@ def test_what_was_deleted_stays_in_the_history(attempt: Attempt, token: ApiToken
     assert (only_entry().user_name, only_entry().token_label) == ("alice", "Live")
 
 
-@pytest.mark.usefixtures("katapult")
-def test_the_list_is_read_anew_after_an_attempt(attempt: Attempt, token: ApiToken) -> None:
-    cache.set(inventory._key(token), "stale")
+def test_the_list_is_read_anew_after_an_attempt(
+    attempt: Attempt, token: ApiToken, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[ApiToken] = []
+    monkeypatch.setattr(inventory, "forget", forgotten.append)
+    katapult.posts.append(html())
     attempt()
-    assert cache.get(inventory._key(token)) is None
+    assert forgotten == [token]
 
 
 # What Katapult can answer

@@ -1,0 +1,297 @@
+"""Every outcome and every code in words that are true."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from ipadmin import explanations
+from ipadmin.crypto import CannotOpen
+from ipadmin.explanations import NOTHING_CHANGED, of_entry, of_error
+from ipadmin.katapult.errors import AnswerLost, ErrorAnswer, NotSent, UnreadableAnswer
+from ipadmin.katapult.types import Exchange
+from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.services.budget import ReadsWait
+from ipadmin.services.evidence import Found
+from ipadmin.services.unallocate import AuditUnavailable, OutcomeNotWritten
+from ipadmin.words import WORDS
+
+AT = datetime(2026, 11, 23, 12, 0, 40, tzinfo=UTC)
+KATAPULTS = [
+    *("missing_api_token", "unauthorized_network_for_api_token", "invalid_api_token"),
+    *("invalid_capabilities_token", "scope_not_granted", "permission_denied"),
+    *("organization_suspended", "organization_not_activated", "ip_address_not_found"),
+    *("organization_not_found", "virtual_machine_not_found", "route_not_found"),
+    *("resource_does_not_support_unallocation", "no_allocation", "validation_error"),
+    *("invalid_argument", "missing_required_argument", "invalid_json_body"),
+    *("rate_limit_reached", "service_unavailable", "unhandled_exception"),
+    "no_user_associated_with_identity",
+]
+OURS = [
+    *("not_sent", "answer_lost", "unreadable_answer", "audit_unavailable", "outcome_not_written"),
+    *(
+        "answer_not_kept",
+        "token_unreadable",
+        "interrupted",
+        "already_unallocated",
+        "allocation_changed",
+        "reads_wait",
+    ),
+]
+
+
+def answer(
+    code: str, description: str = "", retry_after: float | None = None, **detail: Any
+) -> ErrorAnswer:
+    exchange = Exchange("GET", "/", 0.1, 403, "request-1", retry_after=retry_after)
+    return ErrorAnswer(code, description, detail, exchange)
+
+
+def entry(outcome: str, code: str = "", **more: Any) -> AuditEntry:
+    is_open = outcome == "pending"
+    fields: dict[str, Any] = {
+        "attempt_id": uuid.uuid4(),
+        "outcome": outcome,
+        "error_code": code,
+        "user_name": "alice",
+        "address": "192.0.2.7",
+        "allocation_id": "vm_1",
+        "allocation_type": "VirtualMachine",
+        "allocation_name": "web-01",
+        "finished_at": None if is_open else AT,
+        "basis": "" if is_open else Basis.ANSWER,
+    }
+    return AuditEntry(**fields | more)
+
+
+def said(shown: explanations.Explanation) -> str:
+    facts = [part for fact in shown.facts for part in fact]
+    return " ".join([shown.title, shown.what_happened, shown.changed, shown.what_now, *facts])
+
+
+@pytest.mark.parametrize("code", KATAPULTS + OURS)
+def test_every_code_has_words(code: str) -> None:
+    words = WORDS[code]
+    assert words.title
+    assert words.what_happened.endswith(".")
+    assert words.what_now.endswith(".")
+
+
+@pytest.mark.parametrize("code", KATAPULTS)
+def test_a_reading_that_failed_changed_nothing(code: str) -> None:
+    shown = of_error(answer(code))
+    assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
+    assert ("Katapult's request id", "request-1") in shown.facts
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CannotOpen(), "token_unreadable"),
+        (NotSent("ConnectError: refused", Exchange("GET", "/", 0)), "not_sent"),
+        (AnswerLost("ReadTimeout: slow", Exchange("GET", "/", 0)), "answer_lost"),
+        (UnreadableAnswer("is empty", Exchange("GET", "/", 0)), "unreadable_answer"),
+        (AuditUnavailable(), "audit_unavailable"),
+        (ReadsWait(7, AT), "reads_wait"),
+    ],
+)
+def test_our_own_errors(error: Exception, code: str) -> None:
+    shown = of_error(error)
+    assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
+
+
+def test_an_outcome_that_was_not_written_is_not_known() -> None:
+    shown = of_error(OutcomeNotWritten(entry("pending")))
+    assert NOTHING_CHANGED not in said(shown)
+    assert shown.tone == "danger"
+
+
+@pytest.mark.parametrize("code", KATAPULTS + OURS)
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REFUSED])
+def test_failed_and_refused_changed_nothing(outcome: str, code: str) -> None:
+    shown = of_entry(entry(outcome, code))
+    assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
+
+
+# What may stand in an entry whose call was made and did not come to a definite answer.
+UNANSWERED = [*KATAPULTS, "answer_lost", "unreadable_answer", "", "never_heard_of"]
+
+
+@pytest.mark.parametrize("code", UNANSWERED)
+@pytest.mark.parametrize("finished_at", [None, AT])
+@pytest.mark.parametrize("found", [*Found, ""])
+def test_an_unknown_outcome_never_claims_that_nothing_changed(
+    code: str, finished_at: datetime | None, found: str
+) -> None:
+    evidence = [{"found": found, "error_code": ""}] if found else []
+    shown = of_entry(entry("unknown", code, evidence=evidence, finished_at=finished_at))
+    lies = ("nothing was", "did not happen", "never left", "was not made")
+    assert not [lie for lie in lies if lie in said(shown).lower()]
+    assert "It may have been unallocated" in shown.changed
+    assert shown.tone == "warning"
+
+
+def test_pending_promises_nothing() -> None:
+    assert of_entry(entry("pending")).changed == "This is not known yet."
+
+
+@pytest.mark.parametrize(
+    ("readings", "words"),
+    [
+        (["other"], "allocated to something else now"),
+        (["gone"], "no longer this organization's"),
+        (["unreadable"], "could not be read"),
+        (["token_deleted"], "was deleted"),
+        (["token_unreadable"], "can't be opened"),
+        (["invalid_api_token"], "no longer accepted"),
+        (["another_api"], "another Katapult"),
+        (["other", "unallocated"], "held by something else in between"),
+        (["gone", "allocated"], "held by something else in between"),
+        ([], "could not be read"),
+    ],
+)
+def test_why_it_cannot_be_told(readings: list[str], words: str) -> None:
+    found = set(Found)
+    evidence = [
+        {
+            "found": each if each in found else "unreadable",
+            "error_code": each if each not in found else "",
+        }
+        for each in readings
+    ]
+    shown = of_entry(entry("unknown", "answer_lost", evidence=evidence))
+    assert words in shown.what_happened
+
+
+def test_a_rival_is_named() -> None:
+    shown = of_entry(entry("unknown", rivals=["abc"], evidence=[{"found": "unallocated"}]))
+    assert ("Could also have been attempt", "abc") in shown.facts
+    assert "another attempt" in shown.what_happened
+
+
+def test_success_says_what_was_lost() -> None:
+    shown = of_entry(entry("succeeded"))
+    assert "virtual machine web-01" in shown.changed
+    assert "reverse DNS" in shown.changed
+    assert (shown.tone, shown.what_happened) == ("success", "Katapult confirmed it.")
+
+
+@pytest.mark.parametrize("code", ["answer_lost", "unreadable_answer", "", "unhandled_exception"])
+def test_success_by_evidence_is_told_from_an_answer(code: str) -> None:
+    shown = of_entry(entry("succeeded", code, basis=Basis.EVIDENCE))
+    assert "confirmed it" not in shown.what_happened
+    assert "read afterwards" in shown.what_happened
+
+
+@pytest.mark.parametrize("code", ["answer_lost", "unreadable_answer", "", "unhandled_exception"])
+def test_failure_by_evidence_is_told_from_an_answer(code: str) -> None:
+    shown = of_entry(entry("failed", code, basis=Basis.EVIDENCE))
+    assert "still allocated to virtual machine web-01" in shown.what_happened
+    assert shown.changed == NOTHING_CHANGED
+
+
+def test_a_crash_after_the_call_has_words_of_its_own() -> None:
+    """It has no error code: nobody was there to keep one."""
+    shown = of_entry(entry("failed", "", basis=Basis.EVIDENCE))
+    assert "Katapult answered" not in said(shown)
+    assert "interrupted" in said(shown)
+    assert "Code" not in dict(shown.facts)
+
+
+def test_an_unknown_code_shows_katapults_own_words() -> None:
+    for shown in (
+        of_error(answer("locked_by_policy", "Ask Bo.")),
+        of_entry(entry("failed", "locked_by_policy", error_description="Ask Bo.")),
+    ):
+        assert "locked_by_policy" in shown.title
+        assert shown.what_happened == "Ask Bo."
+        assert dict(shown.facts)["Code"] == "locked_by_policy"
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "fact"),
+    [
+        (
+            "unauthorized_network_for_api_token",
+            {"ip_address": "203.0.113.9"},
+            ("Address Katapult saw", "203.0.113.9"),
+        ),
+        ("scope_not_granted", {"scopes": ["a", "b"]}, ("Scope needed", "a, b")),
+        ("validation_error", {"errors": ["x", "y"]}, ("Katapult says", "x, y")),
+        ("validation_error", {"errors": "x"}, ("Katapult says", "x")),
+        ("permission_denied", {"details": "no"}, ("Katapult says", "no")),
+        ("rate_limit_reached", {"total_permitted": 200}, ("Calls permitted a minute", "200")),
+        ("new", {"value": ["odd", 1]}, ("Katapult says", "odd, 1")),
+        (
+            "allocation_changed",
+            {"found": {"allocation_id": "vm_2", "allocation_type": "VirtualMachine"}},
+            ("It is now", "VirtualMachine vm_2"),
+        ),
+    ],
+)
+def test_what_an_operator_needs_of_the_detail(code: str, detail: Any, fact: Any) -> None:
+    assert fact in of_error(answer(code, **detail)).facts
+    assert fact in of_entry(entry("failed", code, error_detail=detail)).facts
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"confirmed": {"allocation_id": 7, "allocation_type": ["x"]}},
+        {"found": {"allocation_name": {"a": 1}}},
+        {"ip_address": {"nested": [1]}, "scopes": {"a": 1}, "errors": [None]},
+        {"total_permitted": 0, "details": ""},
+    ],
+)
+def test_a_detail_of_any_shape_can_be_shown(detail: dict[str, Any]) -> None:
+    assert of_error(answer("odd", **detail)).title
+    assert of_entry(entry("failed", "odd", error_detail=detail)).title
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("12:00:40", "12:01:00"),
+        ("12:00:00", "12:01:00"),
+        ("12:00:59.999999", "12:01:00"),
+        ("23:59:30", "00:00:00"),
+    ],
+)
+def test_after_a_429_the_next_full_minute(at: str, expected: str) -> None:
+    moment = datetime.fromisoformat(f"2026-11-23T{at}+00:00")
+    shown = of_entry(entry("failed", "rate_limit_reached", finished_at=moment))
+    with time_machine.travel(moment, tick=False):
+        assert of_error(answer("rate_limit_reached")).retry_at == shown.retry_at
+    assert shown.retry_at
+    assert f"{shown.retry_at:%H:%M:%S}" == expected
+    assert f"at {expected} UTC" in shown.what_now
+
+
+@time_machine.travel(AT, tick=False)
+def test_after_a_429_as_told() -> None:
+    shown = of_error(answer("rate_limit_reached", retry_after=5))
+    assert shown.retry_at == AT + timedelta(seconds=5)
+    assert "12:00:45 UTC, 5 s" in shown.what_now
+
+
+def test_only_a_429_says_when() -> None:
+    assert of_error(answer("service_unavailable", retry_after=5)).retry_at is None
+
+
+@pytest.mark.parametrize(
+    ("held", "text"),
+    [
+        (("VirtualMachine", "vm_1", "web"), "virtual machine web"),
+        (("LoadBalancer", "lb_1", ""), "load balancer lb_1"),
+        (("Gateway", "", ""), "Gateway an unnamed resource"),
+        (("", "", ""), "an unnamed resource"),
+    ],
+)
+def test_what_held_the_address(held: tuple[str, str, str], text: str) -> None:
+    kind, id, name = held
+    made = entry("failed", allocation_type=kind, allocation_id=id, allocation_name=name)
+    assert explanations.allocation_text(made) == text
