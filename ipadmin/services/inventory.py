@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import ipaddress
+import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.core.cache import cache
 from django.utils import timezone
 
 from ipadmin.katapult.client import MAX_PER_PAGE
@@ -51,20 +51,20 @@ def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
     Raises KatapultError, crypto.CannotOpen when the token has to be entered again, and
     budget.ReadsWait when the calls that are left are kept for confirmed attempts.
     """
-    snapshot: Inventory | None = cache.get(_key(token)) if max_age else None
-    if snapshot and timezone.now() - snapshot.read_at <= max_age:
+    snapshot = _snapshots.get(token.pk)
+    if snapshot and timezone.now() - snapshot.read_at < max_age:
         return snapshot
     read_at = timezone.now()
     with api.using(token) as secret:
         unique = {ip.id: ip for ip in _read_pages(secret, token)}
     inventory = Inventory(tuple(sorted(unique.values(), key=number)), read_at)
-    cache.set(_key(token), inventory, SNAPSHOT_AGE.total_seconds())
+    _remember(token, inventory)
     return inventory
 
 
 def forget(token: ApiToken) -> None:
     """Drop the snapshot: something was changed with this token."""
-    cache.delete(_key(token))
+    _snapshots.pop(token.pk, None)
 
 
 def number(ip: IPAddress) -> tuple[int, int, str]:
@@ -106,5 +106,13 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
             pool.shutdown(cancel_futures=True)
 
 
-def _key(token: ApiToken) -> str:
-    return f"inventory:{token.id}"
+# In this process's memory, by token, and not in Django's cache: that would pack and unpack 100,000
+# addresses for every search.
+_snapshots: dict[uuid.UUID, Inventory] = {}
+
+
+def _remember(token: ApiToken, inventory: Inventory) -> None:
+    for key, snapshot in list(_snapshots.items()):
+        if inventory.read_at - snapshot.read_at >= SNAPSHOT_AGE:
+            _snapshots.pop(key, None)
+    _snapshots[token.pk] = inventory
