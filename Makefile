@@ -25,7 +25,7 @@ check: .venv/.dev ## Lint, types, missing migrations, deployment, templates
 	.venv/bin/djlint templates --lint --quiet
 
 bench: .venv/.dev ## Measure our own time on the click
-	.venv/bin/python -m pytest tests/bench -s $(ARGS)
+	.venv/bin/python -m tests.bench
 
 screenshots: .venv/.dev ## Take the README's screenshots
 	@scripts/install_chromium
