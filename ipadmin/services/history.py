@@ -29,6 +29,8 @@ def recent_attempts(address_id: str) -> Sequence[AuditEntry]:
 
 def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
     """The user's attempts that have no final outcome yet, newest first."""
+    if user.pk is None:
+        return []
     return list(AuditEntry.objects.filter(user_id=user.pk, finished_at=None)[:RECENT])
 
 

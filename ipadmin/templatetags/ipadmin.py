@@ -43,12 +43,11 @@ def timestamp(value: datetime | str | None, style: str = "full") -> SafeString |
     """
     if not value:
         return ""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-    moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return str(value)
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     shape = {"time": "%H:%M:%S UTC", "bare": "%Y-%m-%d %H:%M:%S"}.get(
         style, "%Y-%m-%d %H:%M:%S UTC"
     )
