@@ -101,7 +101,7 @@ def test_the_demo_has_somebody_of_each_role(demo: Callable[..., str]) -> None:
     assert roles == {"operator": "operator", "auditor": "auditor", "admin": "administrator"}
     assert not User.objects.filter(is_superuser=True).exists()
     [token] = ApiToken.objects.all()
-    assert (token.owner.username, token.organization_id) == ("operator", "org_1")
+    assert (token.owner.username, token.organization_id) == ("operator", "org_2")
 
 
 def test_a_second_start_keeps_what_was_changed(demo: Callable[..., str]) -> None:

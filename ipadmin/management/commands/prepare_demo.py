@@ -58,4 +58,5 @@ class Command(BaseCommand):
                     raise CommandError(f"The sandbox does not take the token: {error}") from error
                 time.sleep(0.2)
         if not token.is_ready:
-            tokens.choose_organization(token, tokens.organizations(token)[0])
+            # The last by name is the larger one of the sandbox.
+            tokens.choose_organization(token, tokens.organizations(token)[-1])
