@@ -9,7 +9,7 @@ from allauth.account.adapter import get_adapter
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
-from django_htmx.http import retarget
+from django_htmx.http import reswap, retarget
 
 from ipadmin import access, crypto, explanations
 from ipadmin.access import SignedInRequest, operators_only
@@ -118,7 +118,7 @@ def _page(request: SignedInRequest, context: dict[str, Any], *, status: int) -> 
         return render(request, "ipadmin/unallocate.html", context, status=status)
     response = render(request, "ipadmin/_unallocate.html", context, status=status)
     # The form aims at the row; until there is a result, what it gets belongs into the dialog.
-    return retarget(response, "#dialog")
+    return reswap(retarget(response, "#dialog"), "innerHTML")
 
 
 def _result(request: SignedInRequest, token: ApiToken, entry: AuditEntry) -> HttpResponse:
