@@ -1,0 +1,100 @@
+"""The stage of whole pages: a Katapult in memory, somebody's token, and their browsers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+
+from ipadmin.katapult.types import Organization
+from ipadmin.models import ApiToken, AuditEntry, Outcome, User
+from ipadmin.services import api
+from tests.conftest import ClientOf
+from tests.services.conftest import PLANTED, box, keep_token, token
+from tests.services.katapult import ADDRESS, IP, VM
+from tests.views.katapult import Organizations
+
+# Used by name only, as fixtures are.
+__all__ = ["PLANTED", "box", "token"]
+
+HTMX = {"HX-Request": "true"}
+
+MakeEntry = Callable[..., AuditEntry]
+
+
+@pytest.fixture
+def katapult(monkeypatch: pytest.MonkeyPatch) -> Iterator[Organizations]:
+    """Answers every call of the test, from memory."""
+    made = Organizations()
+    client = made.client()
+    monkeypatch.setattr(api, "client", lambda: client)
+    yield made
+    client.close()
+
+
+@pytest.fixture
+def alices(alice: User, client_of: ClientOf) -> Client:
+    """alice's browser."""
+    return client_of(alice)
+
+
+@pytest.fixture
+def bobs_token(bob: User) -> ApiToken:
+    return keep_token(bob, "bobs0token0bobs0token", Organization("org_1", "Acme", "acme"), "Bob's")
+
+
+@pytest.fixture
+def adam_the_operator(adam: User) -> User:
+    """An administrator who is an operator as well, and still sees nobody else's token."""
+    adam.groups.add(Group.objects.get(name="operator"))
+    return adam
+
+
+@pytest.fixture
+def unready(alice: User) -> ApiToken:
+    """A token of alice's whose organization is not chosen."""
+    return keep_token(alice, "another0token0of0alices", Organization("", "", ""), "Unready")
+
+
+@pytest.fixture
+def unopenable(token: ApiToken) -> ApiToken:
+    """alice's token, sealed with a key that is lost."""
+    token.sealed_secret = b"not sealed by any key of ours"
+    token.save()
+    return token
+
+
+@pytest.fixture
+def entry(db: None) -> MakeEntry:
+    """Put an attempt into the history: one that worked, unless told."""
+
+    def make(**fields: Any) -> AuditEntry:
+        is_open = fields.get("outcome") == Outcome.PENDING
+        usual = {
+            "attempt_id": uuid.uuid4(),
+            "outcome": Outcome.SUCCEEDED,
+            "basis": "" if is_open else "answer",
+            "finished_at": None if is_open else timezone.now(),
+            "user_id": 1,
+            "user_name": "alice",
+            "token_id": uuid.uuid4(),
+            "token_label": "Live",
+            "token_fingerprint": "0123456789abcdef",
+            "organization_id": "org_1",
+            "organization_name": "Acme",
+            "environment": "sandbox",
+            "api_url": "http://127.0.0.1:9",
+            "address_id": IP,
+            "address": ADDRESS,
+            "allocation_id": VM,
+            "allocation_type": "VirtualMachine",
+            "allocation_name": "web-01",
+        }
+        return AuditEntry.objects.create(**usual | fields)
+
+    return make

@@ -1,0 +1,152 @@
+"""What every view that writes refuses, whoever asks and however."""
+
+# Pytest passes them by name.
+# ruff: noqa: PLR0917
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from ipadmin.models import ApiToken, AuditEntry, User
+from tests.conftest import ClientOf
+from tests.services.katapult import IP
+from tests.views.conftest import HTMX
+from tests.views.katapult import Organizations
+
+OF_A_TOKEN = [
+    "token",
+    "token_organization",
+    "token_check",
+    "token_replace",
+    "token_delete",
+    "unallocate",
+]
+ALL = ["token_add", *OF_A_TOKEN]
+every_write = pytest.mark.parametrize("name", ALL)
+every_write_to_a_token = pytest.mark.parametrize("name", OF_A_TOKEN)
+with_and_without_htmx = pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("katapult")]
+
+
+def url(name: str, token_id: uuid.UUID | None = None) -> str:
+    arguments = {"token_add": [], "unallocate": [token_id or uuid.UUID(int=0), IP]}
+    return reverse(name, args=arguments.get(name, [token_id or uuid.UUID(int=0)]))
+
+
+def unchanged(token: ApiToken) -> bool:
+    kept = ApiToken.objects.filter(pk=token.pk).values().get()
+    return all(getattr(token, name) == value for name, value in kept.items())
+
+
+@every_write
+def test_anonymous(client: Client, katapult: Organizations, name: str) -> None:
+    answer = client.post(url(name), {"label": "x"})
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/accounts/login/?next={url(name)}"
+    assert katapult.requests == []
+
+
+@every_write
+def test_anonymous_with_htmx(client: Client, katapult: Organizations, name: str) -> None:
+    answer = client.post(url(name), headers=HTMX | {"HX-Current-URL": "http://testserver/tokens/"})
+    assert answer["HX-Redirect"] == "/accounts/login/?next=/tokens/"
+    assert (answer.content, katapult.requests) == (b"", [])
+
+
+@with_and_without_htmx
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace"])
+@every_write
+def test_wrong_method(
+    alices: Client, token: ApiToken, name: str, method: str, headers: dict[str, str]
+) -> None:
+    answer = getattr(alices, method)(url(name, token.id), headers=headers)
+    assert answer.status_code == 405
+    assert "POST" in answer["Allow"]
+
+
+def test_checking_is_never_a_get(alices: Client, token: ApiToken) -> None:
+    assert alices.get(url("token_check", token.id)).status_code == 405
+    assert alices.head(url("token_check", token.id)).status_code == 405
+
+
+@with_and_without_htmx
+@every_write
+def test_no_csrf_token(
+    alice: User,
+    token: ApiToken,
+    client_of: ClientOf,
+    katapult: Organizations,
+    name: str,
+    headers: dict[str, str],
+) -> None:
+    client = client_of(alice, enforce_csrf_checks=True)
+    form = {"label": "x", "secret": "y" * 20, "confirmation": "z"}
+    answer = client.post(url(name, token.id), form, headers=headers)
+    assert answer.status_code == 403
+    assert "This form is no longer valid" in answer.text
+    assert ("<html" in answer.text) is not bool(headers)
+    assert (katapult.requests, unchanged(token)) == ([], True)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@every_write_to_a_token
+def test_somebody_elses(
+    alices: Client, bobs_token: ApiToken, katapult: Organizations, name: str, method: str
+) -> None:
+    if (name, method) == ("token_check", "get"):
+        method = "post"
+    answer = getattr(alices, method)(url(name, bobs_token.id))
+    missing = getattr(alices, method)(url(name))
+    assert (answer.status_code, missing.status_code) == (404, 404)
+    assert "Bob" not in answer.text
+    assert (katapult.requests, unchanged(bobs_token)) == ([], True)
+
+
+@every_write_to_a_token
+def test_somebody_elses_for_an_administrator(
+    adam_the_operator: User, client_of: ClientOf, bobs_token: ApiToken, name: str
+) -> None:
+    assert client_of(adam_the_operator).post(url(name, bobs_token.id)).status_code == 404
+    assert unchanged(bobs_token)
+
+
+@with_and_without_htmx
+@pytest.mark.parametrize("who", ["charlie", "audrey", "adam"])
+@every_write
+def test_the_role_it_needs(
+    request: pytest.FixtureRequest,
+    client_of: ClientOf,
+    katapult: Organizations,
+    name: str,
+    who: str,
+    headers: dict[str, str],
+) -> None:
+    answer = client_of(request.getfixturevalue(who)).post(url(name), headers=headers)
+    assert answer.status_code == 403
+    assert "Your role does not allow this" in answer.text
+    assert katapult.requests == []
+
+
+@pytest.mark.parametrize("name", ["token_add", "token", "token_organization", "token_replace"])
+def test_no_role_no_form(charlie: User, audrey: User, client_of: ClientOf, name: str) -> None:
+    assert client_of(charlie).get(url(name)).status_code == 403
+    assert client_of(audrey).get(url(name)).status_code == 403
+
+
+def test_a_former_operator_keeps_tokens_and_may_not_use_them(
+    alice: User, alices: Client, token: ApiToken, katapult: Organizations
+) -> None:
+    alice.groups.clear()
+    assert alices.get(url("unallocate", token.id)).status_code == 403
+    assert alices.post(url("unallocate", token.id)).status_code == 403
+    assert (katapult.requests, AuditEntry.objects.count()) == ([], 0)
+
+
+def test_a_token_without_an_organization_is_not_worked_with(
+    alices: Client, unready: ApiToken, katapult: Organizations
+) -> None:
+    assert alices.get(url("unallocate", unready.id)).status_code == 404
+    assert katapult.requests == []

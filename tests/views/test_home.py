@@ -1,0 +1,55 @@
+"""Everybody lands where they have something to do."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from ipadmin.models import User
+from tests.conftest import ClientOf
+
+
+@pytest.mark.parametrize(
+    ("who", "where"), [("alice", "/addresses/"), ("audrey", "/audit/"), ("adam", "/admin/")]
+)
+def test_each_role_has_its_page(
+    request: pytest.FixtureRequest, client_of: ClientOf, who: str, where: str
+) -> None:
+    answer = client_of(request.getfixturevalue(who)).get("/")
+    assert answer.status_code == 302
+    assert answer["Location"] == where
+
+
+def test_an_administrator_who_is_an_operator_works_first(
+    adam_the_operator: User, client_of: ClientOf
+) -> None:
+    assert client_of(adam_the_operator).get("/")["Location"] == "/addresses/"
+
+
+def test_without_a_role_it_says_whom_to_ask(charlie: User, client_of: ClientOf) -> None:
+    answer = client_of(charlie).get("/")
+    assert answer.status_code == 200
+    assert "have no role yet" in answer.text
+    assert "charlie" in answer.text
+    assert "/addresses/" not in answer.text
+
+
+def test_an_administrator_no_longer_staff_has_no_role(adam: User, client_of: ClientOf) -> None:
+    adam.is_staff = False
+    adam.save()
+    assert "have no role yet" in client_of(adam).get("/").text
+
+
+@pytest.mark.django_db
+def test_anonymous(client: Client) -> None:
+    assert client.get("/")["Location"] == "/accounts/login/?next=/"
+
+
+def test_wrong_method(alices: Client) -> None:
+    assert alices.post("/").status_code == 405
+
+
+def test_every_page_says_where_it_acts(charlie: User, client_of: ClientOf) -> None:
+    answer = client_of(charlie).get("/")
+    assert 'data-environment="sandbox"' in answer.text
+    assert "<title>No role yet · IP admin · SANDBOX</title>" in answer.text
