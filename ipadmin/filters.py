@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from ipadmin.models import AuditEntry, Outcome
 
-SECOND = timedelta(seconds=1)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class MomentField(forms.DateTimeField):
-    """A moment in UTC, as `<input type="datetime-local">` writes it or as a mere date."""
+    """A moment in UTC, as `<input type="datetime-local">` writes it, or a mere date: the whole of
+    that day."""
 
     widget = forms.DateTimeInput(
         attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"
     )
 
+    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.is_end = is_end
+
     def clean(self, value: Any) -> datetime | None:
         moment: datetime | None = super().clean(value)
-        return moment.replace(tzinfo=UTC) if moment else None
+        if moment is None:
+            return None
+        # The ends of the calendar are nobody's wish, and hard to count from.
+        if not MINYEAR < moment.year < MAXYEAR:
+            raise ValidationError("There is no such moment.")
+        moment = moment.astimezone(UTC)
+        if self.is_end and DATE.fullmatch(str(value).strip()):
+            return moment + DAY - SECOND
+        return moment
 
 
 class HistoryFilters(forms.Form):
@@ -43,7 +59,7 @@ class HistoryFilters(forms.Form):
         max_length=60, required=False, strip=True, help_text="Label or fingerprint"
     )
     since = MomentField(required=False, help_text="UTC")
-    until = MomentField(required=False, help_text="UTC, included")
+    until = MomentField(is_end=True, required=False, help_text="UTC, included")
 
     QUERIES: ClassVar = {
         "outcome": lambda value: Q(outcome__in=value),

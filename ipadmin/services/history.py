@@ -39,21 +39,20 @@ def page(
 ) -> Slice:
     """A page by keyset: as quick at the end of a long history as at its beginning.
 
-    `before` and `after` are entry ids; the page is the nearest on that side.
+    `before` and `after` are entry ids; the page is the nearest on that side, and the newest one
+    where there is nothing on it.
     """
     if after is not None:
-        shown = list(entries.filter(id__gt=after).order_by("id")[: PER_PAGE + 1])
-        has_newer, has_older = len(shown) > PER_PAGE, True
-        shown = shown[:PER_PAGE][::-1]
+        shown = list(entries.filter(id__gt=after).order_by("id")[:PER_PAGE])[::-1]
     else:
         older = entries.filter(id__lt=before) if before is not None else entries
-        shown = list(older.order_by("-id")[: PER_PAGE + 1])
-        has_newer, has_older = before is not None, len(shown) > PER_PAGE
-        shown = shown[:PER_PAGE]
+        shown = list(older.order_by("-id")[:PER_PAGE])
     if not shown:
-        return Slice([], None, None)
+        is_first = before is None and after is None
+        return Slice([], None, None) if is_first else page(entries)
+    newest, oldest = shown[0].id, shown[-1].id
     return Slice(
         shown,
-        older_than=shown[-1].id if has_older else None,
-        newer_than=shown[0].id if has_newer else None,
+        older_than=oldest if entries.filter(id__lt=oldest).exists() else None,
+        newer_than=newest if entries.filter(id__gt=newest).exists() else None,
     )

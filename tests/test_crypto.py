@@ -1,0 +1,76 @@
+"""Secrets sealed to their row and owner."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from ipadmin import crypto
+from ipadmin.crypto import CannotOpen, decode_key, generate_key, open_sealed, seal
+from ipadmin.katapult.types import Secret
+
+SECRET = Secret("a-secret-token-0123456789")
+HERE = "api-token:1:alice"
+
+
+def test_what_was_sealed_opens_where_it_was_sealed() -> None:
+    assert open_sealed(seal(SECRET, bound_to=HERE), bound_to=HERE) == SECRET
+
+
+def test_nothing_of_the_secret_shows() -> None:
+    sealed = seal(SECRET, bound_to=HERE)
+    assert SECRET.reveal().encode() not in sealed
+    assert sealed != seal(SECRET, bound_to=HERE)
+
+
+@pytest.mark.parametrize("elsewhere", ["", "api-token:2:alice", "api-token:1:bob", HERE + " "])
+def test_it_opens_nowhere_else(elsewhere: str) -> None:
+    with pytest.raises(CannotOpen):
+        open_sealed(seal(SECRET, bound_to=HERE), bound_to=elsewhere)
+
+
+def test_any_changed_byte_is_noticed() -> None:
+    sealed = seal(SECRET, bound_to=HERE)
+    for at in range(len(sealed)):
+        changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
+        with pytest.raises(CannotOpen):
+            open_sealed(changed, bound_to=HERE)
+
+
+def test_any_cut_is_noticed() -> None:
+    sealed = seal(SECRET, bound_to=HERE)
+    for length in range(len(sealed)):
+        with pytest.raises(CannotOpen):
+            open_sealed(sealed[:length], bound_to=HERE)
+
+
+def test_rotation_seals_with_the_newest_and_opens_with_all(settings: Any) -> None:
+    sealed = seal(SECRET, bound_to=HERE)
+    settings.TOKEN_ENCRYPTION_KEYS = [generate_key(), *settings.TOKEN_ENCRYPTION_KEYS]
+    assert open_sealed(sealed, bound_to=HERE) == SECRET
+    assert not crypto.is_sealed_under_newest_key(sealed)
+    assert crypto.is_sealed_under_newest_key(seal(SECRET, bound_to=HERE))
+
+
+@pytest.mark.parametrize("keys", [[], [generate_key()]])
+def test_a_lost_key(settings: Any, keys: list[str]) -> None:
+    sealed = seal(SECRET, bound_to=HERE)
+    settings.TOKEN_ENCRYPTION_KEYS = keys
+    with pytest.raises(CannotOpen) as caught:
+        open_sealed(sealed, bound_to=HERE)
+    assert SECRET.reveal() not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "short", "é" * 32, "=" * 44, base64.b64encode(b"x" * 31).decode(), "a b" * 20]
+)
+def test_what_is_no_key(text: str) -> None:
+    with pytest.raises(ValueError, match="a key"):
+        decode_key(text)
+
+
+def test_a_made_key_is_a_key() -> None:
+    assert len(decode_key(generate_key())) == 32
+    assert generate_key() != generate_key()
