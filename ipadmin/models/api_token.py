@@ -91,5 +91,14 @@ class ApiToken(models.Model):
         return crypto.open_sealed(bytes(self.sealed_secret), bound_to=self._binding)
 
     @property
+    def opens(self) -> bool:
+        """Whether the secret can be read; otherwise it has to be entered again."""
+        try:
+            self.open_secret()
+        except crypto.CannotOpen:
+            return False
+        return True
+
+    @property
     def _binding(self) -> str:
         return f"api-token:{self.id}:{self.owner_id}"
