@@ -67,6 +67,8 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
             messages.success(request, f"“{token.label}” acts for {token.organization_title}.")
             return redirect("addresses", token.id)
     context = {"token": token, "organizations": found, "form": form, "problem": problem}
+    lacks = [scope for scope in token.missing_scopes if scope.startswith("organizations")]
+    context["can_list_organizations"] = not lacks
     page = "ipadmin/token_organization.html"
     return render(request, page, context, status=_status(form, problem))
 
