@@ -1,0 +1,129 @@
+"""A kept token is tried again."""
+
+# Pytest passes them by name.
+# ruff: noqa: PLR0917
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from ipadmin.models import ApiToken
+from tests.services.katapult import html, refusal
+from tests.views.conftest import HTMX, PLANTED
+from tests.views.katapult import HOSTILE, Organizations
+
+
+@pytest.fixture
+def url(token: ApiToken) -> str:
+    return reverse("token_check", args=[token.id])
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+def test_it_works(
+    alices: Client, token: ApiToken, url: str, katapult: Organizations, headers: dict[str, str]
+) -> None:
+    answer = alices.post(url, headers=headers)
+    assert answer.status_code == 200
+    assert "The token works" in answer.text
+    token.refresh_from_db()
+    assert token.can_list is True
+    assert token.checked_at
+    assert katapult.sent == []
+
+
+def test_it_clears_the_last_error(
+    alices: Client, token: ApiToken, url: str, katapult: Organizations
+) -> None:
+    ApiToken.objects.update(last_error_code="invalid_api_token")
+    alices.post(url)
+    token.refresh_from_db()
+    assert token.last_error_code == ""
+
+
+def test_a_scope_that_is_missing(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.lists.append(refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}))
+    text = alices.post(url).text
+    assert "a scope is missing" in text
+    assert "<code>ip_addresses:read</code>" in text
+
+
+def test_a_list_that_is_not_permitted(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.lists.append(refusal(403, "permission_denied"))
+    assert "cannot list addresses" in alices.post(url).text
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "words"),
+    [
+        (
+            refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
+            "unauthorized_network_for_api_token",
+            ["Address Katapult saw", 'data-copy="203.0.113.9"'],
+        ),
+        (refusal(400, "missing_api_token"), "missing_api_token", ["Katapult saw no API token"]),
+        (refusal(403, "invalid_api_token"), "invalid_api_token", ["does not accept this token"]),
+        (
+            refusal(403, "invalid_capabilities_token"),
+            "invalid_capabilities_token",
+            ["signed with the wrong key"],
+        ),
+        (refusal(403, "organization_suspended"), "organization_suspended", ["is suspended"]),
+        (
+            refusal(429, "rate_limit_reached", {"total_permitted": 200}),
+            "rate_limit_reached",
+            ["Too many calls this minute", 'data-copy="200"', "Try again at"],
+        ),
+        (refusal(503, "service_unavailable"), "service_unavailable", ["is unavailable"]),
+        (refusal(500, "unhandled_exception"), "unhandled_exception", ["Katapult failed"]),
+        (refusal(418, "new", {}, HOSTILE), "new", ["Katapult answered: new", "&lt;script&gt;"]),
+        (httpx.ConnectError("refused"), "not_sent", ["could not be reached"]),
+        (httpx.ReadTimeout("slow"), "answer_lost", ["did not answer"]),
+        (html(), "unreadable_answer", ["could not be read"]),
+    ],
+)
+def test_a_problem_is_explained_and_kept(
+    alices: Client, url: str, katapult: Organizations, problem: Any, code: str, words: list[str]
+) -> None:
+    katapult.names.append(problem)
+    answer = alices.post(url)
+    assert answer.status_code == 200
+    assert all(word in answer.text for word in [*words, "Nothing was changed."])
+    assert HOSTILE not in answer.text
+    assert ApiToken.objects.get().last_error_code == code
+
+
+def test_an_organization_that_is_gone(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.lists.append(refusal(404, "organization_not_found"))
+    assert "No such organization" in alices.post(url).text
+
+
+def test_one_that_is_not_ready(alices: Client, unready: ApiToken, katapult: Organizations) -> None:
+    answer = alices.post(reverse("token_check", args=[unready.id]))
+    assert "It reaches Acme." in answer.text
+    unready.refresh_from_db()
+    assert not unready.is_ready
+
+
+@pytest.mark.usefixtures("unopenable")
+def test_one_that_cannot_be_opened(alices: Client, url: str, katapult: Organizations) -> None:
+    answer = alices.post(url)
+    assert answer.status_code == 200
+    assert "Enter this token again" in answer.text
+    assert katapult.requests == []
+
+
+def test_the_page_after_it_still_renames(
+    alices: Client, token: ApiToken, url: str, katapult: Organizations
+) -> None:
+    """The page stands at the URL of the check: its form must not post there."""
+    rename = reverse("token", args=[token.id])
+    assert f'method="post" action="{rename}"' in alices.post(url).text
+
+
+def test_the_secret_is_not_shown(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.names.append(refusal(403, "invalid_api_token", {"details": PLANTED}, PLANTED))
+    assert PLANTED not in alices.post(url).text

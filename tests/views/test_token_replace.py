@@ -1,0 +1,108 @@
+"""Another secret in the place of the old one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from ipadmin.models import ApiToken
+from tests.services.katapult import html, refusal
+from tests.views.conftest import HTMX, PLANTED
+from tests.views.katapult import HOSTILE, SECOND, Organizations
+
+SECRET = "another0token0another0NEW1"
+
+
+@pytest.fixture
+def url(token: ApiToken) -> str:
+    return reverse("token_replace", args=[token.id])
+
+
+def kept() -> str:
+    return ApiToken.objects.get().open_secret().reveal()
+
+
+def test_the_form(alices: Client, url: str) -> None:
+    answer = alices.get(url)
+    assert answer.status_code == 200
+    assert 'type="password" name="secret"' in answer.text
+    assert PLANTED not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+def test_it_works(
+    alices: Client, token: ApiToken, url: str, katapult: Organizations, headers: dict[str, str]
+) -> None:
+    answer = alices.post(url, {"secret": SECRET}, headers=headers)
+    assert answer["Location"] == reverse("token", args=[token.id])
+    assert kept() == SECRET
+    assert ApiToken.objects.get().last_four == "NEW1"
+    assert {r.headers["Authorization"] for r in katapult.requests} == {f"Bearer {SECRET}"}
+
+
+@pytest.mark.usefixtures("katapult")
+def test_it_mends_one_that_cannot_be_opened(alices: Client, unopenable: ApiToken, url: str) -> None:
+    alices.post(url, {"secret": SECRET})
+    assert kept() == SECRET
+    assert "Enter this token again" not in alices.get("/tokens/").text
+
+
+def test_one_of_another_organization(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.organizations = [SECOND]
+    katapult.lists.append(refusal(404, "organization_not_found"))
+    answer = alices.post(url, {"secret": SECRET})
+    assert answer.status_code == 422
+    assert "does not reach Acme" in answer.text
+    assert kept() == PLANTED
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (refusal(400, "missing_api_token"), ["Katapult saw no API token"]),
+        (
+            refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
+            ["Address Katapult saw", 'data-copy="203.0.113.9"'],
+        ),
+        (refusal(403, "invalid_api_token"), ["does not accept this token"]),
+        (refusal(403, "invalid_capabilities_token"), ["signed with the wrong key"]),
+        (refusal(403, "organization_suspended"), ["is suspended"]),
+        (refusal(403, "organization_not_activated"), ["is not activated"]),
+        (
+            refusal(429, "rate_limit_reached", {"total_permitted": 200}),
+            ["Too many calls this minute", 'data-copy="200"', "Try again at"],
+        ),
+        (refusal(503, "service_unavailable"), ["is unavailable"]),
+        (refusal(500, "unhandled_exception"), ["Katapult failed"]),
+        (refusal(418, "new", {}, HOSTILE), ["Katapult answered: new", "&lt;script&gt;"]),
+        (httpx.ConnectError("refused"), ["could not be reached"]),
+        (httpx.ReadTimeout("slow"), ["did not answer"]),
+        (html(), ["could not be read"]),
+    ],
+)
+def test_one_that_is_refused_leaves_the_old(
+    alices: Client, url: str, katapult: Organizations, problem: Any, words: list[str]
+) -> None:
+    katapult.names.append(problem)
+    answer = alices.post(url, {"secret": SECRET})
+    assert answer.status_code == 200
+    assert all(word in answer.text for word in [*words, "Nothing was changed."])
+    assert SECRET not in answer.text
+    assert HOSTILE not in answer.text
+    assert kept() == PLANTED
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "two words of a secret", "x" * 2001, "a\x00b", "schl\xfcssel"]
+)
+def test_a_form_with_a_mistake(
+    alices: Client, url: str, katapult: Organizations, secret: str
+) -> None:
+    answer = alices.post(url, {"secret": secret})
+    assert answer.status_code == 422
+    assert "errorlist" in answer.text
+    assert (kept(), katapult.requests) == (PLANTED, [])

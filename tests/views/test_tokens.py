@@ -1,0 +1,114 @@
+"""The list of one's own tokens, and how each of them stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from ipadmin.models import ApiToken, User
+from tests.conftest import ClientOf
+from tests.views.conftest import PLANTED
+from tests.views.katapult import HOSTILE
+
+URL = "/tokens/"
+
+
+def test_none_yet(alices: Client) -> None:
+    answer = alices.get(URL)
+    assert answer.status_code == 200
+    assert "No token yet" in answer.text
+    assert reverse("token_add") in answer.text
+
+
+def test_one_that_works(alices: Client, token: ApiToken) -> None:
+    token.can_list, token.used_at = True, timezone.now()
+    token.save()
+    text = alices.get(URL).text
+    for shown in ("Live", "Acme", "••••NARY", "Works", reverse("addresses", args=[token.id])):
+        assert shown in text
+    assert PLANTED not in text
+
+
+def test_one_that_is_not_ready(alices: Client, unready: ApiToken) -> None:
+    text = alices.get(URL).text
+    assert "Organization missing" in text
+    assert reverse("token_organization", args=[unready.id]) in text
+    assert reverse("addresses", args=[unready.id]) not in text
+
+
+def test_one_that_cannot_be_opened(alices: Client, unopenable: ApiToken) -> None:
+    text = alices.get(URL).text
+    assert "Enter this token again" in text
+    assert reverse("token_replace", args=[unopenable.id]) in text
+    assert reverse("addresses", args=[unopenable.id]) not in text
+
+
+def test_one_moved_to_another_owner_cannot_be_opened(
+    alices: Client, alice: User, bobs_token: ApiToken
+) -> None:
+    ApiToken.objects.update(owner=alice)
+    assert "Enter this token again" in alices.get(URL).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"last_error_code": "invalid_api_token"}, ["Last call refused", "invalid_api_token"]),
+        ({"missing_scopes": ["ip_addresses"]}, ["Scope missing", "ip_addresses"]),
+        ({"can_list": False}, ["Cannot list addresses"]),
+        ({"can_list": None}, ["Not checked", "Never"]),
+    ],
+)
+def test_how_it_stands(
+    alices: Client, token: ApiToken, fields: dict[str, Any], words: list[str]
+) -> None:
+    ApiToken.objects.update(**fields)
+    text = alices.get(URL).text
+    assert all(word in text for word in words)
+
+
+def test_a_short_secret_shows_none_of_it(alices: Client, token: ApiToken) -> None:
+    ApiToken.objects.update(last_four="")
+    assert "••••" not in alices.get(URL).text
+
+
+def test_names_are_escaped(alices: Client, token: ApiToken) -> None:
+    ApiToken.objects.update(
+        label=HOSTILE,
+        organization_name=HOSTILE,
+        organization_sub_domain=f"{HOSTILE}!",
+        last_error_code=HOSTILE,
+    )
+    text = alices.get(URL).text
+    assert HOSTILE not in text
+    assert text.count("&lt;script&gt;") >= 4
+
+
+def test_only_ones_own(alices: Client, bobs_token: ApiToken) -> None:
+    text = alices.get(URL).text
+    assert "Bob" not in text
+    assert "No token yet" in text
+
+
+def test_not_even_for_an_administrator(
+    adam_the_operator: User, client_of: ClientOf, token: ApiToken
+) -> None:
+    assert "No token yet" in client_of(adam_the_operator).get(URL).text
+
+
+def test_only_operators(charlie: User, audrey: User, client_of: ClientOf) -> None:
+    assert client_of(charlie).get(URL).status_code == 403
+    assert client_of(audrey).get(URL).status_code == 403
+
+
+@pytest.mark.django_db
+def test_anonymous(client: Client) -> None:
+    assert client.get(URL)["Location"] == "/accounts/login/?next=/tokens/"
+
+
+def test_wrong_method(alices: Client) -> None:
+    assert alices.post(URL).status_code == 405
