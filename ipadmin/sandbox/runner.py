@@ -60,8 +60,9 @@ class Site:
         """One line: where it listens, whose addresses it has, which tokens open it."""
         state = self.engine.state
         owners = ", ".join(f"{o.name} ({o.sub_domain})" for o in state.world.organizations[:2])
-        token = self.engine.options.token
-        special = ", ".join(f"-{known.label}" for known in self.engine.tokens.values())
+        token = self.engine.options.token.partition(",")[0]
+        labels = dict.fromkeys(known.label for known in self.engine.tokens.values())
+        special = ", ".join(f"-{label}" for label in labels)
         return (
             f"Katapult sandbox on {self.url}/core/v1: {len(state.world.addresses)} addresses of "
             f"{owners}, seed {state.seed}; token {token}, or it with one of: "
@@ -97,7 +98,7 @@ class Sandbox:
         self.url = ""  # without /core/v1
         self._site = Site(self.options)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -118,14 +119,19 @@ class Sandbox:
         self._do(self._site.close)
         self._stop()
 
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+    def _run(self) -> None:
+        """The loop's whole life in its own thread: the caller's may have a running loop already,
+        as Playwright's tests do."""
+        self._loop.run_forever()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
 
     def _do(self, act: Callable[[], T]) -> T:
         async def inside() -> T:
