@@ -1,0 +1,134 @@
+"""What people do and see, in their words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Locator, Page, expect
+
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.sandbox import Sandbox
+from tests.conftest import PASSWORD
+
+# Milliseconds: generous, for a machine that runs much else.
+TIMEOUT = 10_000
+
+Address = dict[str, Any]
+
+
+# The world
+
+
+def address_of(box: Sandbox, machine: str, family: int = 4, **like: Any) -> Address:
+    """The first address of this machine of the first organization, as it is now."""
+    world = box.world()
+    wanted = {
+        "allocation_name": machine,
+        "version": family,
+        "organization": world["organizations"][0]["id"],
+        **like,
+    }
+    found: Address = next(a for a in world["ip_addresses"] if wanted.items() <= a.items())
+    return found
+
+
+def ordinary(box: Sandbox) -> Address:
+    """No VIP, and its machine has another of its family."""
+    return address_of(box, "cache-01")
+
+
+def vip(box: Sandbox) -> Address:
+    return address_of(box, "vpn-01", vip=True)
+
+
+def last_of_its_family(box: Sandbox) -> Address:
+    return address_of(box, "db-01", family=6)
+
+
+def is_allocated(box: Sandbox, address: Address) -> bool:
+    world = box.world()["ip_addresses"]
+    return next(bool(a["allocation_id"]) for a in world if a["id"] == address["id"])
+
+
+def calls(box: Sandbox) -> int:
+    """How many times Katapult was asked to unallocate anything."""
+    return len(box.ledger("unallocate"))
+
+
+def the_entry() -> AuditEntry:
+    """The only attempt there is."""
+    return AuditEntry.objects.get()
+
+
+# Pages
+
+
+def open_list(page: Page, token: ApiToken, query: str = "") -> None:
+    page.goto(reverse("addresses", args=[token.id]) + query)
+
+
+def row(page: Page, address: Address) -> Locator:
+    """The address's row, or what took its place."""
+    return page.locator(f"#row-{address['id']}")
+
+
+def unallocate_button(page: Page, address: Address) -> Locator:
+    return page.get_by_role("link", name=f"Unallocate {address['address']}")
+
+
+def dialog_of(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+def danger_button(page: Page) -> Locator:
+    return page.locator(".confirm button[type=submit]")
+
+
+def ask(page: Page, address: Address) -> Locator:
+    """Open the confirmation in its dialog."""
+    unallocate_button(page, address).click()
+    dialog = dialog_of(page)
+    expect(dialog.get_by_role("heading")).to_have_text(f"Unallocate {address['address']}?")
+    return dialog
+
+
+def confirm(page: Page) -> None:
+    danger_button(page).click()
+
+
+def unallocate(page: Page, token: ApiToken, address: Address) -> Locator:
+    """From the list to the result in the row's place."""
+    open_list(page, token)
+    ask(page, address)
+    confirm(page)
+    result = row(page, address).locator(".result")
+    expect(result).to_be_visible()
+    return result
+
+
+def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+# Checks
+
+
+def expect_in_view(locator: Locator) -> None:
+    """Visible, and where the eye is."""
+    expect(locator).to_be_visible()
+    expect(locator).to_be_in_viewport()
+
+
+def expect_no_sideways_scrolling(page: Page) -> None:
+    width, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width <= room, f"{page.url} is {width} px wide on {room}"
+
+
+def expect_accessible(page: Page) -> None:
+    """Nothing that axe finds."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
