@@ -1,0 +1,239 @@
+"""One address, read now, with what was tried on it."""
+
+# Pytest passes them by name.
+# ruff: noqa: PLR0917
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from ipadmin.models import ApiToken, Outcome, User
+from ipadmin.sandbox import Sandbox
+from tests.conftest import ClientOf
+from tests.sandbox_client import some
+from tests.services.katapult import ADDRESS, IP, VM, html, refusal
+from tests.views.conftest import HTMX, PLANTED, MakeEntry
+from tests.views.katapult import HOSTILE, Organizations, listed
+
+
+@pytest.fixture
+def url(token: ApiToken) -> str:
+    return reverse("address", args=[token.id, IP])
+
+
+def test_all_that_is_known(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.more = {"network": {"name": "Public"}, "address_with_mask": "192.0.2.7/22"}
+    answer = alices.get(url)
+    assert answer.status_code == 200
+    for shown in (ADDRESS, IP, "web-01", VM, "web-01.example.net", "shop", "Public", "/22", "Acme"):
+        assert shown in answer.text
+    assert f'href="{reverse("unallocate", args=[url.split("/")[2], IP])}"' in answer.text
+
+
+def test_it_is_read_live_by_its_id(alices: Client, url: str, katapult: Organizations) -> None:
+    alices.get(url)
+    alices.get(url)
+    read = [r.url.params.get("ip_address[id]") for r in katapult.requests]
+    assert read.count(IP) == 2
+
+
+def test_one_that_is_free(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.holder = None
+    text = alices.get(url).text
+    assert "Not allocated" in text
+    assert "unallocate/" not in text
+
+
+def test_one_that_keeps_its_allocation(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.more = {"allocation_type": "LoadBalancer"}
+    text = alices.get(url).text
+    assert "A load balancer keeps its address" in text
+    assert "unallocate/" not in text
+
+
+def test_a_vip(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.more = {"vip": True}
+    assert '<span class="badge" data-tone="accent">VIP</span>' in alices.get(url).text
+
+
+def test_attempts_on_it(
+    alices: Client, url: str, katapult: Organizations, entry: MakeEntry
+) -> None:
+    mine = entry(user_name="bob", reason=HOSTILE)
+    other = entry(address_id="ip_0000000000000009")
+    text = alices.get(url).text
+    assert mine.get_absolute_url() in text
+    assert "bob" in text
+    assert other.get_absolute_url() not in text
+    assert HOSTILE not in text
+
+
+def test_no_attempt_on_it(alices: Client, url: str, katapult: Organizations) -> None:
+    assert "Nobody has tried to unallocate this address here." in alices.get(url).text
+
+
+def test_the_latest_twenty_attempts(
+    alices: Client, url: str, katapult: Organizations, entry: MakeEntry
+) -> None:
+    made = [entry(created_at=timezone.now() - timedelta(hours=24 - number)) for number in range(21)]
+    text = alices.get(url).text
+    assert made[-1].get_absolute_url() in text
+    assert made[0].get_absolute_url() not in text
+
+
+def test_one_outside_the_organization(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.listed = [listed(8)]
+    text = alices.get(url).text
+    assert "Not among the addresses of Acme" in text
+    assert "unallocate/" not in text
+
+
+def test_a_list_that_cannot_be_read(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.lists.append(refusal(403, "permission_denied"))
+    answer = alices.get(url)
+    assert "web-01" in answer.text
+    assert "could not be verified" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (refusal(404, "ip_address_not_found"), ["No such address"]),
+        (
+            refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
+            ["Address Katapult saw", 'data-copy="203.0.113.9"'],
+        ),
+        (
+            refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}),
+            ["lacks a scope", "ip_addresses:read"],
+        ),
+        (
+            refusal(429, "rate_limit_reached", {"total_permitted": 200}),
+            ["Too many calls this minute", 'data-copy="200"', "Try again at"],
+        ),
+        (refusal(503, "service_unavailable"), ["Katapult is unavailable"]),
+        (refusal(418, "new", {}, HOSTILE), ["Katapult answered: new", "&lt;script&gt;"]),
+        (httpx.ConnectError("refused"), ["could not be reached"]),
+        (httpx.ReadTimeout("slow"), ["did not answer"]),
+        (html(), ["could not be read"]),
+    ],
+)
+def test_a_problem_is_explained_in_place(
+    alices: Client,
+    url: str,
+    katapult: Organizations,
+    entry: MakeEntry,
+    problem: Any,
+    words: list[str],
+) -> None:
+    made = entry()
+    katapult.reads.append(problem)
+    answer = alices.get(url)
+    assert answer.status_code == 200
+    assert all(word in answer.text for word in [*words, "Nothing was changed."])
+    assert IP in answer.text
+    assert made.get_absolute_url() in answer.text
+    assert HOSTILE not in answer.text
+
+
+def test_of_what_could_not_be_read_nothing_is_claimed(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    katapult.reads.append(refusal(503, "service_unavailable"))
+    text = alices.get(url).text
+    for claim in ("Not allocated", ">Nothing<", "could not be verified", ">None<", ">No<"):
+        assert claim not in text
+
+
+@pytest.mark.usefixtures("unopenable")
+def test_a_token_that_cannot_be_opened(alices: Client, url: str, katapult: Organizations) -> None:
+    answer = alices.get(url)
+    assert answer.status_code == 200
+    assert "Enter this token again" in answer.text
+    assert katapult.requests == []
+
+
+def test_what_katapult_says_is_escaped(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.more = {
+        "address": HOSTILE[:60],
+        "reverse_dns": HOSTILE,
+        "label": HOSTILE,
+        "allocation_type": HOSTILE,
+        "allocation_id": HOSTILE,
+        "network": {"name": HOSTILE},
+        "address_with_mask": HOSTILE,
+    }
+    answer = alices.get(url)
+    assert HOSTILE not in answer.text
+    assert answer.text.count("&lt;script&gt;") >= 7
+
+
+@pytest.mark.parametrize("id", ["ip_<script>", "../x", 'ip_"onclick="x', ""])
+def test_another_id_than_asked_for_breaks_nothing(
+    alices: Client, url: str, katapult: Organizations, id: str
+) -> None:
+    katapult.more = {"id": id}
+    answer = alices.get(url)
+    assert answer.status_code == 200
+    assert "ip_<script>" not in answer.text
+    assert 'ip_"onclick' not in answer.text
+
+
+@pytest.mark.parametrize("id", ["x", "ip_" + "9" * 200, "vm_0000000000000001", "-"])
+def test_an_id_that_is_none(
+    alices: Client, token: ApiToken, katapult: Organizations, id: str
+) -> None:
+    katapult.reads.append(refusal(404, "ip_address_not_found"))
+    answer = alices.get(reverse("address", args=[token.id, id]))
+    assert answer.status_code == 200
+    assert "No such address" in answer.text
+
+
+@pytest.mark.parametrize("id", ["a%00b", "<script>", "a b", "..", "a.b"])
+def test_an_id_that_is_no_url(alices: Client, token: ApiToken, id: str) -> None:
+    list_url = reverse("addresses", args=[token.id])
+    assert alices.get(f"{list_url}{id}/").status_code == 404
+
+
+def test_somebody_elses(
+    alices: Client, adam_the_operator: User, client_of: ClientOf, bobs_token: ApiToken
+) -> None:
+    url = reverse("address", args=[bobs_token.id, IP])
+    assert alices.get(url).status_code == 404
+    assert client_of(adam_the_operator).get(url).status_code == 404
+
+
+def test_only_operators(url: str, charlie: User, audrey: User, client_of: ClientOf) -> None:
+    assert client_of(charlie).get(url).status_code == 403
+    assert client_of(audrey).get(url).status_code == 403
+
+
+def test_anonymous(client: Client, url: str) -> None:
+    assert client.get(url)["Location"] == f"/accounts/login/?next={url}"
+    assert "HX-Redirect" in client.get(url, headers=HTMX)
+
+
+def test_wrong_method(alices: Client, url: str) -> None:
+    assert alices.post(url).status_code == 405
+
+
+def test_kept_by_no_cache_and_without_the_secret(
+    alices: Client, url: str, katapult: Organizations, entry: MakeEntry
+) -> None:
+    entry(outcome=Outcome.FAILED, error_code="permission_denied")
+    answer = alices.get(url)
+    assert "no-store" in answer["Cache-Control"]
+    assert PLANTED not in answer.text
+
+
+def test_in_the_sandbox(alices: Client, token: ApiToken, box: Sandbox) -> None:
+    found = some(box)
+    answer = alices.get(reverse("address", args=[token.id, found["id"]]))
+    assert found["address"] in answer.text
+    assert found["reverse_dns"] in answer.text
