@@ -6,6 +6,7 @@ of sending is committed before the call, the call is made once, and what is not 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,9 @@ from ipadmin.services import api, evidence, inventory
 from ipadmin.services.confirmation import Confirmation
 
 log = structlog.get_logger(__name__)
+
+# Seconds between looking at the address and calling, above which we look again.
+OLDEST_LOOK = 1.0
 
 
 class AuditUnavailable(Exception):
@@ -121,24 +125,33 @@ def _open_entry(
 
 
 def _attempt(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> None:
-    """Read, compare, call, conclude. A KatapultError raised here is in the entry already."""
-    client = api.client()
+    """Look, call, conclude. A KatapultError raised here is in the entry already."""
+    found = _look(entry, confirmation, secret)
+    looked = time.monotonic()
+    if found is None or not _mark_sent(entry, found):
+        return
+    # Where the database made us wait, what was seen may be gone.
+    if time.monotonic() - looked > OLDEST_LOOK and _look(entry, confirmation, secret) is None:
+        return
     try:
-        found = client.ip_address(secret, id=entry.address_id).value
+        exchange = api.client().unallocate(secret, id=entry.address_id).exchange
+    except KatapultError as error:
+        _conclude_error(entry, error, secret)
+        raise
+    _finish(entry, Outcome.SUCCEEDED, basis=Basis.ANSWER, exchange=exchange)
+
+
+def _look(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> IPAddress | None:
+    """The address as it is now; None, and the entry refused, if it is not what was confirmed."""
+    try:
+        found = api.client().ip_address(secret, id=entry.address_id).value
     except KatapultError as error:
         _refuse(entry, error.code, error=error)
         raise
     if difference := _difference(confirmation.ip, found):
         _refuse(entry, *difference)
-        return
-    if not _mark_sent(entry, found):
-        return
-    try:
-        exchange = client.unallocate(secret, id=entry.address_id).exchange
-    except KatapultError as error:
-        _conclude_error(entry, error, secret)
-        raise
-    _finish(entry, Outcome.SUCCEEDED, basis=Basis.ANSWER, exchange=exchange)
+        return None
+    return found
 
 
 def _difference(seen: IPAddress, found: IPAddress) -> tuple[str, dict[str, Any]] | None:
@@ -183,7 +196,6 @@ def _mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
 
 def _conclude_error(entry: AuditEntry, error: KatapultError, secret: Secret) -> None:
     if isinstance(error, NotSent):
-        entry.sent_at = None
         _refuse(entry, error.code, error=error)
     elif error.is_definite:
         _finish(entry, Outcome.FAILED, basis=Basis.ANSWER, exchange=error.exchange, **_of(error))
@@ -203,6 +215,8 @@ def _refuse(
     *,
     error: KatapultError | None = None,
 ) -> None:
+    # Marked or not, nothing was sent.
+    entry.sent_at = None
     fields = _of(error) if error else {"error_code": code, "error_detail": detail or {}}
     exchange = error.exchange if error else None
     _finish(entry, Outcome.REFUSED, basis=Basis.CHECK, exchange=exchange, **fields)

@@ -519,3 +519,22 @@ def test_the_use_of_a_token_is_noted_at_most_once_a_minute(
     with api.using(token), django_assert_num_queries(0):
         pass
     assert token.used_at
+
+
+def test_a_look_that_the_database_made_old_is_taken_again(
+    attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address went elsewhere while the moment of sending waited to be written."""
+
+    def moved(_: httpx.Request) -> httpx.Response:
+        first = httpx.Response(200, json=katapult.body())
+        katapult.holder = OTHER_VM
+        return first
+
+    monkeypatch.setattr("ipadmin.services.unallocate.OLDEST_LOOK", -1.0)
+    katapult.reads.append(moved)
+    attempt()
+    entry = only_entry()
+    assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, "allocation_changed")
+    assert entry.sent_at is None
+    assert not katapult.sent
