@@ -275,3 +275,11 @@ def test_a_taken_port_is_one_clear_line(box: Sandbox, command: list[str]) -> Non
     assert (started.returncode, out) == (1, "")
     assert error.strip().endswith(f"Port {port} on 127.0.0.1 is already taken.")
     assert error.count("\n") == 1
+
+
+def test_several_tokens_are_told_apart_in_the_ledger() -> None:
+    with Sandbox(token="first,second") as box:
+        for token in ("first", "second"):
+            headers = {"Authorization": f"Bearer {token}"}
+            assert httpx.get(f"{box.url}/core/v1/organizations", headers=headers).is_success
+        assert len({each["token_fingerprint"] for each in box.ledger()}) == 2

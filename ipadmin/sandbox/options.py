@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=whole, default=8899, help="port, 0 for a free one (default: %(default)s)")
     add("--addresses", type=whole, default=40, help="IP addresses in the world, two organizations'")
-    add("--token", default=None, help="token that may do everything (or SANDBOX_TOKEN; else made)")
+    add("--token", default=None, help="token, or several with commas (or SANDBOX_TOKEN)")
     add("--scopes", default=Options.scopes, help="scopes of that token, with commas")
     add("--seed", type=int, default=1, help="the same seed gives the same world")
     add("--latency-ms", type=float, default=0, help="milliseconds every call takes at least")

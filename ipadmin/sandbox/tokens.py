@@ -1,4 +1,4 @@
-"""The tokens the sandbox knows: the one it is started with, and special ones derived from it.
+"""The tokens the sandbox knows: those it is started with, and special ones derived from the first.
 
 `T` may do everything its scopes allow; `T-read-only`, `T-expired` and so on reach the documented
 errors without any fault. A secret never leaves this module but in the line printed at the start.
@@ -54,10 +54,16 @@ def parse_scopes(text: str) -> frozenset[str]:
     )
 
 
-def known_tokens(secret: str, scopes: Iterable[str]) -> dict[str, Token]:
-    """Each secret the sandbox accepts, or refuses in its own way, and the token it stands for."""
-    tokens = {secret: Token("everything", frozenset(scopes))}
-    tokens |= {f"{secret}-{token.label}": token for token in SPECIAL}
+def known_tokens(secrets: str, scopes: Iterable[str]) -> dict[str, Token]:
+    """Each secret the sandbox accepts, or refuses in its own way, and the token it stands for.
+
+    `secrets` is one, or several with commas, each of which may do everything.
+    """
+    everything = Token("everything", frozenset(scopes))
+    first, *others = secrets.split(",")
+    tokens = {first: everything}
+    tokens |= {f"{first}-{token.label}": token for token in SPECIAL}
+    tokens |= dict.fromkeys(others, everything)
     return tokens
 
 
