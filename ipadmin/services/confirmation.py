@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core import signing
 
-from ipadmin.katapult.errors import ErrorAnswer
+from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken, User
 from ipadmin.services import budget, inventory
@@ -86,14 +86,14 @@ def prepare(token: ApiToken, ip: IPAddress) -> Confirmation:
     """
     try:
         addresses = inventory.read(token).addresses
-    except (ErrorAnswer, budget.ReadsWait):
+    except (KatapultError, budget.ReadsWait):
         return Confirmation(uuid.uuid4(), ip, None, None)
     siblings = [
         each
         for each in addresses
         if each.allocation
         and ip.allocation
-        and each.allocation.id == ip.allocation.id
+        and each.allocation.id == ip.allocation.id != ""
         and inventory.family(each) == inventory.family(ip)
         and each.id != ip.id
     ]

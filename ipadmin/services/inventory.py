@@ -14,12 +14,15 @@ from functools import partial
 from django.utils import timezone
 
 from ipadmin.katapult.client import MAX_PER_PAGE
+from ipadmin.katapult.errors import UnreadableAnswer
 from ipadmin.katapult.types import IPAddress, Page, Secret
 from ipadmin.models import ApiToken
 from ipadmin.services import api, budget
 
 # An organization of 100,000 has 500 pages: read several at once, and still leave the API room.
 PAGES_AT_ONCE = 8
+# A million addresses. Beyond that it is not Katapult that answers.
+MAX_PAGES = 5000
 # How long a reading serves the tabs, searches and pages that follow it on the same screen.
 SNAPSHOT_AGE = timedelta(seconds=30)
 
@@ -83,15 +86,22 @@ def family(ip: IPAddress) -> str:
 def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
     def page(number: int) -> Page[IPAddress]:
         budget.require_room(token.fingerprint)
-        return api.client().ip_addresses(secret, token.organization, page=number).value
+        reply = api.client().ip_addresses(secret, token.organization, page=number)
+        if max(number, reply.value.total_pages or 0) > MAX_PAGES:
+            raise UnreadableAnswer("more pages than any organization has", reply.exchange)
+        return reply.value
 
     first = page(1)
     yield from first.items
     if first.total_pages is None:
-        current = first
-        # Of a large set no total is known: a page that is not full is the last. [doc]
-        while len(current.items) >= min(current.per_page, MAX_PER_PAGE) and current.items:
-            current = page(current.current_page + 1)
+        current, before, at = first, None, 1
+        # Of a large set no total is known: a page that is not full is the last. [doc] One that
+        # only repeats the page before it would go on for ever.
+        while len(current.items) >= max(1, min(current.per_page, MAX_PER_PAGE)):
+            if current.items == before:
+                return
+            at += 1
+            before, current = current.items, page(at)
             yield from current.items
         return
     with ThreadPoolExecutor(max_workers=PAGES_AT_ONCE) as pool:

@@ -87,13 +87,13 @@ def listing(
     unallocated = [ip for ip in found if not ip.allocation]
     state = state if state in STATES else "all"
     chosen = {"all": list(found), "allocated": allocated, "unallocated": unallocated}[state]
-    column, descending = sort.removeprefix("-"), sort.startswith("-")
+    column = sort.removeprefix("-")
     if column in SORTS:
         chosen.sort(key=SORTS[column])  # type: ignore[arg-type]
     else:
         # The inventory comes in the order of the addresses already.
         sort = "-address" if sort == "-address" else "address"
-    if descending:
+    if sort.startswith("-"):
         chosen.reverse()
     shown = Paginator(chosen, PER_PAGE).get_page(page)
     return Listing(
@@ -118,8 +118,16 @@ def _search(addresses: tuple[IPAddress, ...], query: str) -> list[IPAddress]:
             pass
         else:
             return [ip for ip in addresses if _is_within(ip.address, network)]
-    sought = query.lower()
+    sought = _as_written(query.lower())
     return [ip for ip in addresses if sought in _searched_text(ip)]
+
+
+def _as_written(query: str) -> str:
+    """A whole IPv6 address, however it is spelled, as Katapult writes it."""
+    try:
+        return str(ipaddress.IPv6Address(query))
+    except ValueError:
+        return query
 
 
 def _is_within(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:

@@ -1,0 +1,103 @@
+"""A planted token is in its Authorization header and nowhere else, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import httpx
+import pytest
+from django.db import OperationalError, connection
+from django.db.models import QuerySet
+from structlog.testing import capture_logs
+
+from ipadmin.katapult.errors import KatapultError
+from ipadmin.katapult.types import Secret
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.services import api, tokens
+from ipadmin.services.unallocate import OutcomeNotWritten
+from tests.services.conftest import PLANTED, Attempt
+from tests.services.katapult import HEADERS, Katapult, html, refusal
+
+pytestmark = pytest.mark.django_db
+
+
+def quoting(request: httpx.Request) -> httpx.Response:
+    """Katapult repeats the token in every part of an error."""
+    quoted = request.headers["Authorization"]
+    error = {"code": quoted, "description": quoted, "detail": {quoted: [quoted]}}
+    return httpx.Response(500, json={"error": error}, headers=HEADERS)
+
+
+FAILURES: dict[str, Any] = {
+    "none": None,
+    "refused": refusal(422, "no_allocation"),
+    "failing": refusal(500, "unhandled_exception"),
+    "quoted": quoting,
+    "HTML": html(),
+    "lost": httpx.ReadTimeout("x"),
+    "not sent": httpx.ConnectError("x"),
+}
+
+
+def everything_in_the_database() -> str:
+    """Every row of every table, as the database holds it."""
+    with connection.cursor() as cursor:
+        rows = []
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            rows += [bytes(v) if isinstance(v, memoryview) else v for r in cursor for v in r]
+    return repr(rows)
+
+
+@pytest.mark.parametrize("failure", [(c, n) for c in ("reads", "posts") for n in FAILURES])
+def test_an_attempt_leaves_the_token_nowhere(
+    attempt: Attempt,
+    token: ApiToken,
+    katapult: Katapult,
+    caplog: pytest.LogCaptureFixture,
+    failure: tuple[str, str],
+) -> None:
+    call, name = failure
+    caplog.set_level(logging.DEBUG)
+    if FAILURES[name] is not None:
+        getattr(katapult, call).append(FAILURES[name])
+    entry = attempt()
+    assert katapult.requests[0].headers["Authorization"] == f"Bearer {PLANTED}"
+    shown = [repr(each) + str(each) + repr(vars(each)) for each in (entry, token)]
+    assert AuditEntry.objects.count() == 1
+    assert PLANTED not in everything_in_the_database() + caplog.text + "".join(shown)
+
+
+def test_structured_logs_of_a_broken_database_hold_no_token(
+    attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OperationalError("locked")
+
+    def break_the_database(request: httpx.Request) -> httpx.Response:
+        monkeypatch.setattr(QuerySet, "update", fail)
+        return quoting(request)
+
+    katapult.posts.append(break_the_database)
+    with capture_logs() as logs, pytest.raises(OutcomeNotWritten) as caught:
+        attempt()
+    assert logs
+    assert PLANTED not in repr(logs) + repr(caught.value) + str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [refusal(403, "invalid_api_token"), quoting])
+def test_adding_a_token_that_fails_leaves_it_nowhere(
+    alice: Any, katapult: Katapult, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    katapult.reads.extend([answer, answer, answer])
+    with pytest.raises(KatapultError) as caught:
+        tokens.add(owner=alice, label="Live", secret=Secret(PLANTED))
+    assert PLANTED not in everything_in_the_database() + caplog.text + repr(caught.value)
+
+
+def test_a_kept_token_shows_four_characters(token: ApiToken) -> None:
+    with api.using(token) as secret:
+        assert PLANTED not in f"{secret!r} {secret} {token!r} {token} {vars(token)}"
+    assert token.last_four == PLANTED[-4:]

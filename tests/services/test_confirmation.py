@@ -1,0 +1,184 @@
+"""What a form carries: signed, bound, for a while, and nothing secret."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+import time_machine
+from django.conf import settings
+
+from ipadmin.katapult.types import Allocation, IPAddress, Organization, Secret
+from ipadmin.models import ApiToken, User
+from ipadmin.services import confirmation
+from ipadmin.services.confirmation import (
+    Bound,
+    Confirmation,
+    ConfirmationExpired,
+    NotConfirmed,
+    attempt_id_of,
+    load,
+    prepare,
+)
+from tests.services.conftest import PLANTED, keep_token
+from tests.services.katapult import IP, OTHER_VM, VM, Katapult, html, refusal
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bound(token: ApiToken) -> Bound:
+    return Bound(token.owner, token, IP)
+
+
+@pytest.fixture
+def signed(confirmed: Confirmation, bound: Bound) -> str:
+    return confirmed.signed(bound)
+
+
+def test_what_was_shown_comes_back(signed: str, bound: Bound, confirmed: Confirmation) -> None:
+    assert load(signed, bound) == confirmed
+    assert attempt_id_of(signed, bound) == confirmed.attempt_id
+
+
+def test_an_unallocated_address_comes_back_as_well(bound: Bound, confirmed: Confirmation) -> None:
+    free = replace(confirmed, ip=replace(confirmed.ip, allocation=None), in_organization=None)
+    assert load(free.signed(bound), bound) == free
+
+
+@pytest.mark.parametrize("hostile", ["", "x", "a:b:c", ".e30:x:y", "\x00", "é", "9" * 10_000])
+def test_what_nobody_signed(hostile: str, bound: Bound) -> None:
+    with pytest.raises(NotConfirmed):
+        load(hostile, bound)
+
+
+def test_every_changed_character_is_noticed(signed: str, bound: Bound) -> None:
+    for at in range(0, len(signed), 7):
+        changed = signed[:at] + ("A" if signed[at] != "A" else "B") + signed[at + 1 :]
+        with pytest.raises(NotConfirmed):
+            load(changed, bound)
+
+
+def test_it_is_good_for_one_user_token_secret_address_and_katapult(
+    signed: str, bound: Bound, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = keep_token(bound.user, PLANTED, Organization("org_1", "Acme", "acme"), "Other")
+    replaced = ApiToken.objects.get(pk=bound.token.pk)
+    replaced.seal(Secret("another-secret-0123"))
+    for else_bound in (
+        replace(bound, user=bob),
+        replace(bound, token=other),
+        replace(bound, token=replaced),
+        replace(bound, address_id="ip_other"),
+    ):
+        with pytest.raises(NotConfirmed):
+            load(signed, else_bound)
+        with pytest.raises(NotConfirmed):
+            attempt_id_of(signed, else_bound)
+    monkeypatch.setattr(settings, "KATAPULT_API_URL", "https://api.katapult.io")
+    with pytest.raises(NotConfirmed):
+        load(signed, bound)
+
+
+def test_it_is_good_for_a_while(bound: Bound, confirmed: Confirmation) -> None:
+    with time_machine.travel("2026-11-23T12:00:00Z", tick=False) as clock:
+        signed = confirmed.signed(bound)
+        clock.shift(settings.CONFIRMATION_MAX_AGE)
+        assert load(signed, bound) == confirmed
+        clock.shift(2)
+        with pytest.raises(ConfirmationExpired):
+            load(signed, bound)
+        # Which attempt it was for can still be told, to show what came of it.
+        assert attempt_id_of(signed, bound) == confirmed.attempt_id
+
+
+def test_nothing_secret_is_inside(signed: str, bound: Bound) -> None:
+    inside = repr(confirmation._load(signed, bound, max_age=None)) + signed
+    assert PLANTED not in inside
+    assert bound.token.last_four not in inside
+
+
+def row(id: str, address: str, holder: str | None) -> dict[str, Any]:
+    kind = holder and "VirtualMachine"
+    return {"id": id, "address": address, "allocation_id": holder, "allocation_type": kind}
+
+
+OURS = row(IP, "192.0.2.7", VM)
+
+
+def listed(*rows: dict[str, Any]) -> httpx.Response:
+    return httpx.Response(200, json={"pagination": {"total_pages": 1}, "ip_addresses": rows})
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([OURS], (True, True)),
+        ([OURS, row("ip_2", "192.0.2.8", VM)], (False, True)),
+        ([OURS, row("ip_2", "2001:db8::1", VM)], (True, True)),
+        ([OURS, row("ip_2", "192.0.2.8", OTHER_VM)], (True, True)),
+        ([OURS, row("ip_2", "192.0.2.8", None)], (True, True)),
+        ([row("ip_2", "192.0.2.8", VM)], (False, False)),
+        ([], (True, False)),
+    ],
+)
+def test_what_the_list_tells(
+    token: ApiToken, seen: IPAddress, katapult: Katapult, rows: Any, expected: Any
+) -> None:
+    katapult.reads.append(listed(*rows))
+    made = prepare(token, seen)
+    assert (made.is_last_of_family, made.in_organization) == expected
+    assert made.must_type is expected[0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(403, "scope_not_granted"),
+        refusal(429, "rate_limit_reached"),
+        refusal(503, "service_unavailable"),
+        html(),
+        httpx.ReadTimeout("slow"),
+        httpx.ConnectError("gone"),
+    ],
+)
+def test_where_the_list_cannot_be_read_neither_is_known(
+    token: ApiToken, seen: IPAddress, katapult: Katapult, answer: Any
+) -> None:
+    katapult.reads.append(answer)
+    made = prepare(token, seen)
+    assert (made.is_last_of_family, made.in_organization, made.must_type) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("vip", "is_last", "must_type"),
+    [(False, False, False), (True, False, True), (True, None, True), (False, True, True)],
+)
+def test_what_is_dangerous_is_typed(
+    confirmed: Confirmation, vip: bool, is_last: bool | None, must_type: bool
+) -> None:
+    made = replace(confirmed, ip=replace(confirmed.ip, vip=vip), is_last_of_family=is_last)
+    assert made.must_type is must_type
+
+
+def test_an_unallocated_address_is_nobodys_last(token: ApiToken, katapult: Katapult) -> None:
+    free = IPAddress(IP, "192.0.2.7", None, vip=False, allocation=None)
+    katapult.reads.append(listed(row(IP, "192.0.2.7", None)))
+    assert prepare(token, free).is_last_of_family is False
+
+
+def test_each_confirmation_is_an_attempt_of_its_own(
+    token: ApiToken, seen: IPAddress, katapult: Katapult
+) -> None:
+    katapult.reads.extend(refusal(503, "service_unavailable") for _ in range(2))
+    assert prepare(token, seen).attempt_id != prepare(token, seen).attempt_id
+
+
+def test_a_machine_without_an_id_has_no_known_siblings(token: ApiToken, katapult: Katapult) -> None:
+    """Two nameless holders need not be the same."""
+    held = IPAddress(IP, "192.0.2.7", None, vip=False, allocation=Allocation("", "New", "a"))
+    other = row("ip_2", "192.0.2.8", None) | {"allocation_type": "New"}
+    katapult.reads.append(listed(OURS, other))
+    assert prepare(token, held).is_last_of_family is True
