@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,10 @@ def _sqlite(database: dict[str, Any], base: Path) -> tuple[dict[str, Any], str]:
             file.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             return {}, f"The folder {file.parent} is missing and cannot be made: {error.strerror}."
-        # A file in tests too: threads and locks then behave as they do in production.
-        database |= {"NAME": str(file), "TEST": {"NAME": str(file.with_name("test.sqlite3"))}}
+        # A file in tests too: threads and locks then behave as they do in production. Each run has
+        # its own, so that two at once do not meet.
+        test = file.with_name(f"test-{os.getpid()}.sqlite3")
+        database |= {"NAME": str(file), "TEST": {"NAME": str(test)}}
     database["OPTIONS"] = {
         # A transaction takes the write lock when it begins: one that reads first and writes later
         # cannot fail with "database is locked" half-way.
