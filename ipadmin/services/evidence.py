@@ -132,16 +132,25 @@ def rivals_of(entry: AuditEntry) -> list[AuditEntry]:
         address_id=entry.address_id,
         sent_at__lte=datetime.fromisoformat(shown[0]),
     ).exclude(pk=entry.pk)
-    return [
-        other
-        for other in others
-        if other.is_open
-        or (
-            other.outcome in {Outcome.SUCCEEDED, Outcome.UNKNOWN}
-            and other.finished_at is not None
-            and other.finished_at >= entry.created_at
-        )
-    ]
+    return [other for other in others if _could_have_acted_after(other, entry.created_at)]
+
+
+def _could_have_acted_after(other: AuditEntry, moment: datetime) -> bool:
+    if other.finished_at is None:
+        return True
+    if other.outcome == Outcome.UNKNOWN and not _was_answered(other):
+        # Nothing more will be found out about it, but its request can land even now.
+        assert other.sent_at  # noqa: S101 - only what was sent can be unknown
+        return max(other.finished_at, other.sent_at + _longest_on_its_way()) >= moment
+    done = {Outcome.SUCCEEDED, Outcome.UNKNOWN}
+    return other.outcome in done and other.finished_at >= moment
+
+
+def _longest_on_its_way() -> timedelta:
+    """After how long a request that was not answered cannot land any more: the time it is waited
+    for, and that between two readings that prove that it did nothing."""
+    waited = settings.KATAPULT_TIMEOUTS["total"] + settings.EVIDENCE_INTERVAL
+    return timedelta(seconds=waited)
 
 
 def _found(entry: AuditEntry, ip: IPAddress) -> Found:

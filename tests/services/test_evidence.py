@@ -182,6 +182,18 @@ def after(seconds: float) -> datetime:
         ({"outcome": Outcome.FAILED, "finished_at": after(5)}, False),
         ({"outcome": Outcome.REFUSED, "finished_at": after(5)}, False),
         ({"outcome": Outcome.SUCCEEDED, "sent_at": after(-9), "finished_at": after(-5)}, False),
+        # Given up as unknown before ours began, its request can still be on its way.
+        ({"outcome": Outcome.UNKNOWN, "sent_at": after(-9), "finished_at": after(-5)}, True),
+        ({"outcome": Outcome.UNKNOWN, "sent_at": after(-999), "finished_at": after(-990)}, False),
+        (
+            {
+                "outcome": Outcome.UNKNOWN,
+                "error_code": "service_unavailable",
+                "sent_at": after(-9),
+                "finished_at": after(-5),
+            },
+            False,
+        ),
     ],
 )
 def test_rivals(other: dict[str, Any], is_rival: bool) -> None:
