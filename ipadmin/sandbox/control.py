@@ -10,6 +10,7 @@ from . import bodies
 from .arguments import Request
 from .engine import Engine
 from .faults import to_json
+from .state import moment
 
 PREFIX = "/_sandbox/"
 JSON, LINES = "application/json", "application/x-ndjson"
@@ -45,5 +46,6 @@ def act(engine: Engine, request: Request, body: Any) -> Any:
             return to_json(engine.faults.rules)
         case "POST", ("reset" | "allocate" | "unallocate" | "release") as verb:
             getattr(engine, verb)(**body)
-            return {"ok": True}
+            # Nothing else happens in between: what is done before is earlier, what after is later.
+            return {"ok": True, "at": moment()}
     return None
