@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench screenshots format clean
+.PHONY: help run test check bench soak screenshots format clean
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -26,6 +26,11 @@ check: .venv/.dev ## Lint, types, missing migrations, deployment, templates
 
 bench: .venv/.dev ## Measure our own time on the click
 	.venv/bin/python -m tests.bench
+
+soak: .venv/.dev ## Crash the site under load and faults, and compare (SEED, ATTEMPTS, KILLS, DB=sqlite or postgresql)
+	@$(if $(filter postgresql,$(DB)),scripts/with_postgres) .venv/bin/python -m tests.soak \
+		$(if $(SEED),--seed $(SEED)) $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) \
+		$(if $(KILLS),--kills $(KILLS)) $(if $(DB),--db $(DB))
 
 screenshots: .venv/.dev ## Take the README's screenshots
 	@scripts/install_chromium

@@ -69,9 +69,11 @@ KATAPULT_MAX_CONNECTIONS = env.int("KATAPULT_MAX_CONNECTIONS", 16) or 16
 # Of the calls Katapult allows a token in a minute, those that reads leave for attempts: enough for
 # several operators to confirm at once.
 KATAPULT_RESERVED_CALLS = 20
-# An attempt reads, unallocates, and reads again if need be. No process works on one for longer, so
-# that an older one that is still pending belongs to a process that died. Seconds.
-LONGEST_ATTEMPT = 30 + 3 * sum(KATAPULT_TIMEOUTS.values())
+# An attempt reads, unallocates, and reads again if need be, and waits for the database in between,
+# for which there is some slack. No process works on one for longer, so that an older one that is
+# still pending belongs to a process that died. Seconds.
+ATTEMPT_SLACK = env.float("ATTEMPT_SLACK", 30.0) or 30.0
+LONGEST_ATTEMPT = ATTEMPT_SLACK + 3 * sum(KATAPULT_TIMEOUTS.values())
 # After a call that was not answered: seconds between two readings that agree before they prove
 # anything, between two tries to read at all, and until trying ends.
 EVIDENCE_INTERVAL = env.float("EVIDENCE_INTERVAL", 60.0) or 60.0

@@ -1,0 +1,72 @@
+"""The configuration of a soak, in the environment; imports nothing that needs it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+# Short, so that a soak takes minutes, and in proportion to what the sandbox does: it answers at
+# once or within a second, and half a second is waited. So some answers come too late, and a late
+# request lands 0.5 s after that at the latest, well within EVIDENCE_INTERVAL, as the product
+# promises to notice. An attempt takes at most three calls, 7.5 s, and 3.5 s of slack; the deadline
+# leaves time to read twice after that.
+TIMINGS = {
+    "KATAPULT_CONNECT_TIMEOUT": "0.4",
+    "KATAPULT_WRITE_TIMEOUT": "0.4",
+    "KATAPULT_READ_TIMEOUT": "0.5",
+    "KATAPULT_POOL_TIMEOUT": "0.3",
+    "KATAPULT_TOTAL_TIMEOUT": "0.9",
+    "ATTEMPT_SLACK": "3.5",
+    "EVIDENCE_INTERVAL": "2.5",
+    "EVIDENCE_RETRY": "0.5",
+    "EVIDENCE_DEADLINE": "16",
+    "RECONCILE_EVERY": "0.5",
+}
+
+
+def environment(api_url: str, database_url: str) -> dict[str, str]:
+    """For the harness and all its processes: nothing of the shell's but what finds programs."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONUNBUFFERED": "1",
+        "ENV_FILE": "/dev/null",
+        "SECRET_KEY": secrets.token_urlsafe(60),
+        "TOKEN_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "STATIC_HASHED": "false",
+        "KATAPULT_API_URL": api_url,
+        "DATABASE_URL": database_url,
+        **TIMINGS,
+    }
+
+
+class Database:
+    """A database of its own: a new file, or a new one beside that of DATABASE_URL."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.is_sqlite = kind == "sqlite"
+        self.name = f"soak_{secrets.token_hex(6)}"
+        self.server = os.environ.get("DATABASE_URL", "")
+        self.url = f"sqlite:///{folder / 'soak.sqlite3'}"
+        if not self.is_sqlite:
+            if not self.server.startswith("postgres"):
+                raise SystemExit(
+                    "soak: DATABASE_URL names no PostgreSQL; see scripts/with_postgres"
+                )
+            self._do("CREATE DATABASE {}")
+            self.url = f"{self.server.rpartition('/')[0]}/{self.name}"
+
+    def drop(self) -> None:
+        if not self.is_sqlite:
+            self._do("DROP DATABASE {} WITH (FORCE)")
+
+    def _do(self, statement: str) -> None:
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(self.name)))

@@ -1,0 +1,61 @@
+"""What a soak was like, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.soak.chaos import Stage
+from tests.soak.compare import Records, match, timeline, why_unknown
+from tests.soak.operators import Shared
+
+
+def figures(records: Records, shared: Shared, stage: Stage, seconds: float) -> Iterator[str]:
+    attempts, posts = records.attempts, records.posts
+    yield f"\nDuration              {seconds:.0f} s"
+    yield f"Attempts              {len(attempts)}: {_told(each.outcome for each in attempts)}"
+    yield f"Resting on            {_told(each.basis for each in attempts)}"
+    yield f"Refused because       {_told(e.error_code for e in attempts if e.outcome == 'refused')}"
+    unknown = [each for each in attempts if each.outcome == "unknown"]
+    yield f"Stayed unknown        {len(unknown)}: {_told(why_unknown(each) for each in unknown)}"
+    acted = sum(post.acted_at is not None for post in posts)
+    yield f"POSTs received        {len(posts)}, of which {acted} changed the world"
+    yield f"Sent, never received  {_unreceived(records)}"
+    yield f"Freed somebody else   {_astray(records)} (changed between the last look and the call)"
+    interrupted = sum(each.error_code == "interrupted" for each in attempts)
+    reconciled = sum(bool(each.evidence) for each in attempts)
+    yield f"Closed later          {reconciled} by reading the address, {interrupted} as never sent"
+    yield f"Given out again       {len(records.changes)} times"
+    yield f"Kills                 {_told(stage.killed.elements())}"
+    yield f"Operators             {_told(shared.did.elements())}"
+    yield f"Pages                 {_told(map(str, shared.statuses.elements()))}"
+    took, page = shared.slowest
+    yield f"Slowest page          {took:.1f} s, {page}\n"
+
+
+def _told(things: Iterator[str]) -> str:
+    counted = Counter(things).most_common()
+    return ", ".join(f"{count} {thing or '(none)'}" for thing, count in counted) or "none"
+
+
+def _unreceived(records: Records) -> int:
+    """Entries marked as sent by a process that died before it sent anything."""
+    matching = match(records.posts, records.attempts)
+    sent = [each for each in records.attempts if each.sent_at]
+    return sum(matching.post_of(each) is None for each in sent)
+
+
+def _astray(records: Records) -> int:
+    """POSTs that freed the address from somebody else than was confirmed: the API has no way to
+    ask for more, and this is why the entry says what was confirmed, and not what was freed."""
+    posts_of = match(records.posts, records.attempts).posts_of
+    count = 0
+    for attempt in records.attempts:
+        for post in posts_of.get(attempt.attempt_id, []):
+            before = records.at_first.get(attempt.ip)
+            for change in timeline(records, attempt.ip):
+                if post.acted_at is None or change.at >= post.acted_at:
+                    break
+                before = change.holder
+            count += post.acted_at is not None and before != attempt.holder
+    return count

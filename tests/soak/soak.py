@@ -1,0 +1,144 @@
+"""One soak, from the first process to the last line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import connection
+
+from ipadmin.katapult.types import Organization, Secret
+from ipadmin.models import ApiToken, AuditEntry, User
+from tests.soak.chaos import Chaos, Stage
+from tests.soak.compare import compare
+from tests.soak.figures import figures
+from tests.soak.operators import PASSWORD, Operator, Shared
+from tests.soak.processes import Box, Process, Web, Worker, free_port, manage
+from tests.soak.world import Allocator, World, records
+
+PROGRESS = 5.0  # seconds between two lines
+SETTLING = 180.0  # seconds until every attempt has to have ended; several times EVIDENCE_DEADLINE
+
+
+def soak(
+    env: dict[str, str],
+    folder: Path,
+    *,
+    sandbox_port: int,
+    seed: int,
+    attempts: int,
+    kills: int,
+    operators: int,
+) -> int:
+    """Run it, print the figures, and return the number of differences."""
+    begun = time.monotonic()
+    call_command("migrate", verbosity=0)
+    names = [f"operator-{number}" for number in range(1, operators + 1)]
+    secrets = {name: f"soak-token-of-{name}" for name in names}
+    box = Box(env, folder, port=sandbox_port, seed=seed, tokens=list(secrets.values()))
+    web = Web(env, folder, free_port())
+    worker = Worker(env, folder)
+    with ExitStack() as stack:
+        stack.enter_context(_running(box))
+        http = stack.enter_context(httpx.Client(base_url=box.url, verify=False, timeout=60))
+        world = World(http)
+        tokens = _people(secrets, world)
+        stack.enter_context(_running(web, worker))
+        stage = Stage(web, worker, env)
+        shared = Shared(web.url, world.begin(), attempts, seed)
+        allocator = Allocator(world, shared.pool, seed)
+        chaos = Chaos(stage, shared, kills)
+        people = [Operator(shared, name, str(token)) for name, token in tokens.items()]
+        for thread in (allocator, chaos, *people):
+            thread.start()
+        _watch(shared, [*people, chaos], stage, begun)
+        allocator.stop.set()
+        allocator.join()
+        say("soak: waiting for what is open")
+        shared.problems += _settle(env)
+        ledger = world.ledger()
+        (folder / "ledger.jsonl").write_text(ledger)
+        found = records(world, ledger, is_gapless=connection.vendor == "sqlite")
+        web.stop()
+        worker.stop()
+    found.told, found.sightings = shared.told, shared.sightings
+    differences = [*shared.problems, *compare(found)]
+    differences += [allocator.failure] if allocator.failure else []
+    for line in figures(found, shared, stage, time.monotonic() - begun):
+        say(line)
+    for difference in differences:
+        say(f"DIFFERENCE: {difference}")
+    if differences:
+        say(f"Database, ledger and logs are in {folder}")
+    made, killed = len(found.attempts), sum(stage.killed.values())
+    say(f"soak: {made} attempts, {killed} kills, {len(differences)} differences")
+    return len(differences)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _running(*processes: Process) -> Iterator[None]:
+    """Whatever happens, nothing is left behind."""
+    try:
+        for process in processes:
+            process.start()
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def _people(secrets: dict[str, str], world: World) -> dict[str, object]:
+    """An operator with a token each; their names, and their tokens' ids."""
+    given = world.now()["organizations"][0]
+    organization = Organization(given["id"], given["name"], given["sub_domain"])
+    found: dict[str, object] = {}
+    for name, secret in secrets.items():
+        user = User.objects.create_user(name, password=PASSWORD)
+        user.groups.add(Group.objects.get(name="operator"))
+        token = ApiToken(
+            owner=user,
+            label=f"Token of {name}",
+            organization_id=organization.id,
+            organization_name=organization.name,
+            organization_sub_domain=organization.sub_domain,
+        )
+        token.seal(Secret(secret))
+        token.save(force_insert=True)
+        found[name] = token.pk
+    return found
+
+
+def _watch(shared: Shared, threads: Iterable[Operator | Chaos], stage: Stage, begun: float) -> None:
+    """Say how it goes until all have finished."""
+    threads = list(threads)
+    told_at = 0.0
+    while any(thread.is_alive() for thread in threads):
+        if time.monotonic() - told_at >= PROGRESS:
+            told_at = time.monotonic()
+            still_open = AuditEntry.objects.filter(finished_at=None).count()
+            say(
+                f"soak: {told_at - begun:4.0f} s, {len(shared.told)} of {shared.wanted} attempts, "
+                f"{still_open} open, {sum(stage.killed.values())} kills, "
+                f"{len(shared.problems)} problems"
+            )
+        time.sleep(0.1)
+
+
+def _settle(env: dict[str, str]) -> list[str]:
+    """Let the worker close what is open; then there is nothing left to do by hand."""
+    deadline = time.monotonic() + SETTLING
+    while AuditEntry.objects.filter(finished_at=None).exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    said = manage(env, "reconcile").strip().splitlines()[-1]
+    return [] if said == "0 closed, 0 open" else [f"manage.py reconcile said: {said}"]

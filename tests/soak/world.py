@@ -1,0 +1,186 @@
+"""The sandbox behind the site's back: its faults, its addresses given out again, its records."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from ipadmin.models import AuditEntry
+from tests.soak.compare import Attempt, Change, Post, Read, Records
+
+POOL = 12  # addresses that are fought for
+# How often an address is given to somebody else although an attempt on it is still open.
+MEDDLING = 0.1
+# Every kind at random on every call; of the unallocate POSTs every second goes wrong somehow, and
+# some work although what comes back says nothing of the sort.
+FAULTS: list[dict[str, Any]] = [
+    {
+        "call": "unallocate",
+        "kind": "no_answer",
+        "probability": 0.05,
+        "seconds": 0.9,
+        "acts": True,
+        "acts_at": "start",
+    },
+    {"call": "unallocate", "kind": "no_answer", "probability": 0.05, "seconds": 0.9, "acts": True},
+    {"call": "unallocate", "kind": "status", "status": 500, "probability": 0.03, "acts": True},
+    {"call": "unallocate", "kind": "html", "status": 502, "probability": 0.03, "acts": True},
+    {"call": "unallocate", "kind": "random", "probability": 0.4},
+    {"kind": "random", "probability": 0.05},
+]
+# Faults that dress an answer, or make it late, without making it untrue.
+TRUE_ANSWERS = {None, "delay", "flat"}
+
+
+@dataclass(slots=True)
+class World:
+    """The sandbox's world, and what this harness changed in it."""
+
+    http: httpx.Client
+    at_first: dict[str, str | None] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+
+    def now(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get("/_sandbox/world").raise_for_status().json()
+        return found
+
+    def holders(self) -> dict[str, str | None]:
+        return {each["id"]: each["allocation_id"] for each in self.now()["ip_addresses"]}
+
+    def begin(self) -> dict[str, str]:
+        """Remember how things are, turn the faults on, and return the shared addresses."""
+        now = self.now()
+        self.at_first = self.holders()
+        mine = now["organizations"][0]["id"]
+        found = {
+            each["id"]: each["address"]
+            for each in now["ip_addresses"]
+            if each["organization"] == mine and each["allocation_type"] == "VirtualMachine"
+        }
+        self.http.put("/_sandbox/faults", json=FAULTS).raise_for_status()
+        return dict(list(found.items())[:POOL])
+
+    def machines(self) -> list[str]:
+        now = self.now()
+        mine = now["organizations"][0]["id"]
+        return [
+            each["id"]
+            for each in now["virtual_machines"]
+            if each["type"] == "VirtualMachine" and each["organization"] == mine
+        ]
+
+    def allocate(self, ip: str, machine: str) -> None:
+        body = {"ip_address": ip, "virtual_machine": machine}
+        answer = self.http.post("/_sandbox/allocate", json=body).raise_for_status()
+        self.changes.append(Change(ip, machine, _moment(answer.json()["at"])))
+
+    def ledger(self) -> str:
+        """Every request received, as JSON lines."""
+        return self.http.get("/_sandbox/ledger").raise_for_status().text
+
+
+class Allocator(threading.Thread):
+    """Gives freed addresses to other machines, so that there is always something to free.
+
+    Never to a machine that an open attempt on the address was confirmed for: freed and given back
+    unseen, it looks to every reader of the API as if nothing had happened. And mostly not while
+    any attempt on it is open, for then it can only stay unknown which of them freed it.
+    """
+
+    def __init__(self, world: World, pool: dict[str, str], seed: int) -> None:
+        super().__init__(name="allocator", daemon=True)
+        self.world, self.pool = world, pool
+        self.rng = random.Random(f"{seed} allocator")
+        self.machines = world.machines()
+        self.turns: dict[str, int] = defaultdict(int)
+        self.stop = threading.Event()
+        self.failure = ""
+
+    def run(self) -> None:
+        try:
+            while not self.stop.wait(0.15):
+                self.give_out()
+        except Exception as error:  # noqa: BLE001 - told at the end
+            self.failure = f"the allocator gave up: {error!r}"
+
+    def give_out(self) -> None:
+        holders = self.world.holders()
+        confirmed: dict[str, set[str]] = defaultdict(set)
+        is_open = AuditEntry.objects.filter(finished_at=None)
+        for ip, machine in is_open.values_list("address_id", "allocation_id"):
+            confirmed[ip].add(machine)
+        for ip in self.pool:
+            if holders[ip] is None and (ip not in confirmed or self.rng.random() < MEDDLING):
+                machine = self.next_machine(ip)
+                if machine not in confirmed[ip]:
+                    self.world.allocate(ip, machine)
+
+    def next_machine(self, ip: str) -> str:
+        """Each in its turn: an address comes back to the same one only much later."""
+        self.turns[ip] += 1
+        return self.machines[(self.turns[ip] + len(self.pool)) % len(self.machines)]
+
+
+def records(world: World, ledger: str, *, is_gapless: bool) -> Records:
+    """Everything there is to compare, but for what the operators saw."""
+    requests = [json.loads(line) for line in ledger.splitlines()]
+    posts = [
+        Post(
+            each["request_id"],
+            each["ip_address"],
+            each["token_fingerprint"],
+            _moment(each["received_at"]),
+            _moment(each["acted_at"]) if each["acted"] else None,
+        )
+        for each in requests
+        if each["call"] == "unallocate"
+    ]
+    return Records(
+        posts=posts,
+        reads=[_read(each) for each in requests if each["call"] == "get" and each["answered_at"]],
+        changes=world.changes,
+        attempts=[_attempt(entry) for entry in AuditEntry.objects.order_by("id")],
+        at_first=world.at_first,
+        at_last=world.holders(),
+        is_gapless=is_gapless,
+    )
+
+
+def _read(line: dict[str, Any]) -> Read:
+    return Read(
+        line["request_id"],
+        line["ip_address"],
+        _moment(line["received_at"]),
+        _moment(line["answered_at"]),
+        line["fault"] in TRUE_ANSWERS,
+    )
+
+
+def _attempt(entry: AuditEntry) -> Attempt:
+    return Attempt(
+        id=entry.id,
+        attempt_id=str(entry.attempt_id),
+        ip=entry.address_id,
+        token=entry.token_fingerprint[:8],
+        outcome=entry.outcome,
+        basis=entry.basis,
+        created_at=entry.created_at,
+        sent_at=entry.sent_at,
+        finished_at=entry.finished_at,
+        holder=entry.allocation_id,
+        error_code=entry.error_code,
+        katapult_request_id=entry.katapult_request_id if entry.sent_at else "",
+        evidence=tuple(entry.evidence),
+        rivals=tuple(entry.rivals),
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
