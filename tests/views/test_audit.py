@@ -234,8 +234,8 @@ def test_hostile_query_strings(
 
 
 def test_what_an_entry_holds_is_escaped(alices: Client, entry: MakeEntry) -> None:
-    names = ("reason", "user_name", "organization_name", "allocation_name", "allocation_id")
-    names += ("allocation_type", "token_label", "address_label", "reverse_dns", "address")
+    names = ["reason", "user_name", "organization_name", "allocation_name", "allocation_id"]
+    names += ["allocation_type", "token_label", "address_label", "reverse_dns", "address"]
     entry(**dict.fromkeys(names, HOSTILE))
     text = alices.get(URL).text
     assert HOSTILE not in text

@@ -135,7 +135,7 @@ def test_everything_is_escaped(alices: Client, entry: MakeEntry) -> None:
         for field in AuditEntry._meta.concrete_fields
         if field.get_internal_type() == "CharField" and not field.choices
     }
-    hostile = {"outcome": "failed", "error_detail": {"errors": [HOSTILE], HOSTILE: HOSTILE}}
+    hostile: dict[str, Any] = {"outcome": "failed", "error_detail": {HOSTILE: [HOSTILE]}}
     hostile |= {"evidence": [READING | dict.fromkeys(READING, HOSTILE)], "rivals": [HOSTILE]}
     text = alices.get(entry(**texts | hostile).get_absolute_url()).text
     assert HOSTILE not in text

@@ -1,0 +1,207 @@
+"""What holds for every URL there is, so that a new one cannot forget it."""
+
+# Pytest passes them by name.
+# ruff: noqa: PLR0917
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from ipadmin.katapult.types import Organization
+from ipadmin.models import ApiToken, AuditEntry, User
+from tests.services.conftest import keep_token
+from tests.services.katapult import IP
+from tests.views.conftest import HTMX, PLANTED, MakeEntry
+from tests.views.katapult import Organizations, listed, many
+
+ATTEMPT = uuid.UUID(int=1)
+# May be seen by anybody.
+PUBLIC = {"healthz", "account_login"}
+POST_ONLY = {"token_check"}
+WRITES = {
+    *("token_add", "token", "token_organization", "token_check", "token_replace"),
+    *("token_delete", "unallocate"),
+}
+# htmx asks for these alone.
+PARTS = {"attempt_result"}
+# Lead somewhere else.
+REDIRECTS = {"home", "addresses_home", "address_find", "token_organization", "account_login"}
+
+
+def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
+    """Every pattern but those of Django's admin, which is tested by itself."""
+    for each in resolver.url_patterns:
+        if isinstance(each, URLPattern):
+            yield each
+        elif each.namespace != "admin":
+            yield from patterns(each)
+
+
+NAMES = sorted(pattern.name or "" for pattern in patterns(get_resolver()))
+OURS = [name for name in NAMES if not name.startswith("account_")]
+every_url = pytest.mark.parametrize("name", NAMES)
+pytestmark = pytest.mark.django_db
+
+
+def url_of(name: str, token: ApiToken) -> str:
+    """The URL of this name, for alice's token, the one address and the one attempt."""
+    values: dict[str, Any] = {"token_id": token.id, "address_id": IP, "attempt_id": ATTEMPT}
+    [pattern] = [each for each in patterns(get_resolver()) if each.name == name]
+    wanted = pattern.pattern.converters
+    return reverse(name, kwargs={key: values[key] for key in wanted})
+
+
+@pytest.fixture
+def history(entry: MakeEntry) -> AuditEntry:
+    return entry(attempt_id=ATTEMPT)
+
+
+def test_all_are_named() -> None:
+    assert all(NAMES)
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def test_what_may_be_posted_to_is_known(
+    alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry
+) -> None:
+    """Whoever adds a view that writes adds it here and to `test_guards.py`."""
+    accepting = {name for name in OURS if alices.post(url_of(name, token)).status_code != 405}
+    assert accepting == WRITES
+
+
+# The form views of allauth take a PUT for a POST, CSRF check included.
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [*(("patch", name) for name in NAMES), *(("put", name) for name in OURS)],
+)
+def test_each_declares_its_methods(
+    alices: Client, client: Client, token: ApiToken, history: AuditEntry, name: str, method: str
+) -> None:
+    who = client if name == "account_login" else alices
+    answer = getattr(who, method)(url_of(name, token))
+    assert answer.status_code == 405
+    assert answer["Allow"]
+
+
+@every_url
+@pytest.mark.parametrize("method", ["get", "head", "post"])
+def test_each_needs_a_sign_in(
+    client: Client, token: ApiToken, history: AuditEntry, name: str, method: str
+) -> None:
+    url = url_of(name, token)
+    answer = getattr(client, method)(url)
+    if name in PUBLIC:
+        assert answer.status_code in {200, 405}
+    else:
+        assert answer.status_code == 302
+        # To sign in only to be signed out again would be odd.
+        back = "" if name == "account_logout" else f"?next={url}"
+        assert answer["Location"] == f"/accounts/login/{back}"
+
+
+@every_url
+def test_each_needs_a_sign_in_from_htmx(
+    client: Client, token: ApiToken, history: AuditEntry, name: str
+) -> None:
+    answer = client.get(url_of(name, token), headers=HTMX)
+    assert ("HX-Redirect" in answer) is (name not in PUBLIC | {"account_logout"})
+
+
+@every_url
+def test_each_answers_a_head(
+    alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry, name: str
+) -> None:
+    url = url_of(name, token)
+    head, get = alices.head(url), alices.get(url)
+    assert head.status_code == get.status_code
+    assert head.content == b""
+    assert get.status_code == (405 if name in POST_ONLY else 302 if name in REDIRECTS else 200)
+
+
+@every_url
+def test_each_is_kept_by_no_cache(
+    alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry, name: str
+) -> None:
+    answer = alices.get(url_of(name, token))
+    assert "no-store" in answer["Cache-Control"]
+    assert "HX-Request" in answer["Vary"]
+    assert answer["X-Request-Id"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_page_is_whole_and_keeps_the_secret(
+    alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry, name: str
+) -> None:
+    answer = alices.get(url_of(name, token))
+    is_page = name not in PARTS | REDIRECTS | POST_ONLY | {"healthz"}
+    assert answer.text.count("</html>") == (1 if is_page else 0)
+    assert answer.text.count("<h1") == (1 if is_page else 0)
+    assert PLANTED not in answer.text + str(answer.headers)
+    assert " style=" not in answer.text
+    assert " onclick=" not in answer.text
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_page_has_an_id_twice(
+    alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry, name: str
+) -> None:
+    ids = [piece.split('"')[0] for piece in alices.get(url_of(name, token)).text.split(' id="')[1:]]
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_no_page_changes_anything_by_being_looked_at(
+    alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry
+) -> None:
+    before = list(ApiToken.objects.values_list("label", "sealed_secret", "organization_id"))
+    for name in OURS:
+        alices.get(url_of(name, token))
+    assert list(ApiToken.objects.values_list("label", "sealed_secret", "organization_id")) == before
+    assert (AuditEntry.objects.count(), katapult.sent) == (1, [])
+
+
+# Queries: as many for fifty rows as for one
+
+
+def queries(client: Client, url: str) -> int:
+    """Of the second look: the first one notes that the token was used."""
+    client.get(url)
+    with CaptureQueriesContext(connection) as found:
+        assert client.get(url).status_code in {200, 302, 405}
+    return len(found)
+
+
+@pytest.fixture
+def fifty_more(alice: User, entry: MakeEntry, katapult: Organizations) -> Any:
+    def add() -> None:
+        for number in range(50):
+            organization = Organization("org_1", "Acme", "acme")
+            more = keep_token(alice, f"{number:020}", organization, f"Token {number}")
+            ApiToken.objects.filter(pk=more.pk).update(created_at=timezone.now())
+            entry()
+        katapult.listed = [listed(7, id=IP, address="192.0.2.7"), *many(50)]
+
+    return add
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_queries_do_not_grow_with_the_rows(
+    alices: Client,
+    token: ApiToken,
+    katapult: Organizations,
+    history: AuditEntry,
+    fifty_more: Any,
+    name: str,
+) -> None:
+    url = url_of(name, token)
+    few = queries(alices, url)
+    fifty_more()
+    assert queries(alices, url) == few
+    assert few <= 10
