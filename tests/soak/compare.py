@@ -211,6 +211,7 @@ def why_unknown(attempt: Attempt) -> str:
 def _readings(records: Records) -> Iterator[str]:
     """Readings kept as evidence that nobody made, or that the world contradicts."""
     reads = {each.request_id: each for each in records.reads}
+    changes_of = timelines(records)
     for attempt in records.attempts:
         for reading in attempt.evidence:
             found = reading["found"]
@@ -223,7 +224,8 @@ def _readings(records: Records) -> Iterator[str]:
                 if found != "gone":
                     yield f"{attempt}: a fault was read as {found}"
             else:
-                holders = _holders(records, attempt.ip, read.received_at, read.answered_at)
+                before = records.at_first.get(attempt.ip)
+                holders = _holders(before, changes_of[attempt.ip], read)
                 if found not in {_found(attempt, holder) for holder in holders}:
                     yield f"{attempt}: was found {found}, but was held by {holders}"
 
@@ -234,21 +236,23 @@ def _found(attempt: Attempt, holder: str | None) -> str:
     return "allocated" if holder == attempt.holder else "other"
 
 
-def _holders(records: Records, ip: str, start: datetime, end: datetime) -> set[str | None]:
-    """Everybody who can have held the address between two moments."""
-    changes = [change for change in timeline(records, ip) if change.at <= end]
-    before = [change for change in changes if change.at < start]
-    first = before[-1].holder if before else records.at_first.get(ip)
-    return {first, *(change.holder for change in changes if change.at >= start)}
+def _holders(at_first: str | None, changes: list[Change], read: Read) -> set[str | None]:
+    """Everybody who can have held the address while it was read."""
+    before = [change for change in changes if change.at < read.received_at]
+    during = [change for change in changes if read.received_at <= change.at <= read.answered_at]
+    return {before[-1].holder if before else at_first, *(change.holder for change in during)}
 
 
-def timeline(records: Records, ip: str) -> list[Change]:
-    """All changes of one address: those of the harness, and those of the POSTs that acted."""
-    changes = [change for change in records.changes if change.ip == ip]
-    changes += [
-        Change(ip, None, post.acted_at) for post in records.posts if post.ip == ip and post.acted_at
+def timelines(records: Records) -> dict[str, list[Change]]:
+    """All changes of each address: those of the harness, and those of the POSTs that acted."""
+    changes = [
+        *records.changes,
+        *(Change(post.ip, None, post.acted_at) for post in records.posts if post.acted_at),
     ]
-    return sorted(changes, key=lambda change: change.at)
+    found: dict[str, list[Change]] = defaultdict(list)
+    for change in sorted(changes, key=lambda change: change.at):
+        found[change.ip].append(change)
+    return found
 
 
 def _rivals(attempts: list[Attempt]) -> Iterator[str]:
@@ -276,8 +280,9 @@ def _kept(records: Records) -> Iterator[str]:
 
 def _world(records: Records) -> Iterator[str]:
     """What all known changes lead to must be what the world is; else something is not recorded."""
+    changes_of = timelines(records)
     for ip, holder in records.at_last.items():
-        changes = timeline(records, ip)
+        changes = changes_of[ip]
         expected = changes[-1].holder if changes else records.at_first.get(ip)
         if holder != expected:
             yield f"{ip} is held by {holder}, but should be by {expected}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
 from tests.soak.chaos import Stage
-from tests.soak.compare import Records, match, timeline, why_unknown
+from tests.soak.compare import Records, match, timelines, why_unknown
 from tests.soak.operators import Shared
 
 
-def figures(records: Records, shared: Shared, stage: Stage, seconds: float) -> Iterator[str]:
+def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
     attempts, posts = records.attempts, records.posts
-    yield f"\nDuration              {seconds:.0f} s"
+    yield f"\nDuration              {time.monotonic() - shared.begun:.0f} s"
     yield f"Attempts              {len(attempts)}: {_told(each.outcome for each in attempts)}"
     yield f"Resting on            {_told(each.basis for each in attempts)}"
     yield f"Refused because       {_told(e.error_code for e in attempts if e.outcome == 'refused')}"
@@ -49,11 +50,12 @@ def _astray(records: Records) -> int:
     """POSTs that freed the address from somebody else than was confirmed: the API has no way to
     ask for more, and this is why the entry says what was confirmed, and not what was freed."""
     posts_of = match(records.posts, records.attempts).posts_of
+    changes_of = timelines(records)
     count = 0
     for attempt in records.attempts:
         for post in posts_of.get(attempt.attempt_id, []):
             before = records.at_first.get(attempt.ip)
-            for change in timeline(records, attempt.ip):
+            for change in changes_of[attempt.ip]:
                 if post.acted_at is None or change.at >= post.acted_at:
                     break
                 before = change.holder

@@ -49,6 +49,7 @@ class Shared:
     did: Counter[str] = field(default_factory=Counter)
     slowest: tuple[float, str] = (0.0, "")
     stop: threading.Event = field(default_factory=threading.Event)
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def is_enough(self) -> bool:
@@ -280,9 +281,10 @@ class Operator(threading.Thread):
         if attempt_id is None:
             return False
         page = self.get(f"/audit/{attempt_id}/").text
-        if "data-open-entry" in page:
+        badge = BADGE.search(page)
+        outcome = badge[1].lower() if badge else "not shown"
+        if "data-open-entry" in page or outcome == "pending":
             return True
         del self.open[ip]
-        badge = BADGE.search(page)
-        self.shared.sightings.append(Sighting(attempt_id, badge[1].lower() if badge else "?"))
+        self.shared.sightings.append(Sighting(attempt_id, outcome))
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -37,48 +37,53 @@ def soak(
     operators: int,
 ) -> int:
     """Run it, print the figures, and return the number of differences."""
-    begun = time.monotonic()
     call_command("migrate", verbosity=0)
     names = [f"operator-{number}" for number in range(1, operators + 1)]
     secrets = {name: f"soak-token-of-{name}" for name in names}
     box = Box(env, folder, port=sandbox_port, seed=seed, tokens=list(secrets.values()))
-    web = Web(env, folder, free_port())
-    worker = Worker(env, folder)
-    with ExitStack() as stack:
-        stack.enter_context(_running(box))
-        http = stack.enter_context(httpx.Client(base_url=box.url, verify=False, timeout=60))
+    stage = Stage(Web(env, folder, free_port()), Worker(env, folder), env)
+    with _running(box), httpx.Client(base_url=box.url, verify=False, timeout=60) as http:
         world = World(http)
         tokens = _people(secrets, world)
-        stack.enter_context(_running(web, worker))
-        stage = Stage(web, worker, env)
-        shared = Shared(web.url, world.begin(), attempts, seed)
-        allocator = Allocator(world, shared.pool, seed)
-        chaos = Chaos(stage, shared, kills)
-        people = [Operator(shared, name, str(token)) for name, token in tokens.items()]
-        for thread in (allocator, chaos, *people):
-            thread.start()
-        _watch(shared, [*people, chaos], stage, begun)
-        allocator.stop.set()
-        allocator.join()
-        say("soak: waiting for what is open")
-        shared.problems += _settle(env)
-        ledger = world.ledger()
-        (folder / "ledger.jsonl").write_text(ledger)
-        found = records(world, ledger, is_gapless=connection.vendor == "sqlite")
-        web.stop()
-        worker.stop()
+        with _running(stage.web, stage.worker):
+            shared = Shared(stage.web.url, world.begin(), attempts, seed)
+            _play(shared, world, stage, tokens, kills)
+            say("soak: waiting for what is open")
+            shared.problems += _settle(env)
+            stage.web.stop()
+            stage.worker.stop()
+        found = records(world, folder, is_gapless=connection.vendor == "sqlite")
     found.told, found.sightings = shared.told, shared.sightings
     differences = [*shared.problems, *compare(found)]
-    differences += [allocator.failure] if allocator.failure else []
-    for line in figures(found, shared, stage, time.monotonic() - begun):
+    for line in figures(found, shared, stage):
         say(line)
     for difference in differences:
         say(f"DIFFERENCE: {difference}")
     if differences:
-        say(f"Database, ledger and logs are in {folder}")
+        say(f"Ledger, entries and logs are in {folder}")
     made, killed = len(found.attempts), sum(stage.killed.values())
     say(f"soak: {made} attempts, {killed} kills, {len(differences)} differences")
     return len(differences)
+
+
+def _play(
+    shared: Shared,
+    world: World,
+    stage: Stage,
+    tokens: dict[str, str],
+    kills: int,
+) -> None:
+    """Let everybody do their worst until there are attempts enough."""
+    allocator = Allocator(world, shared.pool, shared.seed)
+    chaos = Chaos(stage, shared, kills)
+    people = [Operator(shared, name, token) for name, token in tokens.items()]
+    for thread in (allocator, chaos, *people):
+        thread.start()
+    _watch(shared, [*people, chaos], stage)
+    allocator.stop.set()
+    allocator.join()
+    if allocator.failure:
+        shared.problems.append(allocator.failure)
 
 
 def say(line: str) -> None:
@@ -98,11 +103,11 @@ def _running(*processes: Process) -> Iterator[None]:
             process.kill()
 
 
-def _people(secrets: dict[str, str], world: World) -> dict[str, object]:
+def _people(secrets: dict[str, str], world: World) -> dict[str, str]:
     """An operator with a token each; their names, and their tokens' ids."""
     given = world.now()["organizations"][0]
     organization = Organization(given["id"], given["name"], given["sub_domain"])
-    found: dict[str, object] = {}
+    found: dict[str, str] = {}
     for name, secret in secrets.items():
         user = User.objects.create_user(name, password=PASSWORD)
         user.groups.add(Group.objects.get(name="operator"))
@@ -115,11 +120,11 @@ def _people(secrets: dict[str, str], world: World) -> dict[str, object]:
         )
         token.seal(Secret(secret))
         token.save(force_insert=True)
-        found[name] = token.pk
+        found[name] = str(token.pk)
     return found
 
 
-def _watch(shared: Shared, threads: Iterable[Operator | Chaos], stage: Stage, begun: float) -> None:
+def _watch(shared: Shared, threads: Iterable[Operator | Chaos], stage: Stage) -> None:
     """Say how it goes until all have finished."""
     threads = list(threads)
     told_at = 0.0
@@ -128,9 +133,9 @@ def _watch(shared: Shared, threads: Iterable[Operator | Chaos], stage: Stage, be
             told_at = time.monotonic()
             still_open = AuditEntry.objects.filter(finished_at=None).count()
             say(
-                f"soak: {told_at - begun:4.0f} s, {len(shared.told)} of {shared.wanted} attempts, "
-                f"{still_open} open, {sum(stage.killed.values())} kills, "
-                f"{len(shared.problems)} problems"
+                f"soak: {told_at - shared.begun:4.0f} s, "
+                f"{len(shared.told)} of {shared.wanted} attempts, {still_open} open, "
+                f"{sum(stage.killed.values())} kills, {len(shared.problems)} problems"
             )
         time.sleep(0.1)
 

@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -128,8 +129,13 @@ class Allocator(threading.Thread):
         return self.machines[(self.turns[ip] + len(self.pool)) % len(self.machines)]
 
 
-def records(world: World, ledger: str, *, is_gapless: bool) -> Records:
-    """Everything there is to compare, but for what the operators saw."""
+def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
+    """Everything there is to compare, but for what the operators saw; also kept in `folder`."""
+    ledger = world.ledger()
+    (folder / "ledger.jsonl").write_text(ledger)
+    (folder / "entries.json").write_text(
+        json.dumps(list(AuditEntry.objects.order_by("id").values()), default=str, indent=1)
+    )
     requests = [json.loads(line) for line in ledger.splitlines()]
     posts = [
         Post(
