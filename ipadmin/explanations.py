@@ -114,6 +114,7 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
         entry.error_description,
         request_id=entry.katapult_request_id,
         at=entry.finished_at,
+        retry_after=entry.error_detail.get("retry_after"),
     )
 
 
@@ -265,6 +266,6 @@ def _retry_at(code: str, at: datetime | None, retry_after: float | None) -> date
     the window starts anew. [seen]"""
     if code != "rate_limit_reached" or at is None:
         return None
-    if retry_after is not None:
+    if isinstance(retry_after, int | float):
         return at + timedelta(seconds=retry_after)
     return at.replace(second=0, microsecond=0) + timedelta(minutes=1)

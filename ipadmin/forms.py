@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
 
+LABEL_TAKEN = "You already have a token with this label."
+
 
 class LabelForm(forms.ModelForm[ApiToken]):
     """A token's label, unique among its owner's."""
@@ -27,7 +29,7 @@ class LabelForm(forms.ModelForm[ApiToken]):
         label: str = self.cleaned_data["label"].strip()
         others = ApiToken.objects.filter(owner=self.owner, label=label).exclude(pk=self.instance.pk)
         if others.exists():
-            raise ValidationError("You already have a token with this label.")
+            raise ValidationError(LABEL_TAKEN)
         return label
 
 

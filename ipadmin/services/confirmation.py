@@ -85,20 +85,23 @@ def prepare(token: ApiToken, ip: IPAddress) -> Confirmation:
     its family and whether it is the organization's at all; where they can't be, neither is known.
     """
     try:
-        addresses = inventory.read(token).addresses
+        listed = inventory.read_before_confirming(token)
     except (KatapultError, budget.ReadsWait):
         return Confirmation(uuid.uuid4(), ip, None, None)
     siblings = [
         each
-        for each in addresses
+        for each in listed.addresses
         if each.allocation
         and ip.allocation
         and each.allocation.id == ip.allocation.id != ""
         and inventory.family(each) == inventory.family(ip)
         and each.id != ip.id
     ]
-    is_ours = any(each.id == ip.id for each in addresses)
-    return Confirmation(uuid.uuid4(), ip, ip.allocation is not None and not siblings, is_ours)
+    is_last = ip.allocation is not None and not siblings
+    is_listed = any(each.id == ip.id for each in listed.addresses)
+    # A list that changed while it was read may have lost this one between two pages.
+    is_ours = is_listed if is_listed or listed.is_complete else None
+    return Confirmation(uuid.uuid4(), ip, is_last, is_ours)
 
 
 def attempt_id_of(signed: str, bound: Bound) -> uuid.UUID:
@@ -111,12 +114,12 @@ def load(signed: str, bound: Bound) -> Confirmation:
     data = _load(signed, bound, max_age=settings.CONFIRMATION_MAX_AGE)
     ip = dict(data["ip"])
     allocation = ip.pop("allocation")
-    return Confirmation(
-        attempt_id=uuid.UUID(data["attempt"]),
-        ip=IPAddress(**ip, allocation=Allocation(**allocation) if allocation else None),
-        is_last_of_family=data["last"],
-        in_organization=data["ours"],
-    )
+    try:
+        seen = IPAddress(**ip, allocation=Allocation(**allocation) if allocation else None)
+    except TypeError as error:
+        # Signed by another version of this site.
+        raise ConfirmationExpired from error
+    return Confirmation(uuid.UUID(data["attempt"]), seen, data["last"], data["ours"])
 
 
 def _load(signed: str, bound: Bound, *, max_age: int | None) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from ipadmin.services import api, budget
 PAGES_AT_ONCE = 8
 # A million addresses. Beyond that it is not Katapult that answers.
 MAX_PAGES = 5000
+# Addresses from which an organization is large: more than ten calls to read.
+LARGE = 2000
 # How long a reading serves the tabs, searches and pages that follow it on the same screen.
 SNAPSHOT_AGE = timedelta(seconds=30)
 
@@ -33,6 +35,8 @@ class Inventory:
 
     addresses: tuple[IPAddress, ...]
     read_at: datetime
+    # False where the pages did not add up to the total: the list changed while it was read.
+    is_complete: bool = True
 
 
 def find(
@@ -59,10 +63,20 @@ def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
         return snapshot
     read_at = timezone.now()
     with api.using(token) as secret:
-        unique = {ip.id: ip for ip in _read_pages(secret, token)}
-    inventory = Inventory(tuple(sorted(unique.values(), key=number)), read_at)
+        pages = list(_read_pages(secret, token))
+    unique = {ip.id: ip for page in pages for ip in page.items}
+    is_complete = pages[0].total in {None, len(unique)}
+    inventory = Inventory(tuple(sorted(unique.values(), key=number)), read_at, is_complete)
     _remember(token, inventory)
     return inventory
+
+
+def read_before_confirming(token: ApiToken) -> Inventory:
+    """Read now; of a large organization a recent reading will do, for reading it anew takes half a
+    minute's calls. Raises what `read` raises."""
+    known = _snapshots.get(token.pk)
+    is_large = known is not None and len(known.addresses) > LARGE
+    return read(token, max_age=SNAPSHOT_AGE if is_large else timedelta(0))
 
 
 def forget(token: ApiToken) -> None:
@@ -83,7 +97,7 @@ def family(ip: IPAddress) -> str:
     return "IPv6" if ":" in ip.address else "IPv4"
 
 
-def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
+def _read_pages(secret: Secret, token: ApiToken) -> Iterable[Page[IPAddress]]:
     def page(number: int) -> Page[IPAddress]:
         budget.require_room(token.fingerprint)
         reply = api.client().ip_addresses(secret, token.organization, page=number)
@@ -92,7 +106,7 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
         return reply.value
 
     first = page(1)
-    yield from first.items
+    yield first
     if first.total_pages is None:
         current, before, at = first, None, 1
         # Of a large set no total is known: a page that is not full is the last. [doc] One that
@@ -102,7 +116,7 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
                 return
             at += 1
             before, current = current.items, page(at)
-            yield from current.items
+            yield current
         return
     with ThreadPoolExecutor(max_workers=PAGES_AT_ONCE) as pool:
         pages = range(2, first.total_pages + 1)
@@ -111,7 +125,7 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[IPAddress]:
         futures = [pool.submit(call) for call in calls]
         try:
             for future in futures:
-                yield from future.result().items
+                yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -13,7 +13,14 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import Error, IntegrityError, transaction
+from django.db import (
+    Error,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 from django.utils import timezone
 
 from ipadmin import crypto
@@ -158,7 +165,8 @@ def _difference(seen: IPAddress, found: IPAddress) -> tuple[str, dict[str, Any]]
     """How the address differs from what was confirmed, as an error code and its detail."""
     if evidence.is_same(seen.allocation, found.allocation) and seen.address == found.address:
         return None
-    code = "allocation_changed" if found.allocation else "already_unallocated"
+    is_free = found.allocation is None and seen.address == found.address
+    code = "already_unallocated" if is_free else "allocation_changed"
     detail = {
         "confirmed": _allocation_fields(seen.allocation),
         "found": _allocation_fields(found.allocation) if found.allocation else None,
@@ -243,8 +251,7 @@ def _keep(entry: AuditEntry, **fields: Any) -> None:
     fields |= {"sent_at": entry.sent_at}
     answer = {name: str(value) for name, value in fields.items()}
     try:
-        written = AuditEntry.objects.filter(pk=entry.pk, finished_at=None).update(**fields)
-        if not written:
+        if not _update(entry, fields):
             log.warning("answer_after_the_end", attempt_id=str(entry.attempt_id), **answer)
             entry.refresh_from_db()
             return
@@ -256,12 +263,26 @@ def _keep(entry: AuditEntry, **fields: Any) -> None:
         setattr(entry, name, value)
 
 
+def _update(entry: AuditEntry, fields: dict[str, Any]) -> bool:
+    still_open = AuditEntry.objects.filter(pk=entry.pk, finished_at=None)
+    try:
+        return still_open.update(**fields) == 1
+    except (OperationalError, InterfaceError):
+        # The database may have been restarted while we waited for Katapult: once more, on a new
+        # connection.
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return still_open.update(**fields) == 1
+
+
 def _of(error: KatapultError) -> dict[str, Any]:
     if isinstance(error, ErrorAnswer):
+        waits = error.exchange.retry_after
         return {
             "error_code": error.code,
             "error_description": error.description,
-            "error_detail": error.detail,
+            "error_detail": error.detail | ({"retry_after": waits} if waits is not None else {}),
         }
     return {"error_code": error.code, "error_description": error.reason[:1000]}
 

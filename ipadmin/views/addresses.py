@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
@@ -79,7 +79,11 @@ def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         problem = explanations.of_error(error)
         context = {"token": token, "sought": address, "problem": problem}
         return render(request, "ipadmin/address.html", context)
-    return redirect("address", token.id, found.id)
+    try:
+        return redirect("address", token.id, found.id)
+    except NoReverseMatch:
+        # An id that is not one of Katapult's has no page; the list shows what there is.
+        return redirect(f"{reverse('addresses', args=[token.id])}?{urlencode({'q': address})}")
 
 
 @require_safe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.contrib import messages
+from django.db import IntegrityError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ipadmin import access, crypto, explanations
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.explanations import Explanation
-from ipadmin.forms import AddTokenForm, LabelForm, OrganizationForm, SecretForm
+from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken
@@ -38,6 +39,9 @@ def token_add(request: SignedInRequest) -> HttpResponse:
             added = service.add(owner=request.user, label=data["label"], secret=data["secret"])
         except KatapultError as error:
             problem = explanations.of_error(error)
+        except IntegrityError:
+            # Two tabs at once: the other one's token has the label.
+            form.add_error("label", LABEL_TAKEN)
         else:
             messages.success(request, f"Token “{added.label}” was added.")
             return redirect(added if added.is_ready else "token_organization", added.id)
@@ -80,9 +84,13 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     form = LabelForm(request.POST or None, instance=token, owner=request.user)
     if request.method == "POST" and form.is_valid():
-        token.save(update_fields=["label"])
-        messages.success(request, f"The token is now called “{token.label}”.")
-        return redirect("token", token.id)
+        try:
+            token.save(update_fields=["label"])
+        except IntegrityError:
+            form.add_error("label", LABEL_TAKEN)
+        else:
+            messages.success(request, f"The token is now called “{token.label}”.")
+            return redirect("token", token.id)
     return _token_page(request, token, form=form)
 
 
