@@ -235,7 +235,7 @@ class KatapultClient:
             raise
         except Exception as error:
             _strip(error)
-            raise _mapped(error, call) from error
+            raise _mapped(error, call, request.headers["Authorization"]) from error
 
     def _body(self, call: _Call, response: httpx.Response) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -279,10 +279,11 @@ class _Call:
         )
 
 
-def _mapped(error: Exception, call: _Call) -> KatapultError:
+def _mapped(error: Exception, call: _Call, credentials: str) -> KatapultError:
     """What an exception of httpx means. Whatever is not known to come before the request has
     left us comes after it, and once an answer has begun, everything does."""
-    reason = answers.text(f"{type(error).__name__}: {error}")[:200].rstrip(": ")
+    said = str(error).replace(credentials.removeprefix("Bearer "), "[token]")
+    reason = answers.text(f"{type(error).__name__}: {said}")[:200].rstrip(": ")
     if isinstance(error, httpx.DecodingError):
         return UnreadableAnswer(reason, call.exchange)
     if isinstance(error, NOT_SENT) and call.status is None:
