@@ -50,9 +50,8 @@ class Chaos(threading.Thread):
         super().__init__(name="chaos", daemon=True)
         self.stage, self.shared = stage, shared
         self.rng = random.Random(f"{shared.seed} chaos")
-        first = list(KINDS)
-        self.rng.shuffle(first)
-        self.kinds = (first + self.rng.choices(KINDS, k=max(0, kills - len(KINDS))))[:kills]
+        rounds = [self.rng.sample(KINDS, len(KINDS)) for _ in range(kills // len(KINDS) + 1)]
+        self.kinds = [kind for each in rounds for kind in each][:kills]
 
     def run(self) -> None:
         try:

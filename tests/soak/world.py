@@ -17,8 +17,10 @@ from ipadmin.models import AuditEntry
 from tests.soak.compare import Attempt, Change, Post, Read, Records
 
 POOL = 12  # addresses that are fought for
-# How often an address is given to somebody else although an attempt on it is still open.
-MEDDLING = 0.1
+TICK = 0.15  # seconds
+# How likely, at each tick, a freed address is given to somebody else although an attempt on it is
+# still open, which leaves that attempt unknown.
+MEDDLING = 0.015
 # Every kind at random on every call; of the unallocate POSTs every second goes wrong somehow, and
 # some work although what comes back says nothing of the sort.
 FAULTS: list[dict[str, Any]] = [
@@ -106,7 +108,7 @@ class Allocator(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self.stop.wait(0.15):
+            while not self.stop.wait(TICK):
                 self.give_out()
         except Exception as error:  # noqa: BLE001 - told at the end
             self.failure = f"the allocator gave up: {error!r}"
