@@ -7,6 +7,7 @@ import uuid
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from ipadmin import access, explanations
 from ipadmin.access import SignedInRequest, history_readers_only
@@ -49,8 +50,11 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
 @require_safe
 @history_readers_only
 def attempt_result(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
-    """The result of one attempt as it stands now; an open one asks for it again and again."""
+    """The result of one attempt as it stands now; an open one asks for it again and again. The
+    page of an entry shows much that an outcome changes: it is told when to load itself anew."""
     entry = access.visible_entry(attempt_id)
+    if request.GET.get("page") == "1":
+        return HttpResponse(status=204) if entry.is_open else HttpResponseClientRefresh()
     context = {
         "entry": entry,
         "explanation": explanations.of_entry(entry),

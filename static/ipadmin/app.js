@@ -113,6 +113,11 @@
       detail.shouldSwap = false;
     }
   });
+  // What is followed keeps its last result; so does a page whose request swaps nothing.
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.elt.closest("[data-followed]")) showLost(event);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) forgetLost(); });
 
   document.addEventListener("htmx:afterSwap", () => {
     if (dialog.open && !dialog.hasChildNodes()) dialog.close();
@@ -132,18 +137,24 @@
     if (speaker) announce(speaker.dataset.announce);
   });
 
+  const forgetLost = () => {
+    for (const old of document.querySelectorAll("[data-lost]")) old.remove();
+  };
+
   const showLost = (event) => {
     const element = event.detail.elt;
     const attempt = element.closest("[data-attempt]");
-    for (const old of document.querySelectorAll("[data-lost]")) old.remove();
+    const followed = element.closest("[data-followed]");
+    // It is asked for every two seconds: said once, and where it stands.
+    if (followed && followed.querySelector("[data-lost]")) return;
+    if (!followed) forgetLost();
     const message = document.createElement("div");
     message.dataset.lost = "";
-    message.append(wording(attempt ? "lost-attempt" : "lost-page"));
-    const polled = element.closest("[data-result]");
+    message.append(wording(attempt ? "lost-attempt" : followed ? "lost-result" : "lost-page"));
     if (attempt) attempt.prepend(message);
-    else if (polled) polled.querySelector(".result-text").append(message);
+    else if (followed) followed.querySelector(".note-title").after(message);
     else document.getElementById("content").prepend(message);
-    message.scrollIntoView({ block: "nearest" });
+    if (!followed) message.scrollIntoView({ block: "nearest" });
   };
   document.addEventListener("htmx:sendError", showLost);
   document.addEventListener("htmx:timeout", showLost);
