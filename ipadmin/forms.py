@@ -100,9 +100,7 @@ class UnallocateForm(forms.Form):
     """The confirmation of one attempt. `typed_address` is asked for only when it is dangerous."""
 
     confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
-    reason = forms.CharField(
-        max_length=500, required=False, help_text="Optional; kept in the audit history."
-    )
+    reason = forms.CharField(max_length=500, required=False, help_text="Kept in the audit history.")
     typed_address = forms.CharField(label="Type the address", max_length=64)
 
     def __init__(self, *args: Any, address_to_type: str = "", **kwargs: Any) -> None:
