@@ -63,13 +63,15 @@ def katapult() -> Iterator[Sandbox]:
 @pytest.fixture
 def box(katapult: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     """A sandbox with a fresh world, which the site calls."""
-    katapult.reset()
+    katapult.reset(addresses=40)
     katapult.set_faults([])
     settings.KATAPULT_API_URL = katapult.url
-    api.client.cache_clear()
+    # Held here: a test may put another in its place.
+    client = api.client
+    client.cache_clear()
     yield katapult
-    api.client().close()
-    api.client.cache_clear()
+    client().close()
+    client.cache_clear()
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def browse(
         contexts.append(context)
         witness.watch(context)
         if user:
-            context.add_cookies([_session(user, live_server.url)])
+            context.add_cookies([session(user, live_server.url)])
         page: Page = context.new_page()
         return page
 
@@ -111,7 +113,8 @@ def browse(
     witness.testify()
 
 
-def _session(user: User, url: str) -> dict[str, str]:
+def session(user: User, url: str) -> dict[str, str]:
+    """The cookie of somebody signed in."""
     client = Client()
     client.force_login(user)
     name = django_settings.SESSION_COOKIE_NAME

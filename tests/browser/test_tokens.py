@@ -1,0 +1,118 @@
+"""A token's whole life."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ipadmin.models import ApiToken, User
+from tests.browser.conftest import Browse
+from tests.browser.steps import ask, confirm, open_list, ordinary, row
+from tests.browser.witness import PLANTED
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def paste(page: Page, secret: str, label: str = "Main") -> None:
+    page.goto("/tokens/add/")
+    page.get_by_label("Label").fill(label)
+    page.get_by_label("API token").fill(secret)
+    page.get_by_role("button", name="Try and save").click()
+
+
+def test_choosing_among_organizations(browse: Browse, bob: User) -> None:
+    page = browse(bob)
+    paste(page, PLANTED)
+    expect(page.get_by_role("heading", name="Choose the organization")).to_be_visible()
+    page.get_by_label("Harbour Labs").check()
+    page.get_by_role("button", name="Use this organization").click()
+    expect(page.get_by_text("“Main” acts for Harbour Labs.")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(10)
+
+
+def test_a_single_organization_is_chosen_at_once(browse: Browse, bob: User) -> None:
+    page = browse(bob)
+    paste(page, f"{PLANTED}-second")
+    expect(page.get_by_text("Token “Main” was added.")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Harbour Labs")
+
+
+def test_a_token_that_may_not_name_its_organization(browse: Browse, bob: User) -> None:
+    page = browse(bob)
+    paste(page, f"{PLANTED}-no-organizations")
+    expect(page.get_by_text("This token may not list organizations")).to_be_visible()
+    page.get_by_label("Sub-domain").fill("southwind")
+    page.get_by_role("button", name="Use this organization").click()
+    expect(page.get_by_text("No such organization")).to_be_visible()
+    page.get_by_label("Sub-domain").fill("northwind")
+    page.get_by_role("button", name="Use this organization").click()
+    expect(page.locator("tbody tr")).to_have_count(30)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("expired", "Katapult does not accept this token"),
+        ("other-network", "This token may not be used from this network"),
+        ("never-heard-of", "Katapult does not accept this token"),
+    ],
+)
+def test_a_token_that_does_not_work_is_not_kept(
+    browse: Browse, bob: User, kind: str, words: str
+) -> None:
+    page = browse(bob)
+    paste(page, f"{PLANTED}-{kind}")
+    expect(page.get_by_text(words)).to_be_visible()
+    expect(page.get_by_label("API token")).to_have_value("")
+    expect(page.get_by_label("Label")).to_have_value("Main")
+    assert not ApiToken.objects.exists()
+
+
+def test_a_token_that_may_not_unallocate(browse: Browse, bob: User, box: object) -> None:
+    page = browse(bob)
+    paste(page, f"{PLANTED}-denied")
+    page.get_by_label("Northwind Hosting").check()
+    page.get_by_role("button", name="Use this organization").click()
+    address = ordinary(box)  # type: ignore[arg-type]
+    ask(page, address)
+    confirm(page)
+    expect(row(page, address)).to_contain_text("Katapult denied permission")
+
+
+def test_rename_check_and_replace(page: Page, token: ApiToken) -> None:
+    page.goto(token.get_absolute_url())
+    page.get_by_label("Label").fill("Night shift")
+    page.get_by_role("button", name="Save name").click()
+    expect(page.get_by_text("The token is now called “Night shift”.")).to_be_visible()
+
+    page.get_by_role("button", name="Check again").click()
+    expect(page.get_by_text("The token works", exact=True)).to_be_visible()
+
+    page.get_by_role("link", name="Replace…").click()
+    page.get_by_label("API token").fill(f"{PLANTED}-second")
+    page.get_by_role("button", name="Try and replace").click()
+    expect(page.get_by_text("does not reach Northwind Hosting")).to_be_visible()
+    page.get_by_label("API token").fill(f"{PLANTED}-low-limit")
+    page.get_by_role("button", name="Try and replace").click()
+    expect(page.get_by_text("The secret of “Night shift” was replaced.")).to_be_visible()
+    open_list(page, token)
+    expect(page.locator("tbody tr")).to_have_count(30)
+
+
+def test_delete(page: Page, token: ApiToken) -> None:
+    page.goto("/tokens/")
+    page.get_by_role("link", name="Manage Main").click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("link", name="Keep it")).to_be_focused()
+    page.get_by_role("button", name="Delete token").click()
+    expect(page.get_by_text("Token “Main” was deleted. Its history stays.")).to_be_visible()
+    expect(page.get_by_text("No token yet")).to_be_visible()
+
+
+def test_a_token_that_is_gone_says_so_in_a_tab_that_still_shows_it(
+    page: Page, token: ApiToken
+) -> None:
+    open_list(page, token)
+    ApiToken.objects.all().delete()
+    page.get_by_role("navigation", name="State").get_by_role("link", name="Unallocated").click()
+    expect(page.locator("#listing").get_by_text("There is nothing here")).to_be_visible()

@@ -1,0 +1,270 @@
+"""Whatever goes wrong is said where the eye is, and never looks like success."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from ipadmin.katapult.client import KatapultClient
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.sandbox import Sandbox
+from ipadmin.services import api, confirmation, inventory
+from ipadmin.services import unallocate as service
+from tests.browser.steps import (
+    ask,
+    calls,
+    confirm,
+    dialog_of,
+    expect_in_view,
+    is_allocated,
+    open_list,
+    ordinary,
+    row,
+    unallocate_button,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+BreakAt = Callable[[Any, str, Exception], None]
+
+FAILURES = [
+    (SuspiciousOperation("x"), "This request cannot be read"),
+    (PermissionDenied(), "Your role does not allow this"),
+    (Http404(), "There is nothing here"),
+    (RuntimeError("broken on purpose"), "Something went wrong on our side"),
+]
+each_failure = pytest.mark.parametrize(
+    ("error", "words"), FAILURES, ids=["400", "403", "404", "500"]
+)
+
+
+@pytest.fixture
+def break_at(monkeypatch: pytest.MonkeyPatch) -> BreakAt:
+    def break_it(module: Any, name: str, error: Exception) -> None:
+        def broken(*_args: Any, **_kwargs: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(module, name, broken)
+
+    return break_it
+
+
+@pytest.fixture
+def nobody() -> Iterator[KatapultClient]:
+    """A client of a Katapult that is not there."""
+    client = KatapultClient("http://127.0.0.1:9", user_agent="test")
+    yield client
+    client.close()
+
+
+# Ourselves
+
+
+@each_failure
+def test_asking_fails(
+    page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt, *, error: Exception, words: str
+) -> None:
+    open_list(page, token)
+    break_at(confirmation, "prepare", error)
+    button = unallocate_button(page, ordinary(box))
+    button.click()
+    expect_in_view(dialog_of(page).get_by_text(words))
+    dialog_of(page).get_by_role("button", name="Close").click()
+    expect(button).to_be_focused()
+
+
+@each_failure
+def test_acting_fails(
+    page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt, *, error: Exception, words: str
+) -> None:
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    break_at(service, "unallocate", error)
+    confirm(page)
+    expect_in_view(dialog_of(page).get_by_text(words))
+    page.keyboard.press("Escape")
+    expect(row(page, address)).to_contain_text("cache-01")
+    assert calls(box) == 0
+
+
+@each_failure
+def test_the_list_fails(
+    page: Page, token: ApiToken, break_at: BreakAt, error: Exception, words: str
+) -> None:
+    open_list(page, token)
+    break_at(inventory, "read", error)
+    page.get_by_role("link", name="Allocated", exact=False).first.click()
+    expect_in_view(page.locator("#listing").get_by_text(words))
+
+
+def test_no_entry_no_call(page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt) -> None:
+    open_list(page, token)
+    ask(page, ordinary(box))
+    break_at(service, "unallocate", service.AuditUnavailable())
+    confirm(page)
+    expect_in_view(dialog_of(page).get_by_text("The audit history can't be written"))
+    expect(dialog_of(page)).to_contain_text("Nothing was changed.")
+
+
+def test_a_form_that_stood_too_long_is_asked_again(
+    page: Page, token: ApiToken, box: Sandbox, settings: Any
+) -> None:
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    settings.CONFIRMATION_MAX_AGE = -1
+    confirm(page)
+    expect_in_view(dialog_of(page).get_by_text("had stood for too long"))
+    settings.CONFIRMATION_MAX_AGE = 600
+    confirm(page)
+    expect(row(page, address)).to_contain_text("is unallocated")
+    assert calls(box) == 1
+
+
+def test_a_proxys_page_is_not_pasted_into_ours(page: Page, token: ApiToken, box: Sandbox) -> None:
+    open_list(page, token)
+    ask(page, ordinary(box))
+    page.route(
+        "**/unallocate/**", lambda route: route.fulfill(status=502, body="<html>Bad gateway")
+    )
+    confirm(page)
+    expect_in_view(dialog_of(page).get_by_text("The answer could not be shown"))
+    expect(page.get_by_text("Bad gateway")).to_have_count(0)
+
+
+@pytest.mark.parametrize("status", [413, 429, 500, 504])
+def test_an_empty_answer_is_said(page: Page, token: ApiToken, box: Sandbox, status: int) -> None:
+    open_list(page, token)
+    page.route("**/unallocate/**", lambda route: route.fulfill(status=status, body=""))
+    unallocate_button(page, ordinary(box)).click()
+    expect_in_view(dialog_of(page).get_by_text("The answer could not be shown"))
+
+
+# The network between the browser and us
+
+
+def test_the_network_is_cut_before_asking(page: Page, token: ApiToken, box: Sandbox) -> None:
+    open_list(page, token)
+    page.context.set_offline(True)
+    unallocate_button(page, ordinary(box)).click()
+    expect_in_view(page.get_by_text("No answer from IP admin"))
+    page.context.set_offline(False)
+    ask(page, ordinary(box))
+
+
+def test_the_network_is_cut_before_acting(page: Page, token: ApiToken, box: Sandbox) -> None:
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    page.context.set_offline(True)
+    confirm(page)
+    expect_in_view(dialog_of(page).get_by_text("No answer reached this page"))
+    assert calls(box) == 0
+    page.context.set_offline(False)
+    confirm(page)
+    expect(row(page, address)).to_contain_text("is unallocated")
+    assert (calls(box), AuditEntry.objects.count()) == (1, 1)
+
+
+def test_the_answer_is_lost_on_its_way_to_the_browser(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
+    """We acted; the operator presses again and is shown what became of it, not a second call."""
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/unallocate/**", lose, times=1)
+    confirm(page)
+    expect_in_view(dialog_of(page).get_by_text("No answer reached this page"))
+    confirm(page)
+    expect(row(page, address)).to_contain_text("is unallocated")
+    assert (calls(box), AuditEntry.objects.count()) == (1, 1)
+
+
+# Katapult
+
+
+def test_katapult_is_gone_when_the_list_is_read(
+    page: Page, token: ApiToken, nobody: KatapultClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "client", lambda: nobody)
+    open_list(page, token)
+    expect_in_view(page.get_by_text("Katapult could not be reached"))
+    expect(page.get_by_text("Nothing was changed.")).to_be_visible()
+
+
+def test_katapult_is_gone_when_asking(
+    page: Page,
+    token: ApiToken,
+    box: Sandbox,
+    nobody: KatapultClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    open_list(page, token)
+    monkeypatch.setattr(api, "client", lambda: nobody)
+    unallocate_button(page, ordinary(box)).click()
+    expect_in_view(dialog_of(page).get_by_text("Katapult could not be reached"))
+
+
+def test_katapult_is_gone_when_acting(
+    page: Page,
+    token: ApiToken,
+    box: Sandbox,
+    nobody: KatapultClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    monkeypatch.setattr(api, "client", lambda: nobody)
+    confirm(page)
+    expect_in_view(row(page, address).get_by_text("Katapult could not be reached"))
+    expect(row(page, address)).to_contain_text("Nothing was changed.")
+    assert is_allocated(box, address)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "error", "code": "resource_does_not_support_unallocation"}, "does not let go"),
+        ({"kind": "error", "code": "no_allocation"}, "It was unallocated already"),
+        ({"kind": "rate_limit", "retry_after": 30}, re.compile("Try again (at|from)")),
+        ({"kind": "unknown_code", "code": "solar_flare"}, "Katapult answered: solar_flare"),
+    ],
+)
+def test_katapult_says_no(
+    page: Page, token: ApiToken, box: Sandbox, fault: dict[str, Any], words: Any
+) -> None:
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    box.set_faults([{"call": "unallocate", **fault}])
+    confirm(page)
+    expect_in_view(row(page, address).get_by_text(words).first)
+    expect(row(page, address)).to_contain_text("Nothing was changed.")
+    expect(row(page, address)).to_be_focused()
+    assert is_allocated(box, address)
+
+
+def test_no_javascript_sees_the_same_refusal(
+    browse: Any, alice: Any, token: ApiToken, box: Sandbox
+) -> None:
+    page = browse(alice, java_script_enabled=False)
+    page.goto(reverse("unallocate", args=[token.id, ordinary(box)["id"]]))
+    box.set_faults([{"call": "unallocate", "kind": "rate_limit"}])
+    confirm(page)
+    expect(page.locator("main")).to_contain_text("Too many calls this minute")
+    expect(page.locator("main")).to_contain_text("Nothing was changed.")

@@ -1,0 +1,131 @@
+"""A call without a readable answer: said honestly, and followed until it is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ipadmin.models import ApiToken
+from ipadmin.sandbox import Sandbox
+from ipadmin.services import evidence
+from ipadmin.services.reconcile import reconcile
+from tests.browser.steps import (
+    ask,
+    calls,
+    confirm,
+    expect_in_view,
+    open_list,
+    ordinary,
+    row,
+    the_entry,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LOST = [{"call": "unallocate", "kind": "reset_before"}]
+OPEN = "not known yet"
+
+
+@pytest.fixture(autouse=True)
+def _soon(settings: Any) -> None:
+    """Readings a moment apart prove as much here as a minute does in life."""
+    settings.EVIDENCE_INTERVAL = settings.EVIDENCE_RETRY = 0.1
+
+
+def act_without_an_answer(page: Page, token: ApiToken, box: Sandbox) -> dict[str, Any]:
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    box.set_faults(LOST)
+    confirm(page)
+    expect_in_view(row(page, address).get_by_text(OPEN))
+    expect(row(page, address)).to_contain_text("It may have been unallocated, and it may not.")
+    return address
+
+
+def test_it_did_not_happen(page: Page, token: ApiToken, box: Sandbox) -> None:
+    address = act_without_an_answer(page, token, box)
+    reconcile()
+    expect(row(page, address)).to_contain_text("the unallocation did not happen")
+    expect(row(page, address)).not_to_contain_text(OPEN)
+    expect(page.locator("#announcer")).to_contain_text("Nothing was changed.")
+    assert (the_entry().outcome, calls(box)) == ("failed", 1)
+
+
+def test_it_happened_late(page: Page, token: ApiToken, box: Sandbox) -> None:
+    address = act_without_an_answer(page, token, box)
+    box.unallocate(address["id"])
+    reconcile()
+    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("The address was read afterwards")
+    expect(page.locator("#announcer")).to_contain_text("is unallocated")
+    assert (the_entry().outcome, the_entry().basis) == ("succeeded", "evidence")
+
+
+def test_it_happened_at_once_and_only_the_answer_was_lost(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    box.set_faults([{"call": "unallocate", "kind": "reset_after"}])
+    confirm(page)
+    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("The address was read afterwards")
+
+
+def test_the_entrys_own_page_follows_along_too(page: Page, token: ApiToken, box: Sandbox) -> None:
+    act_without_an_answer(page, token, box)
+    page.goto(the_entry().get_absolute_url())
+    expect(page.get_by_text(OPEN)).to_be_visible()
+    reconcile()
+    expect(page.locator("main")).to_contain_text("the unallocation did not happen")
+    expect(page.locator(".lead .badge")).to_contain_text("failed", ignore_case=True)
+
+
+def test_the_keyboard_keeps_its_place_while_it_follows(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
+    address = act_without_an_answer(page, token, box)
+    link = row(page, address).get_by_role("link", name="Audit entry")
+    link.focus()
+    with page.expect_response("**/result/**"):
+        pass
+    page.wait_for_timeout(300)
+    expect(link).to_be_focused()
+
+
+def test_following_survives_a_failure(
+    page: Page, token: ApiToken, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = act_without_an_answer(page, token, box)
+    page.context.set_offline(True)
+    expect_in_view(row(page, address).get_by_text("can't follow along at the moment"))
+    page.context.set_offline(False)
+    reconcile()
+    expect(row(page, address)).to_contain_text("the unallocation did not happen")
+    expect(row(page, address)).not_to_contain_text("can't follow along at the moment")
+
+
+def test_an_open_attempt_is_a_banner_on_every_page(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
+    act_without_an_answer(page, token, box)
+    page.goto("/tokens/")
+    expect(page.get_by_text("1 attempt of yours without an outcome yet")).to_be_visible()
+    reconcile()
+    page.reload()
+    expect(page.get_by_text("without an outcome yet")).to_have_count(0)
+
+
+def test_how_the_verdict_came_about_is_shown(page: Page, token: ApiToken, box: Sandbox) -> None:
+    act_without_an_answer(page, token, box)
+    entry = the_entry()
+    evidence.gather_with_its_token(entry)
+    reconcile()
+    page.goto(entry.get_absolute_url())
+    readings = page.locator("section", has_text="Evidence").last.locator("tbody tr")
+    assert readings.count() == len(the_entry().evidence) >= 2
+    expect(readings.first).to_contain_text("cache-01")
