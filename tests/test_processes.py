@@ -1,0 +1,117 @@
+"""The site as it runs for real, on gunicorn: with an API that never answers, and told to stop."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ipadmin.sandbox import Sandbox
+from tests.soak.forms import find_form
+from tests.soak.processes import Web, free_port, manage
+
+PASSWORD = "a-password-for-processes"
+TOKEN = "token-of-processes-0123456789"
+STUCK = 16
+
+
+@dataclass
+class Site:
+    web: Web
+    sandbox: Sandbox
+    env: dict[str, str]
+    people: list[httpx.Client] = field(default_factory=list)
+
+    def sign_in(self, name: str) -> httpx.Client:
+        person = httpx.Client(base_url=self.web.url, timeout=60, follow_redirects=True)
+        self.people.append(person)
+        form = find_form(person.get("/accounts/login/").text, "password")
+        assert form
+        answer = person.post(form.action, data=form.fields | {"login": name, "password": PASSWORD})
+        assert "Sign out" in answer.text
+        return person
+
+    def received(self, call: str) -> int:
+        return len(self.sandbox.ledger(call))
+
+    def wait_until_received(self, call: str, number: int) -> None:
+        deadline = time.monotonic() + 30
+        while self.received(call) < number:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Sandbox(addresses=40, token=TOKEN, seed=1) as sandbox:
+        env = os.environ | {
+            "KATAPULT_API_URL": sandbox.url,
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "KATAPULT_READ_TIMEOUT": "6",
+            "DEMO_PASSWORD": PASSWORD,
+            "SANDBOX_TOKEN": TOKEN,
+        }
+        manage(env, "migrate", "-v", "0")
+        manage(env, "prepare_demo")
+        web = Web(env, tmp_path, free_port())
+        site = Site(web, sandbox, env)
+        try:
+            web.start()
+            yield site
+        finally:
+            web.kill()
+            for person in site.people:
+                person.close()
+
+
+def an_address(site: Site, page: str) -> tuple[str, str]:
+    """The id and text of one on the page that a virtual machine holds."""
+    return next(
+        (each["id"], each["address"])
+        for each in site.sandbox.world()["ip_addresses"]
+        if f"row-{each['id']}" in page and each["allocation_type"] == "VirtualMachine"
+    )
+
+
+def test_a_stuck_api_leaves_the_rest_of_the_site_quick(site: Site) -> None:
+    operator = site.sign_in("operator")
+    base = str(operator.get("/addresses/").url)
+    before = site.received("get")
+    site.sandbox.set_faults([{"call": "get", "kind": "no_answer"}])
+    with ThreadPoolExecutor(STUCK) as pool:
+        ids = [each["id"] for each in site.sandbox.world()["ip_addresses"][:STUCK]]
+        stuck: list[Future[httpx.Response]] = [
+            pool.submit(operator.get, f"{base}{id}/") for id in ids
+        ]
+        site.wait_until_received("get", before + STUCK)
+        assert operator.get("/healthz").text == "ok\n"
+        assert "History" in operator.get("/audit/").text
+        site.sign_in("auditor")
+        assert not any(future.done() for future in stuck)
+        answers = [future.result() for future in stuck]
+    assert {answer.status_code for answer in answers} == {200}
+    assert all("Katapult did not answer" in answer.text for answer in answers)
+
+
+def test_a_stopping_site_lets_an_attempt_end(site: Site) -> None:
+    operator = site.sign_in("operator")
+    listed = operator.get("/addresses/")
+    id, address = an_address(site, listed.text)
+    form = find_form(operator.get(f"{listed.url}{id}/unallocate/").text, "confirmation")
+    assert form
+    fields = form.fields | {"typed_address": address}
+    site.sandbox.set_faults([{"call": "unallocate", "kind": "delay", "seconds": 3}])
+    with ThreadPoolExecutor(1) as pool:
+        clicked = pool.submit(operator.post, form.action, data=fields, follow_redirects=False)
+        site.wait_until_received("unallocate", 1)
+        site.web.stop()
+        assert clicked.result().status_code == 302
+    ask = "from ipadmin.models import AuditEntry; print(AuditEntry.objects.get().outcome)"
+    assert manage(site.env, "shell", "-v", "0", "-c", ask).strip() == "succeeded"
