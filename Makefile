@@ -15,6 +15,7 @@ run: .venv/.run ## Run the site with a local sandbox API and sample users (PORT,
 test: .venv/.dev ## Run the tests, in a browser too (ARGS for pytest)
 	@scripts/install_chromium
 	@$(PYTEST) --ignore tests/bench -m "not soak" $(ARGS)
+	@$(if $(ARGS),,.venv/bin/python -m pytest tests/soak -m soak)
 
 check: .venv/.dev ## Lint, types, missing migrations, deployment, templates
 	.venv/bin/ruff check

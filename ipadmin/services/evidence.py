@@ -140,8 +140,8 @@ def _could_have_acted_after(other: AuditEntry, moment: datetime) -> bool:
         return True
     if other.outcome == Outcome.UNKNOWN and not _was_answered(other):
         # Nothing more will be found out about it, but its request can land even now.
-        assert other.sent_at  # noqa: S101 - only what was sent can be unknown
-        return max(other.finished_at, other.sent_at + _longest_on_its_way()) >= moment
+        sent_at = other.sent_at or other.created_at
+        return max(other.finished_at, sent_at + _longest_on_its_way()) >= moment
     done = {Outcome.SUCCEEDED, Outcome.UNKNOWN}
     return other.outcome in done and other.finished_at >= moment
 
