@@ -154,6 +154,8 @@
     if (attempt) attempt.prepend(message);
     else if (followed) followed.querySelector(".note-title").after(message);
     else document.getElementById("content").prepend(message);
+    // The button that was pressed could not keep the focus.
+    if (attempt) attempt.querySelector("[autofocus]").focus();
     if (!followed) message.scrollIntoView({ block: "nearest" });
   };
   document.addEventListener("htmx:sendError", showLost);
