@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 
 from django import template
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
@@ -98,6 +98,13 @@ def default_host(address: str) -> str:
     """The host name Katapult gives an IPv4 address that nothing holds [seen]; nothing for IPv6,
     of which none was ever seen."""
     return "" if ":" in address else f"{address.replace('.', '-')}.rdns.katapult.io"
+
+
+@register.filter
+def breakable(host: str | None) -> SafeString:
+    """A host name, escaped, that breaks after a dot where it is too long for its line."""
+    after_a_dot = format_html(".{}", mark_safe("<wbr>"))
+    return format_html_join(after_a_dot, "{}", ((part,) for part in (host or "").split(".")))
 
 
 @register.filter
