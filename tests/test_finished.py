@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, Outcome
@@ -50,6 +50,26 @@ def test_no_entry_is_deleted(make: type[AuditEntry]) -> None:
     with pytest.raises(DatabaseError, match="never deleted"), transaction.atomic():
         made.delete()
     assert AuditEntry.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("make", [entry, finished])
+@pytest.mark.parametrize("key", ["id", "attempt_id"])
+def test_no_entry_is_replaced(make: type[AuditEntry], key: str) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has no REPLACE")
+    made = make()
+    names = [field.attname for field in AuditEntry._meta.fields]
+    others = {"id": "id + 1", "attempt_id": "'another'", "user_name": "'forged'"}
+    values = [others.get(name, name) if name != key else name for name in names]
+    statement = "REPLACE INTO ipadmin_auditentry (%s) SELECT %s FROM ipadmin_auditentry"
+    with (
+        pytest.raises(DatabaseError, match="never replaced"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement % (", ".join(names), ", ".join(values)))
+    assert AuditEntry.objects.get().user_name == made.user_name
 
 
 @pytest.mark.django_db(transaction=True)
