@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import ManyToManyField
 from django.forms import ModelForm, ModelMultipleChoiceField
@@ -43,6 +44,10 @@ class PeopleAdmin(UserAdmin[User]):
         return super().has_change_permission(request, obj) and _may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever managed people can be made inactive only: with the person would go Django's log
+        of what they did."""
+        if obj and LogEntry.objects.filter(user=obj).exists():
+            return False
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def formfield_for_manytomany(

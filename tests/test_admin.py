@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from ipadmin.models import ApiToken, AuditEntry, User
@@ -172,3 +175,21 @@ def test_roles_are_not_changed_here(adam: User, client_of: ClientOf) -> None:
     page = f"/admin/auth/group/{group.pk}/change/"
     assert client.get(page).status_code == 200
     assert client.post(page, {"name": "auditor"}).status_code == 403
+
+
+def test_who_managed_people_stays_with_what_they_did(
+    adam: User, alice: User, client_of: ClientOf
+) -> None:
+    other = person("zoe", "administrator")
+    User.objects.filter(pk=other.pk).update(is_staff=True)
+    form = {"password1": "quite another passphrase", "password2": "quite another passphrase"}
+    client_of(other).post(page_of(alice, "password"), form | {"usable_password": "true"})
+    answer = client_of(adam).post(page_of(other, "delete"), {"post": "yes"})
+    assert answer.status_code == 403
+    assert LogEntry.objects.get(user=other).object_id == str(alice.pk)
+
+
+def test_no_number_leads_to_an_entry(adam: User, client_of: ClientOf) -> None:
+    entry = AuditEntry.objects.create(attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4())
+    kind = ContentType.objects.get_for_model(AuditEntry)
+    assert client_of(adam).get(f"/admin/r/{kind.pk}/{entry.pk}/").status_code == 404
