@@ -138,6 +138,9 @@ TEMPLATES = [
     },
 ]
 
+# No form takes a file: one that is sent is passed over, not kept on disk, however large.
+FILE_UPLOAD_HANDLERS: list[str] = []
+
 # Database. What cannot be read leaves no database at all, which the checks report.
 DATABASE, DATABASE_ERROR = database_from_url(
     env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}", BASE_DIR
@@ -174,6 +177,18 @@ ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,5/5m/key"}
 # Signed in for a working day, counted from the sign-in; nobody is asked whether to remember.
 ACCOUNT_SESSION_REMEMBER = True
 SESSION_COOKIE_AGE = 12 * 60 * 60
+# Not Django's default, which puts what no cookie holds into the session: saving it would count the
+# twelve hours anew.
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+# Keeps the counts of sign-ins. By default the oldest of 300 entries goes: whoever asks from many
+# addresses could have an account's forgotten.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # How many proxies of ours stand in front, each adding to X-Forwarded-For. With none, headers that
 # a proxy would set are a client's own words and are not believed.

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import secrets
+
 import pytest
-from django.test import Client
+from django.contrib import messages
+from django.contrib.messages.storage import default_storage
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
 from ipadmin.models import User
 from tests.conftest import PASSWORD, ClientOf
@@ -143,3 +150,32 @@ def test_no_csrf(alice: User, path: str) -> None:
     if path != LOGIN:
         client.force_login(alice)
     assert client.post(path).status_code == 403
+
+
+def test_what_is_shown_once_never_lengthens_a_session(alice: User, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    request = RequestFactory().get("/")
+    request.COOKIES, request.session = {}, client.session
+    storage = default_storage(request)
+    for number in range(200):
+        storage.add(messages.INFO, f"{number} {secrets.token_hex(50)}")
+    storage.update(HttpResponse())
+    assert not request.session.modified
+
+
+def test_a_guessed_account_is_not_forgotten_for_others(client: Client, alice: User) -> None:
+    for _ in range(5):
+        sign_in(client, "alice", "wrong")
+    for number in range(1000):
+        cache.set(f"somebody-else-{number}", 1)
+    sign_in(client, "alice", PASSWORD)
+    assert not is_signed_in(client)
+
+
+def test_a_file_is_not_kept(client: Client) -> None:
+    large = SimpleUploadedFile("large", b"x" * 3_000_000)
+    answer = client.post(LOGIN, {"login": "a", "password": "b", "file": large})
+    assert answer.status_code == 200
+    request = answer.wsgi_request
+    assert request.POST["login"] == "a"
+    assert not request.FILES
