@@ -13,6 +13,9 @@ graceful_timeout = 120
 timeout = 130
 # The site itself decides which proxy to believe; see TRUSTED_PROXY_COUNT.
 secure_scheme_headers: dict[str, str] = {}
+# Otherwise a client whose proxy passes underscores on could name SCRIPT_NAME, which stands before
+# each URL we write.
+forwarder_headers = ""
 # Each request is logged by ipadmin.middleware. Nothing but signals steers the server.
 accesslog = None
 control_socket_disable = True

@@ -115,3 +115,8 @@ def test_a_stopping_site_lets_an_attempt_end(site: Site) -> None:
         assert clicked.result().status_code == 302
     ask = "from ipadmin.models import AuditEntry; print(AuditEntry.objects.get().outcome)"
     assert manage(site.env, "shell", "-v", "0", "-c", ask).strip() == "succeeded"
+
+
+def test_a_client_does_not_say_where_the_site_begins(site: Site) -> None:
+    answer = httpx.get(f"{site.web.url}/evil/accounts/login/", headers={"SCRIPT_NAME": "/evil"})
+    assert answer.status_code == 404
