@@ -103,6 +103,8 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[Page[IPAddress]]:
         reply = api.client().ip_addresses(secret, token.organization, page=number)
         if max(number, reply.value.total_pages or 0) > MAX_PAGES:
             raise UnreadableAnswer("more pages than any organization has", reply.exchange)
+        if len(reply.value.items) > MAX_PER_PAGE:
+            raise UnreadableAnswer("more addresses than were asked for", reply.exchange)
         return reply.value
 
     first = page(1)

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from ipadmin.katapult.client import KatapultClient
-from ipadmin.katapult.errors import ErrorAnswer, KatapultError
+from ipadmin.katapult.errors import ErrorAnswer, KatapultError, UnreadableAnswer
 from ipadmin.models import ApiToken
 from ipadmin.services import api, inventory
 from tests.services.katapult import html, refusal
@@ -159,4 +159,12 @@ def test_an_organization_is_looked_up_by_what_is_known_of_it(
     pages = serve(1)
     pages.instead[1] = lambda: refusal(404, "organization_not_found")
     with pytest.raises(ErrorAnswer, match="organization_not_found"):
+        inventory.read(token)
+
+
+def test_more_addresses_than_were_asked_for(token: ApiToken, serve: Callable[..., Pages]) -> None:
+    pages = serve(1)
+    rows = [row(number) for number in range(201)]
+    pages.instead[1] = lambda: httpx.Response(200, json={"ip_addresses": rows})
+    with pytest.raises(UnreadableAnswer):
         inventory.read(token)
