@@ -14,8 +14,17 @@ SQLITE = [
     CREATE TRIGGER audit_entry_kept BEFORE DELETE ON ipadmin_auditentry
     BEGIN SELECT RAISE(ABORT, 'an audit entry is never deleted'); END
     """,
+    # SQLite's REPLACE deletes the row in its way without asking the trigger above.
+    """
+    CREATE TRIGGER audit_entry_not_replaced BEFORE INSERT ON ipadmin_auditentry
+    WHEN EXISTS (
+        SELECT 1 FROM ipadmin_auditentry WHERE id = NEW.id OR attempt_id = NEW.attempt_id
+    )
+    BEGIN SELECT RAISE(ABORT, 'an audit entry is never replaced'); END
+    """,
 ]
 SQLITE_UNDO = [
+    "DROP TRIGGER IF EXISTS audit_entry_not_replaced",
     "DROP TRIGGER IF EXISTS audit_entry_finished",
     "DROP TRIGGER IF EXISTS audit_entry_kept",
 ]
