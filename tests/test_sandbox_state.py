@@ -172,7 +172,7 @@ def test_a_body_in_pieces_that_waits_to_be_asked_for(box: Sandbox) -> None:
         peer.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
         assert peer.recv(1000).startswith(b"HTTP/1.1 100 ")
         peer.sendall(b'11\r\n{"addresses": 12}\r\n0\r\n\r\n')
-        assert b'{"ok":true}' in peer.recv(1000)
+        assert b'"ok":true' in peer.recv(1000)
     assert len(box.world()["ip_addresses"]) == 12
 
 

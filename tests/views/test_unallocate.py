@@ -177,10 +177,11 @@ def test_asking_shows_what_will_change(alices: Client, url: str, katapult: Organ
     katapult.more = {"network": {"id": "netw_1", "name": "Public Network"}}
     answer = alices.get(url)
     assert answer.status_code == 200
+    page = answer.text.replace("<wbr>", "")
     for shown in (ADDRESS, "web-01", VM, "web-01.example.net", "Will be lost", "shop", "Acme"):
-        assert shown in answer.text
+        assert shown in page
     for shown in ("192-0-2-7.rdns.katapult.io", "Public Network", "SANDBOX", "alice", "Live", IP):
-        assert shown in answer.text
+        assert shown in page
 
 
 def test_asking_never_writes(alices: Client, url: str, katapult: Organizations) -> None:
