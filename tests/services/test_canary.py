@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -101,3 +102,15 @@ def test_a_kept_token_shows_four_characters(token: ApiToken) -> None:
     with api.using(token) as secret:
         assert PLANTED not in f"{secret!r} {secret} {token!r} {token} {vars(token)}"
     assert token.last_four == PLANTED[-4:]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite keeps it in files of ours")
+@pytest.mark.django_db(transaction=True)
+def test_the_database_file_does_not_hold_the_token(
+    attempt: Attempt, token: ApiToken, katapult: Katapult
+) -> None:
+    attempt()
+    file = Path(connection.settings_dict["NAME"])
+    written = b"".join(each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
+    assert token.fingerprint.encode() in written
+    assert PLANTED.encode() not in written

@@ -1,0 +1,71 @@
+"""The last calls of a minute are for what was confirmed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from ipadmin.katapult.types import Exchange, RateLimit
+from ipadmin.models import ApiToken
+from ipadmin.services import budget, confirmation, inventory
+from tests.services.katapult import IP, Katapult
+
+MINUTE = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
+
+
+def answered(remaining: int | None, permitted: int | None = 1000, token: str = "a") -> None:
+    limit = RateLimit(permitted, remaining)
+    budget.note(Exchange("GET", "/x", 0.1, 200, rate_limit=limit, token_fingerprint=token))
+
+
+@pytest.mark.parametrize(
+    ("permitted", "remaining", "waits"),
+    [(1000, 21, False), (1000, 20, True), (1000, 0, True), (40, 11, False), (40, 10, True)],
+)
+def test_reads_wait_when_few_are_left(permitted: int, remaining: int, waits: bool) -> None:
+    with time_machine.travel(MINUTE, tick=False):
+        answered(remaining, permitted)
+        if not waits:
+            budget.require_room("a")
+            return
+        with pytest.raises(budget.ReadsWait) as caught:
+            budget.require_room("a")
+    assert caught.value.remaining == remaining
+    assert caught.value.retry_at == MINUTE.replace(minute=1, second=0)
+
+
+def test_the_next_minute_starts_anew() -> None:
+    with time_machine.travel(MINUTE, tick=False):
+        answered(0)
+    with time_machine.travel(MINUTE.replace(minute=1, second=0), tick=False):
+        budget.require_room("a")
+
+
+def test_another_token_has_calls_of_its_own() -> None:
+    with time_machine.travel(MINUTE, tick=False):
+        answered(0)
+        budget.require_room("b")
+
+
+def test_an_answer_without_the_headers_says_nothing() -> None:
+    answered(None, None)
+    budget.note(Exchange("GET", "/x", 0.1))
+    budget.require_room("a")
+
+
+@pytest.mark.django_db
+def test_the_list_waits_and_a_confirmed_attempt_does_not(
+    token: ApiToken, katapult: Katapult
+) -> None:
+    answered(3, token=token.fingerprint)
+    with pytest.raises(budget.ReadsWait):
+        inventory.read(token)
+    with pytest.raises(budget.ReadsWait):
+        inventory.find(token, id=IP)
+    assert katapult.requests == []
+    ip = inventory.find(token, id=IP, can_wait=False)
+    answered(3, token=token.fingerprint)
+    shown = confirmation.prepare(token, ip)
+    assert (shown.is_last_of_family, shown.in_organization) == (None, None)

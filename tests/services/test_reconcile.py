@@ -1,0 +1,158 @@
+"""What an interrupted attempt left open is closed, by what can be known of it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from io import StringIO
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
+from ipadmin.services import evidence
+from ipadmin.services.reconcile import reconcile
+from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult
+
+pytestmark = pytest.mark.django_db
+
+
+def left_open(token: ApiToken, *, age: float, **fields: Any) -> AuditEntry:
+    """A pending entry of a process that died `age` seconds ago."""
+    return AuditEntry.objects.create(
+        attempt_id=uuid.uuid4(),
+        created_at=timezone.now() - timedelta(seconds=age),
+        user_id=token.owner_id,
+        user_name="alice",
+        token_id=token.pk,
+        token_label=token.label,
+        token_fingerprint=token.fingerprint,
+        environment="sandbox",
+        api_url=settings.KATAPULT_API_URL,
+        address_id=IP,
+        address=ADDRESS,
+        allocation_id=VM,
+        allocation_type="VirtualMachine",
+        **fields,
+    )
+
+
+def ago(seconds: float) -> datetime:
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+LONG = settings.LONGEST_ATTEMPT + 1
+
+
+def test_what_was_never_sent_is_refused_without_asking(token: ApiToken, katapult: Katapult) -> None:
+    left_open(token, age=LONG)
+    [closed] = reconcile()
+    assert (closed.outcome, closed.error_code) == (Outcome.REFUSED, "interrupted")
+    assert (closed.basis, katapult.requests) == (Basis.CHECK, [])
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_may_still_be_running_is_left_alone(
+    token: ApiToken, katapult: Katapult, sent: bool
+) -> None:
+    entry = left_open(token, age=5, sent_at=ago(4) if sent else None)
+    assert reconcile() == []
+    entry.refresh_from_db()
+    assert (entry.outcome, katapult.requests) == (Outcome.PENDING, [])
+
+
+def test_sent_and_done_is_succeeded_by_evidence(token: ApiToken, katapult: Katapult) -> None:
+    katapult.holder = None
+    left_open(token, age=LONG, sent_at=ago(LONG))
+    [closed] = reconcile()
+    assert (closed.outcome, closed.basis) == (Outcome.SUCCEEDED, Basis.EVIDENCE)
+    assert katapult.methods == "GET"
+
+
+def test_sent_and_not_done_is_failed_after_two_readings(
+    token: ApiToken, katapult: Katapult
+) -> None:
+    entry = left_open(token, age=LONG, sent_at=ago(LONG))
+    assert reconcile() == []
+    entry.refresh_from_db()
+    assert (entry.outcome, len(entry.evidence)) == (Outcome.UNKNOWN, 1)
+    entry.evidence[0]["read_at"] = ago(settings.EVIDENCE_INTERVAL + 1).isoformat()
+    entry.save()
+    [closed] = reconcile()
+    assert (closed.outcome, closed.basis) == (Outcome.FAILED, Basis.EVIDENCE)
+    assert katapult.methods == "GET GET"
+
+
+def test_a_reading_that_is_not_due_is_not_taken(token: ApiToken, katapult: Katapult) -> None:
+    left_open(token, age=LONG, sent_at=ago(LONG))
+    reconcile()
+    reconcile()
+    assert katapult.methods == "GET"
+
+
+def test_held_by_another_stays_unknown(token: ApiToken, katapult: Katapult) -> None:
+    katapult.holder = OTHER_VM
+    left_open(token, age=9999, sent_at=ago(9999))
+    [closed] = reconcile()
+    assert (closed.outcome, closed.evidence[0]["found"]) == (Outcome.UNKNOWN, evidence.Found.OTHER)
+
+
+def test_without_its_token_it_says_so(token: ApiToken, katapult: Katapult) -> None:
+    left_open(token, age=9999, sent_at=ago(9999))
+    token.delete()
+    [closed] = reconcile()
+    assert closed.outcome == Outcome.UNKNOWN
+    assert closed.evidence[0]["error_code"] == "token_deleted"
+    assert katapult.requests == []
+
+
+def test_one_that_cannot_be_read_does_not_stop_the_others(
+    token: ApiToken, katapult: Katapult
+) -> None:
+    katapult.reads.append(httpx.ReadTimeout("timed out"))
+    katapult.holder = None
+    first, second = (left_open(token, age=LONG, sent_at=ago(LONG)) for _ in range(2))
+    reconcile()
+    first.refresh_from_db()
+    assert first.is_open
+    assert first.evidence[0]["error_code"] == "answer_lost"
+    second.refresh_from_db()
+    assert second.evidence[0]["found"] == evidence.Found.UNALLOCATED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_close_an_entry_once(token: ApiToken, katapult: Katapult) -> None:
+    katapult.holder = None
+    left_open(token, age=LONG, sent_at=ago(LONG))
+    left_open(token, age=LONG)
+    closed: list[AuditEntry] = []
+
+    def run() -> None:
+        closed.extend(reconcile())
+        connection.close()
+
+    threads = [Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    outcomes = sorted(AuditEntry.objects.values_list("outcome", flat=True))
+    assert outcomes == [Outcome.REFUSED, Outcome.SUCCEEDED]
+    assert {entry.outcome for entry in closed} == {Outcome.REFUSED, Outcome.SUCCEEDED}
+
+
+def test_the_command_says_what_it_closed(token: ApiToken, katapult: Katapult) -> None:
+    done = left_open(token, age=LONG)
+    left_open(token, age=LONG, sent_at=ago(LONG))
+    out = StringIO()
+    call_command("reconcile", stdout=out)
+    assert out.getvalue().splitlines() == [
+        f"{done.attempt_id} {ADDRESS} refused",
+        "1 closed, 1 open",
+    ]
