@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client, override_settings
+from pytest_django import DjangoDbBlocker
 
 from ipadmin.models import User
 from tests import emptying
@@ -34,6 +35,20 @@ def _cheap_passwords() -> Iterator[None]:
 def _history_may_be_emptied() -> Iterator[None]:
     with emptying.allowed_in_tests():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_in_the_database(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """A browser that was closed in the middle of a request leaves the server's thread behind, and
+    PostgreSQL drops no database that somebody still uses."""
+    yield
+    if connection.vendor == "postgresql":
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        connection.close()
 
 
 @pytest.fixture(autouse=True)

@@ -131,14 +131,15 @@ def test_only_an_open_one_is_looked_at_again(
 
 def test_everything_is_escaped(alices: Client, entry: MakeEntry) -> None:
     texts = {
-        field.name: HOSTILE
+        # As much of it as fits: PostgreSQL keeps no more.
+        field.name: HOSTILE[: field.max_length]
         for field in AuditEntry._meta.concrete_fields
         if field.get_internal_type() == "CharField" and not field.choices
     }
     hostile: dict[str, Any] = {"outcome": "failed", "error_detail": {HOSTILE: [HOSTILE]}}
     hostile |= {"evidence": [READING | dict.fromkeys(READING, HOSTILE)], "rivals": [HOSTILE]}
     text = alices.get(entry(**texts | hostile).get_absolute_url()).text
-    assert HOSTILE not in text
+    assert HOSTILE[:10] not in text
     assert text.count("&lt;script&gt;") >= 20
 
 
