@@ -96,6 +96,17 @@ def _of_succeeded(entry: AuditEntry) -> Explanation:
     )
 
 
+# Why a call was not made, other than that the address could not be read once more before it. (That
+# nothing left this site is said of `not_sent` anyway.)
+_NOT_THE_READING = {
+    "already_unallocated",
+    "allocation_changed",
+    "interrupted",
+    "not_sent",
+    "token_unreadable",
+}
+
+
 def _of_error_code(entry: AuditEntry) -> Explanation:
     words = _words(entry.error_code, entry.error_description)
     if entry.basis == Basis.EVIDENCE:
@@ -105,6 +116,12 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
             f"still allocated to {allocation_text(entry)}; the unallocation did not happen.",
             what_now="Start again if you still want to unallocate it.",
             who=YOU,
+        )
+    elif entry.outcome == Outcome.REFUSED and entry.error_code not in _NOT_THE_READING:
+        words = replace(
+            words,
+            what_happened=f"{words.what_happened} This was the last reading of the address before "
+            "the call; the unallocation itself was never sent.",
         )
     return _shown(
         words,

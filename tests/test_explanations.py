@@ -117,6 +117,25 @@ def test_failed_and_refused_changed_nothing(outcome: str, code: str) -> None:
     assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
 
 
+@pytest.mark.parametrize(
+    ("code", "is_said"),
+    [
+        ("answer_lost", True),
+        ("invalid_api_token", True),
+        ("never_heard_of", True),
+        ("allocation_changed", False),
+        ("interrupted", False),
+        ("not_sent", False),
+    ],
+)
+def test_a_failed_reading_before_the_call_is_not_taken_for_the_call(
+    code: str, is_said: bool
+) -> None:
+    said_so = "the unallocation itself was never sent"
+    assert (said_so in of_entry(entry("refused", code)).what_happened) == is_said
+    assert said_so not in of_entry(entry("failed", code)).what_happened
+
+
 # What may stand in an entry whose call was made and did not come to a definite answer.
 UNANSWERED = [*KATAPULTS, "answer_lost", "unreadable_answer", "", "never_heard_of"]
 
