@@ -24,7 +24,7 @@ OWNER = "Whoever manages API tokens in Katapult"
 KATAPULT = "Katapult support"
 US = "Whoever runs this site"
 
-ANOTHER_TOKEN = "Make a new API token in Katapult and replace this one under Tokens."
+ANOTHER_TOKEN = "Make a new API token in Katapult and enter it under Tokens in place of this one."
 
 WORDS: dict[str, Words] = {
     # The token
