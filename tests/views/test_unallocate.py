@@ -223,6 +223,19 @@ def test_asking_shows_earlier_attempts(alices: Client, url: str, entry: MakeEntr
     assert HOSTILE not in text
 
 
+@pytest.mark.usefixtures("katapult")
+def test_asking_warns_of_an_earlier_attempt_that_is_open(
+    alices: Client, url: str, entry: MakeEntry
+) -> None:
+    assert "not decided yet" not in alices.get(url).text
+    entry(outcome=Outcome.FAILED, error_code="permission_denied")
+    assert "not decided yet" not in alices.get(url).text
+    entry(outcome=Outcome.PENDING, user_id=2, user_name="bob")
+    text = alices.get(url).text
+    assert "not decided yet" in text
+    assert "What bob began" in text
+
+
 def test_asking_escapes_what_katapult_says(
     alices: Client, url: str, katapult: Organizations
 ) -> None:
