@@ -57,7 +57,7 @@ def test_one_moved_to_another_owner_cannot_be_opened(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"last_error_code": "invalid_api_token"}, ["Last call refused", "invalid_api_token"]),
+        ({"last_error_code": "invalid_api_token"}, ["Error since last check", "invalid_api_token"]),
         ({"missing_scopes": ["ip_addresses"]}, ["Scope missing", "ip_addresses"]),
         ({"can_list": False}, ["Cannot list addresses"]),
         ({"can_list": None}, ["Not checked", "Never"]),
