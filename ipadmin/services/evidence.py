@@ -53,6 +53,15 @@ def is_same(before: Allocation | None, now: Allocation | None) -> bool:
     return (before.type or "", before.name or "") == (now.type or "", now.name or "")
 
 
+def allocation_fields(allocation: Allocation | None) -> dict[str, str]:
+    """An allocation as entries and readings keep it; empty texts where there is none."""
+    return {
+        "allocation_id": allocation.id if allocation else "",
+        "allocation_type": (allocation.type if allocation else None) or "",
+        "allocation_name": (allocation.name if allocation else None) or "",
+    }
+
+
 def gather(entry: AuditEntry, secret: Secret) -> None:
     """Read the address once, keep what it showed, and close the entry if that settles it."""
     try:
@@ -167,9 +176,7 @@ def _reading(found: Found, *, ip: IPAddress | None = None, error_code: str = "")
         "read_at": timezone.now().isoformat(),
         "found": str(found),
         "error_code": error_code,
-        "allocation_id": allocation.id if allocation else "",
-        "allocation_type": (allocation.type if allocation else None) or "",
-        "allocation_name": (allocation.name if allocation else None) or "",
+        **allocation_fields(allocation),
         "reverse_dns": (ip.reverse_dns if ip else None) or "",
         "status": None,
         "request_id": None,

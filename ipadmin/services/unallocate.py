@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
-from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Secret
+from ipadmin.katapult.types import Exchange, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
 from ipadmin.services import api, evidence, inventory
 from ipadmin.services.confirmation import Confirmation
@@ -115,7 +115,7 @@ def _open_entry(
         address_label=ip.label or "",
         vip=ip.vip,
         reverse_dns=ip.reverse_dns or "",
-        **_allocation_fields(ip.allocation),
+        **evidence.allocation_fields(ip.allocation),
     )
     try:
         with transaction.atomic(durable=True):
@@ -168,8 +168,8 @@ def _difference(seen: IPAddress, found: IPAddress) -> tuple[str, dict[str, Any]]
     is_free = found.allocation is None and seen.address == found.address
     code = "already_unallocated" if is_free else "allocation_changed"
     detail = {
-        "confirmed": _allocation_fields(seen.allocation),
-        "found": _allocation_fields(found.allocation) if found.allocation else None,
+        "confirmed": evidence.allocation_fields(seen.allocation),
+        "found": evidence.allocation_fields(found.allocation) if found.allocation else None,
     }
     return code, detail
 
@@ -295,12 +295,4 @@ def _exchange_fields(exchange: Exchange) -> dict[str, Any]:
         "rate_limit_permitted": limit.permitted if limit else None,
         "rate_limit_remaining": limit.remaining if limit else None,
         "duration": exchange.duration,
-    }
-
-
-def _allocation_fields(allocation: Allocation | None) -> dict[str, str]:
-    return {
-        "allocation_id": allocation.id if allocation else "",
-        "allocation_type": (allocation.type if allocation else None) or "",
-        "allocation_name": (allocation.name if allocation else None) or "",
     }
