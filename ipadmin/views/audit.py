@@ -14,7 +14,7 @@ from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.filters import HistoryFilters
 from ipadmin.models import AuditEntry
 from ipadmin.services import history
-from ipadmin.views.parts import wants_part
+from ipadmin.views.parts import result, wants_part
 
 
 @require_safe
@@ -55,13 +55,7 @@ def attempt_result(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpRespo
     entry = access.visible_entry(attempt_id)
     if request.GET.get("page") == "1":
         return HttpResponse(status=204) if entry.is_open else HttpResponseClientRefresh()
-    context = {
-        "entry": entry,
-        "explanation": explanations.of_entry(entry),
-        "token_id": entry.token_id,
-        "in_table": request.GET.get("table") == "1",
-    }
-    return render(request, "ipadmin/_result.html", context)
+    return result(request, entry)
 
 
 def _number(query: QueryDict, name: str) -> int | None:

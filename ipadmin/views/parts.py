@@ -1,11 +1,27 @@
-"""Which of the two shapes of a page a request asks for."""
+"""Which of the two shapes of a page a request asks for, and the part that several views give."""
 
 from __future__ import annotations
 
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from ipadmin import explanations
 from ipadmin.access import SignedInRequest
+from ipadmin.models import AuditEntry
 
 
 def wants_part(request: SignedInRequest) -> bool:
     """Whether htmx asks for the part alone. Boosted links and restored history get the page."""
     htmx = request.htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def result(request: SignedInRequest, entry: AuditEntry) -> HttpResponse:
+    """An attempt as it stands, for the row (`?table=1`) or the section it was made from."""
+    context = {
+        "entry": entry,
+        "explanation": explanations.of_entry(entry),
+        "token_id": entry.token_id,
+        "in_table": request.GET.get("table") == "1",
+    }
+    return render(request, "ipadmin/_result.html", context)

@@ -19,7 +19,7 @@ from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.services import confirmation, history, inventory, listing
 from ipadmin.services import unallocate as service
 from ipadmin.services.confirmation import Bound, Confirmation
-from ipadmin.views.parts import wants_part
+from ipadmin.views.parts import result, wants_part
 
 EXPIRED = "This page had stood for too long to still be true. Here is how things stand now."
 NOT_CONFIRMED = "This form did not come from a confirmation page of yours. Here is a fresh one."
@@ -58,7 +58,7 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
     bound = Bound(request.user, token, address_id)
     try:
         if made := service.find_attempt(confirmation.attempt_id_of(signed, bound)):
-            return _result(request, token, made)
+            return _result(request, made)
         shown = confirmation.load(signed, bound)
     except confirmation.ConfirmationExpired:
         return _ask(request, token, address_id, notice=EXPIRED, status=422)
@@ -83,7 +83,7 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
     except (service.AuditUnavailable, service.OutcomeNotWritten) as error:
         context = {"token": token, "problem": explanations.of_error(error)}
         return _page(request, context | {"address_id": address_id}, status=503)
-    return _result(request, token, entry)
+    return _result(request, entry)
 
 
 def _confirmation_context(
@@ -121,13 +121,7 @@ def _page(request: SignedInRequest, context: dict[str, Any], *, status: int) -> 
     return reswap(retarget(response, "#dialog"), "innerHTML")
 
 
-def _result(request: SignedInRequest, token: ApiToken, entry: AuditEntry) -> HttpResponse:
+def _result(request: SignedInRequest, entry: AuditEntry) -> HttpResponse:
     if not wants_part(request):
         return redirect(entry)
-    context = {
-        "entry": entry,
-        "explanation": explanations.of_entry(entry),
-        "token_id": token.id,
-        "in_table": request.GET.get("table") == "1",
-    }
-    return render(request, "ipadmin/_result.html", context)
+    return result(request, entry)
