@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
+from ipadmin import moments
 from ipadmin.models import AuditEntry, Outcome
-
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-class MomentField(forms.DateTimeField):
-    """A moment in UTC, as `<input type="datetime-local">` writes it, or a mere date: the whole of
-    that day."""
-
-    widget = forms.DateTimeInput(
-        attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"
-    )
-
-    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.is_end = is_end
-
-    def clean(self, value: Any) -> datetime | None:
-        moment: datetime | None = super().clean(value)
-        if moment is None:
-            return None
-        # The ends of the calendar are nobody's wish, and hard to count from.
-        if not MINYEAR < moment.year < MAXYEAR:
-            raise ValidationError("There is no such moment.")
-        moment = moment.astimezone(UTC)
-        if self.is_end and DATE.fullmatch(str(value).strip()):
-            return moment + DAY - SECOND
-        return moment
+from ipadmin.moments import SECOND, MomentField, ZoneField
 
 
 class HistoryFilters(forms.Form):
@@ -58,8 +30,9 @@ class HistoryFilters(forms.Form):
     token = forms.CharField(
         max_length=60, required=False, strip=True, help_text="Label or fingerprint"
     )
-    since = MomentField(required=False, help_text="UTC")
-    until = MomentField(is_end=True, required=False, help_text="UTC, included")
+    since = MomentField(required=False)
+    until = MomentField(is_end=True, required=False)
+    zone = ZoneField()
 
     QUERIES: ClassVar = {
         "outcome": lambda value: Q(outcome__in=value),
@@ -71,6 +44,10 @@ class HistoryFilters(forms.Form):
         "until": lambda value: Q(created_at__lt=value.replace(microsecond=0) + SECOND),
     }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        moments.settle_zone(self)
+
     def apply(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         for name, value in self.chosen().items():
             entries = entries.filter(self.QUERIES[name](value))
@@ -78,7 +55,9 @@ class HistoryFilters(forms.Form):
 
     def chosen(self) -> dict[str, Any]:
         self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value}
+        return {
+            name: value for name, value in self.cleaned_data.items() if value and name != "zone"
+        }
 
     def active(self) -> list[tuple[str, str, str]]:
         """(label, value, URL without it) of each filter that is applied, for removable chips."""
@@ -86,7 +65,7 @@ class HistoryFilters(forms.Form):
         for name, value in self.chosen().items():
             label = self.fields[name].label or name.replace("_", " ").capitalize()
             for each in value if isinstance(value, list) else [value]:
-                text = f"{each:%Y-%m-%d %H:%M:%S} UTC" if isinstance(each, datetime) else str(each)
+                text = moments.stamp(each) if isinstance(each, datetime) else str(each)
                 chips.append((str(label), text, self._url_without(name, str(each))))
         return chips
 

@@ -12,8 +12,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
+from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
+
+from ipadmin import moments
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -74,6 +77,20 @@ class HeadersMiddleware:
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
+
+
+class TimeZoneMiddleware:
+    """Lets a page show its times in the reader's zone: that of their browser, or UTC.
+
+    What is streamed is made when this is over, and so in UTC.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(moments.readers_zone(request.COOKIES)):
+            return self.get_response(request)
 
 
 class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):

@@ -9,6 +9,7 @@ ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
 urlpatterns = [
     path("", home.home, name="home"),
     path("healthz", site.healthz, name="healthz"),
+    path("time-zone/", site.time_zone, name="time_zone"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/add/", tokens.token_add, name="token_add"),

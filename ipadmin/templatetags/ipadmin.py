@@ -7,8 +7,12 @@ import re
 from datetime import UTC, datetime
 
 from django import template
+from django.template import Context
+from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+
+from ipadmin import moments
 
 register = template.Library()
 
@@ -32,30 +36,56 @@ TONE_ICONS = {
     "warning": "triangle-alert",
     "danger": "octagon-x",
 }
+STYLES = {
+    "full": '<time datetime="{exact}"{title}>{day} {clock} {zone}</time>',
+    "time": '<time datetime="{exact}"{title}>{clock} {zone}</time>',
+    "bare": '<time datetime="{exact}"{title}>{day} {clock}<span class="zone"> {zone}</span></time>',
+    "both": '<time datetime="{exact}">{day} {clock} {zone}</time>{utc}',
+}
+UTC_LINE = '<time class="second" datetime="{}">{}</time>'
 # As Katapult names them, and as people do. [seen, doc]
 KINDS = {"VirtualMachine": "Virtual machine", "LoadBalancer": "Load balancer"}
 
 
 @register.simple_tag
 def timestamp(value: datetime | str | None, style: str = "full") -> SafeString | str:
-    """A `<time>` in UTC. `style` is `full`, `time` (of day only) or `bare` (without "UTC", for a
-    column that says so in its head). ISO 8601 text is read as well; anything else shown as it is.
+    """A `<time>` on the reader's clock, with UTC in its title. `style` is `full`, `time` (of day
+    only), `bare` (for a column whose head names the zone: said again only where there are no
+    heads) or `both` (UTC on a second line). ISO 8601 text is read as well; anything else shown as
+    it is.
     """
     if not value:
         return ""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        day, clock, zone = moments.parts(moment)
+    except (ValueError, OverflowError):
         return str(value)
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    shape = {"time": "%H:%M:%S UTC", "bare": "%Y-%m-%d %H:%M:%S"}.get(
-        style, "%Y-%m-%d %H:%M:%S UTC"
-    )
+    exact = moment.isoformat("T", "seconds")
+    utc = "" if zone == "UTC" else f"{exact[:10]} {exact[11:19]} UTC"
     return format_html(
-        '<time datetime="{}">{}</time>',
-        moment.isoformat(timespec="seconds"),
-        moment.strftime(shape),
+        STYLES.get(style, STYLES["full"]),
+        exact=exact,
+        title=format_html(' title="{}"', utc) if utc else "",
+        day=day,
+        clock=clock,
+        zone=zone,
+        utc=format_html(UTC_LINE, exact, utc) if utc and style == "both" else "",
     )
+
+
+@register.simple_tag
+def zone_name() -> str:
+    """The zone of the times on this page: `Europe/Berlin`."""
+    return moments.name_of(timezone.get_current_timezone())
+
+
+@register.simple_tag(takes_context=True)
+def browser_zone(context: Context) -> str:
+    """The zone of the reader's browser, whatever they chose to see; nothing if it is not known."""
+    zone = moments.browsers_zone(context["request"].COOKIES)
+    return moments.name_of(zone) if zone else ""
 
 
 @register.filter

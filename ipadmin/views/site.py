@@ -5,17 +5,22 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import requires_csrf_token
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
+
+from ipadmin.moments import CHOICE_COOKIE
 
 PLAIN = "text/plain; charset=utf-8"
+YEAR = 365 * 24 * 60 * 60
 
 
 @require_safe
@@ -35,6 +40,22 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def _migrations() -> frozenset[tuple[str, str]]:
     """Those this code comes with: they cannot change while it runs."""
     return frozenset(MigrationLoader(None).disk_migrations)
+
+
+@require_POST
+def time_zone(request: HttpRequest) -> HttpResponse:
+    """Show this browser's times in UTC, or in its own zone again; then back to the page."""
+    page = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        page, {request.get_host()}, require_https=request.is_secure()
+    )
+    answer = HttpResponseRedirect(page if is_ours else resolve_url("home"))
+    if request.POST.get("choice") == "utc":
+        secure = settings.SESSION_COOKIE_SECURE
+        answer.set_cookie(CHOICE_COOKIE, "utc", YEAR, secure=secure, httponly=True, samesite="Lax")
+    else:
+        answer.delete_cookie(CHOICE_COOKIE, samesite="Lax")
+    return answer
 
 
 @requires_csrf_token

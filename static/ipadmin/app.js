@@ -10,6 +10,13 @@
 
   root.classList.add("js");
 
+  // Times are shown in this zone, from the next page on.
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  if (timeZone) {
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `timezone=${timeZone}; path=/; max-age=${365 * 24 * 60 * 60}; samesite=lax${secure}`;
+  }
+
   const announce = (text) => {
     text = (text || "").trim().replace(/\s+/g, " ");
     if (!text || text === announced) return;
@@ -88,6 +95,9 @@
     if (form.method !== "post" || form.hasAttribute("hx-post")) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
+    // htmx may have changed the URL since the form was made.
+    const here = form.querySelector("[data-this-page]");
+    if (here) here.value = location.pathname + location.search;
   });
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
