@@ -47,6 +47,12 @@ KATAPULT_API_URL = env.str("KATAPULT_API_URL", "")
 SANDBOX = is_loopback(KATAPULT_API_URL)
 # Newest first. The first seals, all of them open.
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
+# Newest first. The first seals the audit history, all of them verify it.
+AUDIT_KEYS = _list("AUDIT_KEYS")
+# Where each finished entry is sent as a line of JSON; see ipadmin/streaming.py. Empty: nowhere.
+AUDIT_STREAM = env.str("AUDIT_STREAM", "") or ""
+# Whether operators see the entries of those organizations only that they have a token for.
+HISTORY_OF_OWN_ORGANIZATIONS = env.bool("HISTORY_OF_OWN_ORGANIZATIONS", False) or False
 # How long a confirmation page may be acted on, in seconds.
 CONFIRMATION_MAX_AGE = env.int("CONFIRMATION_MAX_AGE", 600) or 600
 # Seconds; see ipadmin.katapult.client.Timeouts. Katapult answers in tenths of a second; what takes

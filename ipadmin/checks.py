@@ -33,7 +33,8 @@ def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
         *_unreadable(),
         *_secret_key(),
         *_hosts(),
-        *_token_keys(),
+        *_keys("TOKEN_ENCRYPTION_KEYS", "ipadmin.E004"),
+        *_keys("AUDIT_KEYS", "ipadmin.E008"),
         *_api_url(),
         *_database(),
         *_debug(),
@@ -68,17 +69,18 @@ def _hosts() -> Iterator[Error]:
         yield Error("ALLOWED_HOSTS is missing.", hint=f"{hint}.", id="ipadmin.E003")
 
 
-def _token_keys() -> Iterator[Error]:
-    if not settings.TOKEN_ENCRYPTION_KEYS:
-        yield Error("TOKEN_ENCRYPTION_KEYS is missing.", hint=MAKE_KEYS, id="ipadmin.E004")
-    for number, text in enumerate(settings.TOKEN_ENCRYPTION_KEYS, start=1):
+def _keys(name: str, id: str) -> Iterator[Error]:
+    keys: list[str] = getattr(settings, name)
+    if not keys:
+        yield Error(f"{name} is missing.", hint=MAKE_KEYS, id=id)
+    for number, text in enumerate(keys, start=1):
         try:
             decode_key(text)
         except ValueError as error:
             yield Error(
-                f"Key {number} of TOKEN_ENCRYPTION_KEYS is not a key: {error}.",
+                f"Key {number} of {name} is not a key: {error}.",
                 hint=f"{MAKE_KEYS} Keep the older keys behind it, separated by commas.",
-                id="ipadmin.E004",
+                id=id,
             )
 
 

@@ -1,4 +1,5 @@
-"""Seal and open a secret: AES-256-GCM under the keys of TOKEN_ENCRYPTION_KEYS.
+"""Seal and open a secret: AES-256-GCM under the keys of TOKEN_ENCRYPTION_KEYS; and the keys under
+which the audit history is sealed, which encrypt nothing.
 
 A sealed secret is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. What it is
 bound to is authenticated with it, so that it opens in its own row, for its own owner, only.
@@ -28,7 +29,7 @@ class CannotOpen(Exception):
 
 
 def generate_key() -> str:
-    """A new key as TOKEN_ENCRYPTION_KEYS takes it: 32 random bytes in URL-safe base64."""
+    """A new key as the settings take it: 32 random bytes in URL-safe base64."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
@@ -68,6 +69,12 @@ def open_sealed(sealed: bytes, *, bound_to: str) -> Secret:
 
 def is_sealed_under_newest_key(sealed: bytes) -> bool:
     return sealed[: 1 + KEY_ID_BYTES] == VERSION + _key_id(_keys()[0])
+
+
+def audit_keys() -> dict[str, bytes]:
+    """The keys of AUDIT_KEYS by their ids of 8 hex digits, the newest first."""
+    keys = [decode_key(text) for text in settings.AUDIT_KEYS]
+    return {_key_id(key).hex(): key for key in keys}
 
 
 def _keys() -> list[bytes]:

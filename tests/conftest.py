@@ -69,8 +69,9 @@ def person(name: str, role: str | None = None) -> User:
 def make_roles() -> None:
     """A test with real transactions empties every table behind it, that of the roles too."""
     if not Group.objects.exists():
-        migration = import_module("ipadmin.migrations.0002_roles")
-        migration.make_roles(apps, connection.schema_editor())
+        editor = connection.schema_editor()
+        import_module("ipadmin.migrations.0002_roles").make_roles(apps, editor)
+        import_module("ipadmin.migrations.0005_chain_is_kept").let_auditors_verify(apps, editor)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-protection = import_module("ipadmin.migrations.0003_finished_means_finished")
+protection = import_module("ipadmin.migrations.0005_chain_is_kept")
 
 
 @contextmanager

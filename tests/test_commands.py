@@ -33,9 +33,10 @@ def kept(owner: User, label: str, text: str) -> ApiToken:
 
 def test_generated_keys_are_keys() -> None:
     lines = dict(line.split("=", 1) for line in output("generate_keys").splitlines())
-    assert list(lines) == ["SECRET_KEY", "TOKEN_ENCRYPTION_KEYS"]
+    assert list(lines) == ["SECRET_KEY", "TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"]
     assert len(lines["SECRET_KEY"]) >= 50
-    assert len(crypto.decode_key(lines["TOKEN_ENCRYPTION_KEYS"])) == 32
+    for name in ("TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"):
+        assert len(crypto.decode_key(lines[name])) == 32
 
 
 def test_generated_keys_are_new_each_time() -> None:

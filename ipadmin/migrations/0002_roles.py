@@ -16,6 +16,12 @@ ROLES = {
 
 
 def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    grant(apps, schema_editor, ROLES)
+
+
+def grant(
+    apps: Apps, schema_editor: BaseDatabaseSchemaEditor, granted_to: dict[str, dict[str, list[str]]]
+) -> None:
     """Django makes permissions only after the last migration: here they are needed before."""
     using = schema_editor.connection.alias
     for label in ["auth", "ipadmin"]:
@@ -25,7 +31,7 @@ def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         create_permissions(app, using=using, apps=apps, verbosity=0)
     groups = apps.get_model("auth", "Group").objects.using(using)
     permissions = apps.get_model("auth", "Permission").objects.using(using)
-    for role, granted in ROLES.items():
+    for role, granted in granted_to.items():
         group, _made = groups.get_or_create(name=role)
         for label, names in granted.items():
             found = permissions.filter(content_type__app_label=label, codename__in=names)

@@ -1,12 +1,31 @@
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
 from ipadmin.katapult.types import Allocation
+from ipadmin.keys import LONGEST, address_key, folded
+
+# Field to the short name of its index, of which databases allow 30 characters.
+SEARCHED_BY = {
+    "user_name_key": "user",
+    "token_id": "token",
+    "organization_key": "organization",
+    "environment": "environment",
+    "outcome": "outcome",
+    "error_code": "error",
+    "address_key": "address",
+    "address_id": "address_id",
+    "allocation_id_key": "allocation",
+    "allocation_name_key": "machine",
+    "reverse_dns_key": "host",
+    "request_id": "request",
+    "katapult_request_id": "katapult_request",
+}
 
 
 class Outcome(models.TextChoices):
@@ -91,17 +110,25 @@ class AuditEntry(models.Model):
     evidence = models.JSONField(default=list)
     rivals = models.JSONField(default=list)
 
+    # What the fields above are searched by (see `ipadmin/keys.py`); `keys_of` makes them.
+    address_key = models.CharField(max_length=33, blank=True, editable=False)
+    organization_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
+    allocation_id_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
+    allocation_name_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
+    reverse_dns_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
+    user_name_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
+
     class Meta:
         verbose_name_plural = "audit entries"
-        ordering: ClassVar = ["-id"]
+        ordering: ClassVar = ["-created_at", "-id"]
         default_permissions = ("view",)
         indexes: ClassVar = [
-            models.Index(fields=["created_at"], name="audit_created"),
-            models.Index(fields=["address", "-id"], name="audit_address"),
-            models.Index(fields=["address_id", "-id"], name="audit_address_id"),
-            models.Index(fields=["user_name", "-id"], name="audit_user"),
-            models.Index(fields=["token_id", "-id"], name="audit_token"),
-            models.Index(fields=["outcome", "-id"], name="audit_outcome"),
+            models.Index(fields=["created_at", "id"], name="audit_created"),
+            # Whatever the history is asked for is found in the order in which it is shown.
+            *(
+                models.Index(fields=[field, "created_at", "id"], name=f"audit_by_{short}")
+                for field, short in SEARCHED_BY.items()
+            ),
             # Few are ever open: what the reconciler and each operator's banner look for.
             models.Index(
                 fields=["user_id"], name="audit_open", condition=models.Q(finished_at=None)
@@ -110,6 +137,12 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.address} by {self.user_name}: {self.outcome}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if self._state.adding:
+            for name, value in keys_of(self.__dict__).items():
+                setattr(self, name, value)
+        super().save(*args, **options)
 
     def get_absolute_url(self) -> str:
         return reverse("audit_entry", args=[self.attempt_id])
@@ -128,3 +161,18 @@ class AuditEntry(models.Model):
     @property
     def organization_title(self) -> str:
         return self.organization_name or self.organization_sub_domain or self.organization_id
+
+
+def keys_of(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The search keys of those of an entry's fields that are given."""
+    keys = {
+        f"{name}_key": folded(fields[name])
+        for name in ("allocation_id", "allocation_name", "reverse_dns", "user_name")
+        if name in fields
+    }
+    if "address" in fields:
+        keys["address_key"] = address_key(fields["address"])
+    if "organization_id" in fields:
+        organization = fields["organization_id"] or fields["organization_sub_domain"]
+        keys["organization_key"] = folded(organization)
+    return keys

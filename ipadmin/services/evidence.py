@@ -22,7 +22,7 @@ from ipadmin import crypto
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Allocation, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
-from ipadmin.services import api
+from ipadmin.services import api, entries
 
 log = structlog.get_logger(__name__)
 
@@ -196,6 +196,8 @@ def _keep(entry: AuditEntry, reading: dict[str, Any]) -> None:
                 current.outcome, current.basis = verdict.outcome, Basis.EVIDENCE
                 current.rivals, current.finished_at = list(verdict.rivals), now
             current.save(update_fields=["evidence", "outcome", "basis", "rivals", "finished_at"])
+            if not current.is_open:
+                entries.finished(current)
     entry.refresh_from_db()
 
 

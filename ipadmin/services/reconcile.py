@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.services import evidence
+from ipadmin.services import entries, evidence
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +47,16 @@ def _close_never_sent(now: datetime, abandoned: datetime) -> list[AuditEntry]:
     )
     closed = []
     for entry in never_sent:
-        # Asked once more in the update: a very slow process may have begun its call meanwhile.
-        written = never_sent.filter(pk=entry.pk).update(
-            outcome=Outcome.REFUSED, error_code="interrupted", basis=Basis.CHECK, finished_at=now
-        )
+        with transaction.atomic():
+            # Asked once more in the update: a very slow process may have begun its call meanwhile.
+            written = never_sent.filter(pk=entry.pk).update(
+                outcome=Outcome.REFUSED,
+                error_code="interrupted",
+                basis=Basis.CHECK,
+                finished_at=now,
+            )
+            if written:
+                entries.finished(entry)
         if written:
             entry.refresh_from_db()
             closed.append(entry)

@@ -27,7 +27,8 @@ from ipadmin import crypto
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
 from ipadmin.katapult.types import Exchange, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
-from ipadmin.services import api, evidence, inventory
+from ipadmin.models.audit_entry import keys_of
+from ipadmin.services import api, entries, evidence, inventory
 from ipadmin.services.confirmation import Confirmation
 
 log = structlog.get_logger(__name__)
@@ -118,8 +119,7 @@ def _open_entry(
         **evidence.allocation_fields(ip.allocation),
     )
     try:
-        with transaction.atomic(durable=True):
-            entry.save(force_insert=True)
+        entries.open_entry(entry)
     except IntegrityError as error:
         # The same attempt came first: a double click, a replay, the back button.
         if made := find_attempt(confirmation.attempt_id):
@@ -189,7 +189,7 @@ def _mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
     still_open = AuditEntry.objects.filter(pk=entry.pk, outcome=Outcome.PENDING, sent_at=None)
     try:
         with transaction.atomic(durable=True):
-            is_ours = still_open.update(**fields) == 1
+            is_ours = still_open.update(**fields, **keys_of(fields)) == 1
         if not is_ours:
             # So slow that the reconciler has closed the entry as never sent.
             entry.refresh_from_db()
@@ -264,16 +264,15 @@ def _keep(entry: AuditEntry, **fields: Any) -> None:
 
 
 def _update(entry: AuditEntry, fields: dict[str, Any]) -> bool:
-    still_open = AuditEntry.objects.filter(pk=entry.pk, finished_at=None)
     try:
-        return still_open.update(**fields) == 1
+        return entries.write(entry, fields)
     except (OperationalError, InterfaceError):
         # The database may have been restarted while we waited for Katapult: once more, on a new
         # connection.
         if connection.in_atomic_block:
             raise
         connection.close()
-        return still_open.update(**fields) == 1
+        return entries.write(entry, fields)
 
 
 def _of(error: KatapultError) -> dict[str, Any]:

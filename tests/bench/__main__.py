@@ -34,6 +34,7 @@ def main() -> None:
                 "ENV_FILE": os.devnull,
                 "SECRET_KEY": "only-for-measuring-0123456789-abcdefghijklmnopqrstuvwxyz",
                 "TOKEN_ENCRYPTION_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLTAxMjM0NTY3ODktYWI=",
+                "AUDIT_KEYS": "c2VhbHMtb25seS1rZXktc2VhbHMtb25seS1rZXktMDE=",
                 "ALLOWED_HOSTS": "testserver",
                 "KATAPULT_API_URL": url,
             }

@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "ENV_FILE": "/dev/null",
     "SECRET_KEY": "a-key-for-pictures-only-that-is-long-enough-for-every-check-01234567",
     "TOKEN_ENCRYPTION_KEYS": "cGljdHVyZXMtb25seS1rZXktcGljdHVyZXMtb25seSE=",
+    "AUDIT_KEYS": "c2VhbHMtb25seS1rZXktc2VhbHMtb25seS1rZXktMDE=",
     "ALLOWED_HOSTS": "localhost,127.0.0.1",
     "DEBUG": "false",
     "STATIC_HASHED": "false",

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
+from ipadmin.models.audit_entry import keys_of
 from ipadmin.services import api, inventory
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.unallocate import (
@@ -91,6 +92,8 @@ def test_success_keeps_everything(
     assert moments == sorted(moments)
     assert kept.pop("id") == entry.id
     assert 0 <= kept.pop("duration") < 5
+    keys = {name: kept.pop(name) for name in [*kept] if name.endswith("_key")}
+    assert keys == keys_of(kept)
     assert kept == {
         "attempt_id": confirmed.attempt_id,
         "action": "unallocate",

@@ -39,6 +39,7 @@ def environment(api_url: str, database_url: str) -> dict[str, str]:
         "ENV_FILE": "/dev/null",
         "SECRET_KEY": secrets.token_urlsafe(60),
         "TOKEN_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "AUDIT_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "ALLOWED_HOSTS": "127.0.0.1",
         "STATIC_HASHED": "false",
         "KATAPULT_API_URL": api_url,

@@ -21,6 +21,7 @@ class Command(BaseCommand):
     def handle(self, *, demo: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         self.stdout.write(f"SECRET_KEY={secrets.token_urlsafe(50)}")
         self.stdout.write(f"TOKEN_ENCRYPTION_KEYS={crypto.generate_key()}")
+        self.stdout.write(f"AUDIT_KEYS={crypto.generate_key()}")
         if demo:
             self.stdout.write(f"DEMO_PASSWORD={secrets.token_urlsafe(9)}")
             self.stdout.write(f"SANDBOX_TOKEN=sandbox-{secrets.token_urlsafe(24)}")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class SealKind(models.TextChoices):
+    """What a seal stands for. The first three are an entry's, the others acts on the history."""
+
+    OPENED = "opened", "Attempt opened"
+    FINISHED = "finished", "Attempt finished"
+    # A finished entry from before there were seals: sealed as it was found.
+    ADOPTED = "adopted", "Earlier entry sealed"
+    EXPORT_STARTED = "export_started", "Export started"
+    EXPORT_FINISHED = "export_finished", "Export finished"
+    VERIFIED = "verified", "Verified"
+    HEAD_TAKEN = "head_taken", "Head taken"
+    PRUNED = "pruned", "Pruned"
+
+
+OF_ENTRIES = (SealKind.OPENED, SealKind.FINISHED, SealKind.ADOPTED)
+
+
+class AuditSeal(models.Model):
+    """One link of the chain: an HMAC over what is sealed and the link before it.
+
+    Links are numbered from 1 without a gap and never change; see `services/seals.py`.
+    """
+
+    sequence = models.BigIntegerField(primary_key=True)
+    kind = models.CharField(max_length=16, choices=SealKind)
+    # Of the entry's attempt; null for an act on the history.
+    attempt_id = models.UUIDField(null=True)
+    # When the entry was created, or the act done.
+    at = models.DateTimeField()
+    # SHA-256 of the sealed content in its canonical form.
+    digest = models.BinaryField(max_length=32)
+    # The content itself of an act on the history: who, and what.
+    details = models.JSONField(null=True)
+    key_id = models.CharField(max_length=8)
+    mac = models.BinaryField(max_length=32)
+
+    class Meta:
+        ordering: ClassVar = ["sequence"]
+        default_permissions = ("view",)
+        indexes: ClassVar = [
+            models.Index(fields=["attempt_id"], name="seal_attempt"),
+            # Few beside those of the entries: the log of what was done to the history.
+            models.Index(
+                fields=["sequence"], name="seal_act", condition=models.Q(attempt_id__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.kind}"
+
+
+class AuditHead(models.Model):
+    """The one row that whoever adds a link holds a lock on, so that the chain cannot fork."""
+
+    sequence = models.BigIntegerField(default=0)
+    mac = models.BinaryField(max_length=32, default=b"")
+    # Entries from before this may be deleted. Only ever set inside the transaction of a pruning.
+    pruning_before = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.sequence}:{bytes(self.mac).hex()}"

@@ -1,0 +1,40 @@
+"""The only place that opens and finishes audit entries: each with its seal, and counted, in one
+transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from ipadmin.models import AuditEntry, SealKind
+from ipadmin.models.audit_entry import keys_of
+from ipadmin.services import seals, tally
+
+
+def open_entry(entry: AuditEntry) -> None:
+    """Write a new entry, durably. Raises django.db.Error when it was not, IntegrityError too when
+    the attempt was made before."""
+    with transaction.atomic(durable=True):
+        entry.save(force_insert=True)
+        seals.seal_opened(entry.attempt_id)
+
+
+def write(entry: AuditEntry, fields: dict[str, Any]) -> bool:
+    """Write fields of an entry that is still open; with `finished_at` it is finished by it.
+
+    False, and nothing is written, when it was finished meanwhile.
+    """
+    still_open = AuditEntry.objects.filter(pk=entry.pk, finished_at=None)
+    with transaction.atomic():
+        if still_open.update(**fields, **keys_of(fields)) != 1:
+            return False
+        if fields.get("finished_at"):
+            finished(entry)
+    return True
+
+
+def finished(entry: AuditEntry, kind: SealKind = SealKind.FINISHED) -> None:
+    """Seal and count an entry that the present transaction has finished."""
+    seals.seal_finished(entry.attempt_id, kind)
+    tally.count(entry.attempt_id)

@@ -1,0 +1,132 @@
+"""The chain of seals over the audit history.
+
+Each link is an HMAC-SHA-256 over what it seals and the link before it, so that nothing behind a
+link can change, go, come or move without every later link saying so. Links are added inside the
+transaction that writes what they seal, while its head is locked: no fork, no gap, no entry without
+its seal. What that proves against whom stands in THREAT_MODEL.md; `services/verification.py` walks
+along the chain.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from ipadmin import crypto
+from ipadmin.models import AuditEntry, AuditHead, AuditSeal, SealKind
+from ipadmin.services import plain, record
+
+# Names the form of the text that is sealed.
+PREFIX = "ip-admin seal 1"
+FIELDS = ("sequence", "kind", "attempt_id", "at", "digest", "key_id", "mac")
+
+
+def mac_of(
+    key: bytes,
+    *,
+    sequence: int,
+    kind: str,
+    attempt_id: str | None,
+    at: str,
+    digest: bytes,
+    key_id: str,
+    previous: bytes,
+) -> bytes:
+    """The HMAC of a link. `at` as in `services/plain.py`, `previous` the mac before it."""
+    text = "\n".join(
+        (
+            PREFIX,
+            str(sequence),
+            kind,
+            attempt_id or "",
+            at,
+            digest.hex(),
+            key_id,
+            previous.hex(),
+        )
+    )
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+def locked_head() -> AuditHead:
+    """The end of the chain, ours alone until the transaction ends."""
+    head, is_new = AuditHead.objects.select_for_update().get_or_create(pk=1)
+    if is_new and (last := AuditSeal.objects.last()):
+        # Somebody removed the row. Going on behind the last link can hide nothing.
+        head.sequence, head.mac = last.sequence, last.mac
+    return head
+
+
+def seal_opened(attempt_id: UUID) -> AuditSeal:
+    """Seal the entry of an attempt that was just written. Inside its transaction."""
+    entry = _entry(attempt_id)
+    return _append_entry(SealKind.OPENED, entry, record.opening(entry))
+
+
+def seal_finished(attempt_id: UUID, kind: SealKind = SealKind.FINISHED) -> AuditSeal:
+    """Seal a finished entry as the database has it. Inside the transaction that finished it."""
+    entry = _entry(attempt_id)
+    return _append_entry(kind, entry, record.record(entry))
+
+
+def seal_act(kind: SealKind, details: dict[str, Any]) -> AuditSeal:
+    """Seal that something was done to the history. `details` are of JSON's types."""
+    at = timezone.now()
+    return append(locked_head(), kind, at=at, details=details)
+
+
+def append(
+    head: AuditHead,
+    kind: SealKind,
+    *,
+    at: Any,
+    attempt_id: UUID | None = None,
+    digest: bytes | None = None,
+    details: dict[str, Any] | None = None,
+) -> AuditSeal:
+    """Add a link behind the locked head. `at` is a moment, or its plain text."""
+    key_id, key = next(iter(crypto.audit_keys().items()))
+    seal = AuditSeal(
+        sequence=head.sequence + 1,
+        kind=kind,
+        attempt_id=attempt_id,
+        at=at,
+        digest=digest or record.digest(details),
+        details=details,
+        key_id=key_id,
+    )
+    seal.mac = mac_of(
+        key,
+        sequence=seal.sequence,
+        kind=kind,
+        attempt_id=str(attempt_id) if attempt_id else None,
+        at=at if isinstance(at, str) else plain.moment(at),
+        digest=bytes(seal.digest),
+        key_id=key_id,
+        previous=bytes(head.mac),
+    )
+    seal.save(force_insert=True)
+    head.sequence, head.mac = seal.sequence, seal.mac
+    head.save()
+    return seal
+
+
+def _entry(attempt_id: UUID) -> dict[str, Any]:
+    """The entry as the database keeps it, which need not be what it was given: a number in JSON
+    may come back in another form."""
+    names = record.fields()
+    (row,) = plain.rows(AuditEntry.objects.filter(attempt_id=attempt_id).order_by(), names)
+    return dict(zip(names, row, strict=True))
+
+
+def _append_entry(kind: SealKind, entry: dict[str, Any], document: dict[str, Any]) -> AuditSeal:
+    return append(
+        locked_head(),
+        kind,
+        at=entry["created_at"],
+        attempt_id=UUID(entry["attempt_id"]),
+        digest=record.digest(document),
+    )
