@@ -12,18 +12,22 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
+from ipadmin.keys import folded
 from ipadmin.models import ApiToken, AuditEntry, User
 
 P = ParamSpec("P")
 
 USE_TOKENS = "ipadmin.use_apitoken"
 VIEW_HISTORY = "ipadmin.view_auditentry"
+VERIFY_HISTORY = "ipadmin.view_auditseal"
 MANAGE_PEOPLE = "ipadmin.change_user"
 
 
@@ -39,6 +43,7 @@ class SignedInRequest(HttpRequest):
 class Abilities:
     may_unallocate: bool = False
     may_view_history: bool = False
+    may_verify_history: bool = False
     may_manage_people: bool = False
 
 
@@ -46,6 +51,7 @@ def abilities(user: User | AnonymousUser) -> Abilities:
     return Abilities(
         may_unallocate=user.has_perm(USE_TOKENS),
         may_view_history=user.has_perm(VIEW_HISTORY),
+        may_verify_history=user.has_perm(VERIFY_HISTORY),
         may_manage_people=user.is_staff and user.has_perm(MANAGE_PEOPLE),
     )
 
@@ -61,6 +67,11 @@ def operators_only(view: View[P]) -> View[P]:
 def history_readers_only(view: View[P]) -> View[P]:
     """For operators and auditors; 403 for everybody else."""
     return _requires(VIEW_HISTORY, view)
+
+
+def auditors_only(view: View[P]) -> View[P]:
+    """For those who verify the history and see its log; 403 for everybody else."""
+    return _requires(VERIFY_HISTORY, view)
 
 
 def _requires(permission: str, view: View[P]) -> View[P]:
@@ -83,6 +94,25 @@ def own_ready_token(user: User, token_id: uuid.UUID) -> ApiToken:
     return get_object_or_404(ApiToken.objects.ready(), id=token_id, owner=user)
 
 
-def visible_entry(attempt_id: uuid.UUID) -> AuditEntry:
-    """An audit entry, for a reader of the history; 404 when there is none."""
-    return get_object_or_404(AuditEntry, attempt_id=attempt_id)
+def own_organizations(user: User) -> list[str] | None:
+    """The keys of the organizations whose entries the user may see; None when they see all.
+
+    A setting narrows operators to those they have a token for; auditors see all.
+    """
+    if not settings.HISTORY_OF_OWN_ORGANIZATIONS or user.has_perm(VERIFY_HISTORY):
+        return None
+    own = ApiToken.objects.ready().filter(owner=user)
+    pairs = own.values_list("organization_id", "organization_sub_domain")
+    return sorted({folded(id or sub_domain) for id, sub_domain in pairs})
+
+
+def visible_entries(user: User) -> QuerySet[AuditEntry]:
+    """The entries that a reader of the history may see."""
+    organizations = own_organizations(user)
+    entries = AuditEntry.objects.all()
+    return entries if organizations is None else entries.filter(organization_key__in=organizations)
+
+
+def visible_entry(user: User, attempt_id: uuid.UUID) -> AuditEntry:
+    """One of them; 404 when there is none."""
+    return get_object_or_404(visible_entries(user), attempt_id=attempt_id)

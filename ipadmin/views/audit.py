@@ -22,7 +22,7 @@ from ipadmin.views.parts import result, wants_part
 def audit(request: SignedInRequest) -> HttpResponse:
     """Newest first, filtered and paged by the URL alone."""
     filters = HistoryFilters(request.GET)
-    entries = filters.apply(AuditEntry.objects.all())
+    entries = filters.apply(access.visible_entries(request.user))
     page = history.page(
         entries, before=_number(request.GET, "before"), after=_number(request.GET, "after")
     )
@@ -42,7 +42,7 @@ def audit(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @history_readers_only
 def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
-    entry = access.visible_entry(attempt_id)
+    entry = access.visible_entry(request.user, attempt_id)
     context = {"entry": entry, "explanation": explanations.of_entry(entry)}
     return render(request, "ipadmin/audit_entry.html", context)
 
@@ -52,7 +52,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
 def attempt_result(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
     """The result of one attempt as it stands now; an open one asks for it again and again. The
     page of an entry shows much that an outcome changes: it is told when to load itself anew."""
-    entry = access.visible_entry(attempt_id)
+    entry = access.visible_entry(request.user, attempt_id)
     if request.GET.get("page") == "1":
         return HttpResponse(status=204) if entry.is_open else HttpResponseClientRefresh()
     return result(request, entry)
