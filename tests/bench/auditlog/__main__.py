@@ -1,0 +1,38 @@
+"""`python -m tests.bench.auditlog --count 1000000`: fill a database and put the questions.
+
+The database is that of DATABASE_URL (`scripts/with_postgres` gives one), or a SQLite file that is
+gone afterwards. One that is filled already, with as many entries, is taken as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tests.bench.auditlog")
+    parser.add_argument("--count", type=int, default=20_000, help="entries to be asked about")
+    count: int = parser.parse_args().count
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(
+            {
+                "DJANGO_SETTINGS_MODULE": "tests.bench.auditlog.settings",
+                "ENV_FILE": os.devnull,
+                "SECRET_KEY": "only-for-measuring-0123456789-abcdefghijklmnopqrstuvwxyz",
+                "TOKEN_ENCRYPTION_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLTAxMjM0NTY3ODktYWI=",
+                "AUDIT_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLWF1ZGl0LTAxMjM0NTY=",
+                "ALLOWED_HOSTS": "testserver",
+                "KATAPULT_API_URL": "http://127.0.0.1:9",
+            }
+        )
+        os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder) / 'bench.sqlite3'}")
+        from tests.bench import questions  # noqa: PLC0415 - settings are read on import
+
+        questions.run(count)
+
+
+if __name__ == "__main__":
+    main()
