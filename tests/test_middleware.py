@@ -11,8 +11,9 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from ipadmin import logs
-from ipadmin.middleware import HeadersMiddleware
+from ipadmin.middleware import HeadersMiddleware, TimeZoneMiddleware
 from ipadmin.models import User
+from ipadmin.templatetags.ipadmin import zone_name
 from ipadmin.views import site
 from tests.conftest import ClientOf
 
@@ -113,6 +114,32 @@ def test_a_page_has_a_nonce_of_its_own(alice: User, client_of: ClientOf) -> None
     policies = {client.get("/missing")["Content-Security-Policy"] for _ in range(2)}
     assert len(policies) == 2
     assert all("'nonce-" in policy for policy in policies)
+
+
+@pytest.mark.parametrize(
+    ("cookies", "zone"),
+    [
+        ({}, "UTC"),
+        ({"timezone": "Europe/Berlin"}, "Europe/Berlin"),
+        ({"timezone": "Europe/Berlin", "timezone_choice": "utc"}, "UTC"),
+        ({"timezone": "../../etc/passwd"}, "UTC"),
+        ({"timezone": "\x00"}, "UTC"),
+        ({"timezone": "x" * 8000}, "UTC"),
+    ],
+)
+def test_the_readers_zone_for_one_request(cookies: dict[str, str], zone: str) -> None:
+    request = HttpRequest()
+    request.COOKIES = cookies
+    middleware = TimeZoneMiddleware(lambda _: HttpResponse(zone_name()))
+    assert middleware(request).text == zone
+    assert zone_name() == "UTC"
+
+
+def test_what_is_logged_is_utc(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.cookies["timezone"] = "Asia/Kolkata"
+    with caplog.at_level(logging.INFO):
+        client.get("/healthz")
+    assert log_of(caplog)["timestamp"].endswith("Z")
 
 
 def test_signing_in_comes_first_and_leads_back(client: Client) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
+from django.utils import timezone
 
 from ipadmin.templatetags.ipadmin import (
     breakable,
@@ -11,6 +15,7 @@ from ipadmin.templatetags.ipadmin import (
     kind,
     seconds,
     timestamp,
+    zone_name,
 )
 
 
@@ -58,6 +63,36 @@ def test_a_moment_as_text_is_read_and_anything_else_shown_as_it_is() -> None:
     assert "2026-11-23 10:00:00 UTC" in text
     assert timestamp("yesterday") == "yesterday"
     assert timestamp(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("style", "shown"),
+    [
+        ("full", "2026-11-23 14:05:09 CET</time>"),
+        ("time", ">14:05:09 CET</time>"),
+        ("bare", '2026-11-23 14:05:09<span class="zone"> CET</span></time>'),
+        ("both", ">2026-11-23 13:05:09 UTC</time>"),
+    ],
+)
+def test_a_moment_on_the_readers_clock(style: str, shown: str) -> None:
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        text = timestamp(datetime(2026, 11, 23, 13, 5, 9, tzinfo=UTC), style)
+        assert zone_name() == "Europe/Berlin"
+    assert 'datetime="2026-11-23T13:05:09+00:00"' in text
+    assert "2026-11-23 13:05:09 UTC" in text
+    assert shown in text
+
+
+@pytest.mark.parametrize("style", ["full", "time", "bare", "both"])
+def test_utc_is_said_once(style: str) -> None:
+    assert timestamp(datetime(2026, 11, 23, tzinfo=UTC), style).count("UTC") == 1
+    assert zone_name() == "UTC"
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59"])
+def test_a_moment_beyond_the_calendar_is_shown_as_it_is(text: str) -> None:
+    with timezone.override(ZoneInfo("Asia/Kolkata")):
+        assert timestamp(text) == text
 
 
 def test_an_unknown_type_is_shown_as_it_is() -> None:
