@@ -9,10 +9,13 @@ along the chain.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from ipadmin import crypto
@@ -88,29 +91,84 @@ def append(
     details: dict[str, Any] | None = None,
 ) -> AuditSeal:
     """Add a link behind the locked head. `at` is a moment, or its plain text."""
-    key_id, key = next(iter(crypto.audit_keys().items()))
+    seal = _link(
+        _newest_key(),
+        head,
+        kind,
+        at=at,
+        attempt_id=attempt_id,
+        digest=digest or record.digest(details),
+        details=details,
+    )
+    seal.save(force_insert=True)
+    head.save()
+    return seal
+
+
+def append_all(head: AuditHead, entries: Iterable[tuple[SealKind, str, str, bytes]]) -> None:
+    """Add the links of many entries at once: kind, attempt id and creation as plain values, and
+    the digest of what is sealed."""
+    key = _newest_key()
+    AuditSeal.objects.bulk_create(
+        _link(key, head, kind, at=at, attempt_id=UUID(attempt_id), digest=digest)
+        for kind, attempt_id, at, digest in entries
+    )
+    head.save()
+
+
+def unsealed(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Those of the entries that no link of the chain knows."""
+    return entries.filter(~Exists(AuditSeal.objects.filter(attempt_id=OuterRef("attempt_id"))))
+
+
+def pruned_digest(removed: Iterable[tuple[int, str]], so_far: bytes = b"") -> bytes:
+    """One digest of all entries that a pruning removes, which its act seals as hexadecimal.
+
+    `removed` are, in ascending order, the sequence of the link that finished an entry, and the
+    entry's attempt id as text. Beginning with nothing, each is hashed onto the digest before:
+    SHA-256(digest || "sequence:attempt_id\\n"). So it can be continued: `so_far`.
+    """
+    for sequence, attempt_id in removed:
+        so_far = hashlib.sha256(so_far + f"{sequence}:{attempt_id}\n".encode()).digest()
+    return so_far
+
+
+def _newest_key() -> tuple[str, bytes]:
+    return next(iter(crypto.audit_keys().items()))
+
+
+def _link(
+    key: tuple[str, bytes],
+    head: AuditHead,
+    kind: SealKind,
+    *,
+    at: Any,
+    attempt_id: UUID | None,
+    digest: bytes,
+    details: dict[str, Any] | None = None,
+) -> AuditSeal:
+    """The next link, unsaved, and the head moved on to it."""
+    key_id, secret = key
     seal = AuditSeal(
         sequence=head.sequence + 1,
         kind=kind,
         attempt_id=attempt_id,
         at=at,
-        digest=digest or record.digest(details),
+        digest=digest,
         details=details,
         key_id=key_id,
     )
     seal.mac = mac_of(
-        key,
+        secret,
         sequence=seal.sequence,
         kind=kind,
         attempt_id=str(attempt_id) if attempt_id else None,
         at=at if isinstance(at, str) else plain.moment(at),
-        digest=bytes(seal.digest),
+        digest=digest,
         key_id=key_id,
         previous=bytes(head.mac),
     )
-    seal.save(force_insert=True)
     head.sequence, head.mac = seal.sequence, seal.mac
-    head.save()
     return seal
 
 
