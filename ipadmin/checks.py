@@ -17,9 +17,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
+from ipadmin.streaming import target_from_url
 
 MAKE_KEYS = "`python manage.py generate_keys` prints one: put it into the environment or .env."
 SHORTEST_SECRET_KEY = 50
+# As `AuditStream.target`.
+LONGEST_STREAM = 300
 
 
 def api_host() -> str:
@@ -35,6 +38,7 @@ def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
         *_hosts(),
         *_keys("TOKEN_ENCRYPTION_KEYS", "ipadmin.E004"),
         *_keys("AUDIT_KEYS", "ipadmin.E008"),
+        *_stream(),
         *_api_url(),
         *_database(),
         *_debug(),
@@ -98,6 +102,24 @@ def _api_url() -> Iterator[Error]:
     elif parts.scheme != "https" and not is_loopback(url):
         text = "KATAPULT_API_URL is not https: tokens would travel in the clear."
         yield Error(text, hint=hint, id="ipadmin.E005")
+
+
+def _stream() -> Iterator[Error]:
+    url = settings.AUDIT_STREAM
+    if not url:
+        return
+    hint = (
+        "Write stdout:, file:///path, syslog:///dev/log, syslog+udp://, syslog+tcp:// or"
+        " syslog+tls://host:port; without it nothing is sent."
+    )
+    try:
+        target_from_url(url)
+    except ValueError as error:
+        yield Error(f"AUDIT_STREAM cannot be used: {error}", hint=hint, id="ipadmin.E009")
+    else:
+        if len(url) > LONGEST_STREAM:
+            text = f"AUDIT_STREAM is too long: {LONGEST_STREAM} characters at most."
+            yield Error(text, hint=hint, id="ipadmin.E009")
 
 
 def _database() -> Iterator[Error]:

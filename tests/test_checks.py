@@ -88,3 +88,20 @@ def test_debug_is_for_the_sandbox_only(settings: Settings) -> None:
 def test_a_value_that_cannot_be_read_is_named(settings: Settings) -> None:
     settings.ENVIRONMENT_ERRORS = {"DEBUG": ["Not a valid boolean."]}
     assert "DEBUG cannot be read" in problems()["ipadmin.E001"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/var/log/audit", "https://siem", "syslog+udp://me:hush@siem", f"file:///{'a' * 300}"],
+)
+def test_a_stream_is_one_that_can_be_sent_to(settings: Settings, url: str) -> None:
+    settings.AUDIT_STREAM = url
+    text = problems()["ipadmin.E009"]
+    assert "syslog+tls://" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("url", ["", "stdout:", "file:///var/log/a.jsonl", "syslog+tls://[::1]"])
+def test_a_stream_that_can_be_sent_to(settings: Settings, url: str) -> None:
+    settings.AUDIT_STREAM = url
+    assert problems() == {}
