@@ -47,6 +47,18 @@ def test_lines_are_synced_before_they_count(path: Path, monkeypatch: pytest.Monk
     assert synced == [f"before\n{TEXT}"]
 
 
+def test_the_name_of_a_new_file_is_synced_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bool] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.path.samestat(os.fstat(descriptor), path.parent.stat()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    File(path).send(LINES)
+    File(path).send(LINES)
+    assert synced == [True, False, False]
+
+
 def test_a_rotated_file_is_left_and_a_new_one_made(path: Path) -> None:
     target = File(path)
     target.send(LINES)

@@ -124,10 +124,14 @@ def test_nothing_to_send_bothers_nobody(url: str) -> None:
     target_from_url(url).send([])
 
 
-def test_stdout_gets_the_lines_behind_what_was_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    sys.stdout.write("before\n")
-    target_from_url("stdout:").send(LINES)
-    assert capfd.readouterr().out == f"before\n{TEXT}"
+def test_stdout_gets_the_lines_behind_what_was_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (tmp_path / "out").open("w") as buffered:
+        monkeypatch.setattr(sys, "stdout", buffered)
+        buffered.write("before\n")
+        target_from_url("stdout:").send(LINES)
+    assert (tmp_path / "out").read_text() == f"before\n{TEXT}"
 
 
 def test_stdout_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:

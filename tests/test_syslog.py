@@ -248,9 +248,12 @@ def test_every_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> No
         assert [content(message) for message in receiver.messages] == LINES
 
 
-def test_a_reset_that_arrives_behind_the_close_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(syslog, "_unacknowledged", Mock(return_value=5))
-    monkeypatch.setattr(socket.socket, "getsockopt", Mock(side_effect=[0, errno.EPIPE]))
+@pytest.mark.parametrize(("waiting", "codes"), [(5, [0, errno.EPIPE]), (0, [errno.EPIPE])])
+def test_a_reset_that_arrives_behind_the_close_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, waiting: int, codes: list[int]
+) -> None:
+    monkeypatch.setattr(syslog, "_unacknowledged", Mock(return_value=waiting))
+    monkeypatch.setattr(socket.socket, "getsockopt", Mock(side_effect=codes))
     with (
         listening(receivers.reads_to_the_end, tcp()) as receiver,
         pytest.raises(NotTaken, match="Broken pipe"),
