@@ -2,77 +2,289 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
 
 from ipadmin import moments
+from ipadmin.keys import address_key, address_of, folded
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.moments import SECOND, MomentField, ZoneField
+from ipadmin.moments import DAY, SECOND, MomentField, ZoneField
+from ipadmin.services import history
+from ipadmin.services.search import Search, Understood, understand
+from ipadmin.services.summary import Bar
+
+validate_no_null_characters = ProhibitNullCharactersValidator()
+# Where in the list one is, not what is asked.
+PAGES = ("before", "after")
+# A filter that is set at once for another: of the times only one counts.
+TIMES = ("when", "since", "until", "at")
+# What somebody who remembers a moment may be off by.
+AROUND = timedelta(minutes=5)
+DEFAULT_PERIOD = "30d"
+# Days in UTC, the present one included.
+PERIODS = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "365d": 365}
+PERIOD_NAMES = {
+    "today": "Today",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "90d": "Last 90 days",
+    "365d": "Last 365 days",
+    "all": "All time",
+}
+ENVIRONMENTS = {"live": "Live", "sandbox": "Sandbox"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is applied, and the URL without it."""
+
+    label: str
+    text: str
+    url: str
+
+
+class ListField(forms.Field):
+    """Any number of texts, one a parameter."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> list[str]:
+        texts = [text for each in value or [] if (text := str(each).strip()[:200])]
+        for text in texts:
+            validate_no_null_characters(text)
+        return texts
+
+
+class TokenField(ListField):
+    """Ids of tokens."""
+
+    def to_python(self, value: Any) -> list[str]:
+        try:
+            return [str(UUID(text)) for text in super().to_python(value)]
+        except ValueError as error:
+            raise ValidationError("That is not the id of a token.") from error
 
 
 class HistoryFilters(forms.Form):
     """Every filter may be left out; one that can't be understood is said and not applied."""
 
+    q = forms.CharField(max_length=200, required=False, strip=True, label="Search")
+    when = forms.ChoiceField(choices=[*PERIOD_NAMES.items()], required=False)
+    since = MomentField(required=False)
+    until = MomentField(is_end=True, required=False)
+    at = MomentField(required=False, label="Around")
+    zone = ZoneField()
     outcome = forms.MultipleChoiceField(
         choices=Outcome.choices, required=False, widget=forms.CheckboxSelectMultiple
     )
-    person = forms.CharField(max_length=150, required=False, strip=True)
-    address = forms.CharField(
-        max_length=64,
-        required=False,
-        strip=True,
-        label="Address or id",
-        help_text="Or its beginning",
+    person = ListField(required=False)
+    token = TokenField(required=False)
+    organization = ListField(required=False)
+    environment = forms.ChoiceField(
+        choices=[("", "Live and sandbox"), *ENVIRONMENTS.items()], required=False, label="Katapult"
     )
-    token = forms.CharField(
-        max_length=60, required=False, strip=True, help_text="Label or fingerprint"
-    )
-    since = MomentField(required=False)
-    until = MomentField(is_end=True, required=False)
-    zone = ZoneField()
+    error = forms.CharField(max_length=100, required=False, strip=True)
 
-    QUERIES: ClassVar = {
-        "outcome": lambda value: Q(outcome__in=value),
-        "person": lambda value: Q(user_name__iexact=value),
-        "address": lambda value: Q(address__startswith=value.lower()) | Q(address_id=value),
-        "token": lambda value: Q(token_label__iexact=value) | Q(token_fingerprint=value.lower()),
-        "since": lambda value: Q(created_at__gte=value),
-        # The last second is included, whatever its fraction.
-        "until": lambda value: Q(created_at__lt=value.replace(microsecond=0) + SECOND),
-    }
+    NAMES: ClassVar = {**PERIOD_NAMES, **ENVIRONMENTS, **dict(Outcome.choices)}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: QueryDict, within: Sequence[str] | None = None) -> None:
+        """`within`: keys of the organizations that the reader may see; None for all."""
+        super().__init__(data)
+        self.within = within
+        self.now = timezone.now()
         moments.settle_zone(self)
 
-    def apply(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        for name, value in self.chosen().items():
-            entries = entries.filter(self.QUERIES[name](value))
-        return entries
+    def clean(self) -> dict[str, Any]:
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if since and until and until < since:
+            self.add_error("until", "That lies before the beginning.")
+            self.cleaned_data.pop("since")
+        return self.cleaned_data
 
+    @cached_property
     def chosen(self) -> dict[str, Any]:
+        """What is applied, by filter; of the times the most exact. Where neither a time nor a
+        search is given, the last days."""
         self.is_valid()
-        return {
-            name: value for name, value in self.cleaned_data.items() if value and name != "zone"
+        chosen = {name: value for name, value in self.cleaned_data.items() if value}
+        chosen.pop("zone", None)
+        if "at" in chosen:
+            superseded = {"when", "since", "until"}
+        elif "since" in chosen or "until" in chosen:
+            superseded = {"when"}
+        else:
+            superseded = set()
+            if not (chosen.keys() & {"when", "q"} or self.errors.keys() & {*TIMES}):
+                chosen["when"] = DEFAULT_PERIOD
+        return {name: value for name, value in chosen.items() if name not in superseded}
+
+    @cached_property
+    def understood(self) -> Understood | None:
+        """What was made of the search."""
+        return understand(self.chosen["q"]) if "q" in self.chosen else None
+
+    @cached_property
+    def search(self) -> Search:
+        chosen, understood = self.chosen, self.understood
+        since, until = self._period()
+        return Search(
+            since=since,
+            until=until,
+            people=[folded(name) for name in chosen.get("person", [])],
+            tokens=[UUID(id) for id in chosen.get("token", [])],
+            organizations=self._organizations(),
+            environment=chosen.get("environment", ""),
+            outcomes=chosen.get("outcome", []),
+            error_code=chosen.get("error", ""),
+            typed=understood.condition if understood else None,
+        )
+
+    def apply(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return entries.filter(self.search.q)
+
+    def criteria(self) -> dict[str, list[str]]:
+        """What is asked for, in words that stay true: moments, not "today"."""
+        since, until = self._period()
+        asked = {
+            name: [str(each) for each in (value if isinstance(value, list) else [value])]
+            for name, value in self.chosen.items()
+            if name not in TIMES
         }
+        if since:
+            asked["since"] = [since.isoformat()]
+        if until:
+            asked["before"] = [until.isoformat()]
+        if self.within is not None:
+            asked["within"] = [*self.within]
+        return asked
 
-    def active(self) -> list[tuple[str, str, str]]:
-        """(label, value, URL without it) of each filter that is applied, for removable chips."""
-        chips = []
-        for name, value in self.chosen().items():
-            label = self.fields[name].label or name.replace("_", " ").capitalize()
-            for each in value if isinstance(value, list) else [value]:
-                text = moments.stamp(each) if isinstance(each, datetime) else str(each)
-                chips.append((str(label), text, self._url_without(name, str(each))))
-        return chips
+    def chips(self) -> list[Chip]:
+        labels = history.labels(self.search)
+        return [
+            Chip(
+                self._label(name),
+                labels.get((name, each)) or self._text(name, each),
+                self._without(name, str(each)),
+            )
+            for name, value in self.chosen.items()
+            if not (name == "when" and value == "all")
+            for each in (value if isinstance(value, list) else [value])
+        ]
 
-    def _url_without(self, name: str, value: str) -> str:
+    def url(self, **changes: Any) -> str:
+        """The page with other values: None removes a filter. It begins at the newest entry."""
         query = self.data.copy()  # type: ignore[attr-defined]
-        kept = [each for each in query.getlist(name) if name == "outcome" and each != value]
-        query.setlist(name, kept)
-        for page in ("before", "after"):
-            query.pop(page, None)
+        for name in PAGES:
+            query.pop(name, None)
+        if changes.keys() & {*TIMES}:
+            for name in TIMES:
+                query.pop(name, None)
+        for name, value in changes.items():
+            query.pop(name, None)
+            if value is not None:
+                query[name] = (
+                    f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
+                )
+        for name in [name for name, values in query.lists() if not any(values)]:
+            del query[name]
         return f"?{query.urlencode()}"
+
+    def page_url(self, **place: history.Place | None) -> str:
+        """The same question on another page; nothing when there is no such page."""
+        ((name, where),) = place.items()
+        if where is None:
+            return ""
+        query = QueryDict(self.url()[1:], mutable=True)
+        query[name] = history.cursor(where)
+        return f"?{query.urlencode()}"
+
+    def bar_url(self, bar: Bar) -> str:
+        return self.url(since=bar.since, until=bar.until - SECOND)
+
+    def query(self) -> list[tuple[str, str]]:
+        """Everything asked for, as a form carries it along."""
+        given = QueryDict(self.url()[1:])
+        return [(name, value) for name, values in given.lists() for value in values]
+
+    @property
+    def moments(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("since", "until", "at")]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a filter is applied that stands behind "Filter" on the page."""
+        return bool(self.chosen.keys() - {"q", "when", "error"})
+
+    @property
+    def story(self) -> str:
+        """The address that was typed, if it was a whole one."""
+        return address_of(address_key(self.chosen.get("q", "")))
+
+    @property
+    def is_limited_in_time(self) -> bool:
+        return any(self._period())
+
+    def all_time_url(self) -> str:
+        return self.url(when="all")
+
+    def period_links(self) -> list[tuple[str, str, bool]]:
+        """(name, URL, whether it is chosen) of each preset."""
+        now = self.chosen.get("when") or ("" if self.chosen.keys() & {*TIMES} else "all")
+        return [(text, self.url(when=key), key == now) for key, text in PERIOD_NAMES.items()]
+
+    def _period(self) -> tuple[datetime | None, datetime | None]:
+        chosen = self.chosen
+        if at := chosen.get("at"):
+            return at - AROUND, at + AROUND + SECOND
+        if days := PERIODS.get(chosen.get("when", "")):
+            today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            return today - (days - 1) * DAY, None
+        until = chosen.get("until")
+        # The last second is included, whatever its fraction.
+        return chosen.get("since"), until and until.replace(microsecond=0) + SECOND
+
+    def _organizations(self) -> list[str] | None:
+        asked = [folded(key) for key in self.chosen.get("organization", [])]
+        if self.within is None:
+            return asked or None
+        return [key for key in asked if key in self.within] if asked else [*self.within]
+
+    def _label(self, name: str) -> str:
+        return str(self.fields[name].label or {"when": "Time"}.get(name, name.capitalize()))
+
+    def _text(self, name: str, value: Any) -> str:
+        if name == "at":
+            return f"{moments.stamp(value)} ± {AROUND.seconds // 60} min"
+        if isinstance(value, datetime):
+            return moments.stamp(value)
+        if name in {"when", "environment", "outcome"}:
+            return str(self.NAMES.get(value, value))
+        return str(value)
+
+    def _without(self, name: str, value: str) -> str:
+        if name == "when":
+            return self.url(when="all")
+        query = self.data.copy()  # type: ignore[attr-defined]
+        is_list = isinstance(self.chosen[name], list)
+        kept = [each for each in query.getlist(name) if is_list and each.strip() != value]
+        query.setlist(name, kept)
+        for page in PAGES:
+            query.pop(page, None)
+        if not kept:
+            query.pop(name, None)
+        return f"?{query.urlencode()}"
+
+
+def _moment(value: datetime) -> str:
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}"

@@ -37,11 +37,16 @@ def compare_bytes(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     on SQLite; PostgreSQL sorts by the language of its database."""
     if editor.connection.vendor != "postgresql":
         return
-    for table, column, type in (
-        ("ipadmin_auditterm", "value", "varchar(200)"),
-        ("ipadmin_auditentry", "address_key", "varchar(33)"),
+    for table, column, length in (
+        ("ipadmin_auditterm", "value", 600),
+        ("ipadmin_auditentry", "address_key", 33),
+        ("ipadmin_auditentry", "allocation_name_key", 200),
+        ("ipadmin_auditentry", "reverse_dns_key", 200),
+        ("ipadmin_auditentry", "user_name_key", 200),
     ):
-        editor.execute(f'ALTER TABLE {table} ALTER COLUMN {column} TYPE {type} COLLATE "C"')
+        editor.execute(
+            f'ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar({length}) COLLATE "C"'
+        )
 
 
 KEYS = [
@@ -147,11 +152,12 @@ class Migration(migrations.Migration):
                             ("token", "Token"),
                             ("organization", "Organization"),
                             ("environment", "Environment"),
+                            ("actor", "Actor"),
                         ],
                         max_length=12,
                     ),
                 ),
-                ("value", models.CharField(blank=True, max_length=200)),
+                ("value", models.CharField(blank=True, max_length=600)),
                 (
                     "span",
                     models.CharField(choices=[("day", "Day"), ("month", "Month")], max_length=5),
@@ -177,7 +183,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("field", models.CharField(max_length=30)),
-                ("value", models.CharField(max_length=200)),
+                ("value", models.CharField(max_length=600)),
                 ("label", models.CharField(blank=True, max_length=200)),
                 ("attempts", models.BigIntegerField()),
             ],

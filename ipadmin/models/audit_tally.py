@@ -13,6 +13,8 @@ class Facet(models.TextChoices):
     TOKEN = "token"  # noqa: S105  a word, not a password
     ORGANIZATION = "organization"
     ENVIRONMENT = "environment"
+    # Person, token, organization and environment together, as JSON: for questions about several.
+    ACTOR = "actor"
 
 
 class Span(models.TextChoices):
@@ -26,7 +28,7 @@ class AuditTally(models.Model):
     """How many finished attempts began in one day or month, by facet, outcome and error."""
 
     facet = models.CharField(max_length=12, choices=Facet)
-    value = models.CharField(max_length=200, blank=True)
+    value = models.CharField(max_length=600, blank=True)
     span = models.CharField(max_length=5, choices=Span)
     since = models.DateField()
     outcome = models.CharField(max_length=10)
@@ -54,9 +56,9 @@ class AuditTerm(models.Model):
     """A value that occurs in finished entries, and in how many: what can be searched for, and how
     rare it is."""
 
-    # The entry's field that has the value.
+    # The entry's field that has the value, or `actor` (see `Facet`).
     field = models.CharField(max_length=30)
-    value = models.CharField(max_length=200)
+    value = models.CharField(max_length=600)
     # As people know it, when that is not the value itself.
     label = models.CharField(max_length=200, blank=True)
     attempts = models.BigIntegerField()

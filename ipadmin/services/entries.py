@@ -3,13 +3,14 @@ transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 
 from ipadmin.models import AuditEntry, SealKind
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import seals, tally
+from ipadmin.services import plain, record, seals, tally
 
 
 def open_entry(entry: AuditEntry) -> None:
@@ -32,6 +33,31 @@ def write(entry: AuditEntry, fields: dict[str, Any]) -> bool:
         if fields.get("finished_at"):
             finished(entry)
     return True
+
+
+def write_finished(new: Sequence[AuditEntry]) -> None:
+    """Write entries that are finished already, each with both its seals, in one transaction: so a
+    made-up history of a million entries takes minutes, and not hours."""
+    for entry in new:
+        for name, value in keys_of(entry.__dict__).items():
+            setattr(entry, name, value)
+    names = record.fields()
+    counts = tally.Tally()
+    links: list[tuple[SealKind, str, str, bytes]] = []
+    with transaction.atomic():
+        AuditEntry.objects.bulk_create(new)
+        written = AuditEntry.objects.filter(attempt_id__in=[entry.attempt_id for entry in new])
+        for row in plain.rows(written.order_by("created_at", "id"), names):
+            values = dict(zip(names, row, strict=True))
+            for kind, document in (
+                (SealKind.OPENED, record.opening(values)),
+                (SealKind.FINISHED, record.record(values)),
+            ):
+                digest = record.digest(document)
+                links.append((kind, values["attempt_id"], values["created_at"], digest))
+            counts.add(values)
+        seals.append_all(seals.locked_head(), links)
+        counts.write()
 
 
 def finished(entry: AuditEntry, kind: SealKind = SealKind.FINISHED) -> None:

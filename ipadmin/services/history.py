@@ -1,26 +1,78 @@
-"""Questions to the audit history."""
+"""Questions to the audit history, each answered in a time that does not grow with it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from ipadmin.models import AuditEntry, User
+from ipadmin.models import AuditEntry, AuditTerm, User
+from ipadmin.services.search import FEW, MANY, Condition, Search, Stream
 
 PER_PAGE = 50
 RECENT = 20
+# Entries that are looked at where matches may be anywhere: first a few, then more, then no further.
+LOOKS = (300, MANY)
+# Fields by filter, and how many of their values are offered.
+FIELDS = {
+    "person": "user_name_key",
+    "token": "token_id",
+    "organization": "organization_key",
+}
+MOST_TERMS = 500
+CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+# When an entry was created, and its id: the order of the history.
+Place = tuple[datetime, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Matches, nearest first, and where looking for more ended; None when there are no more."""
+
+    rows: list[tuple[Any, ...]]
+    looked_to: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One page of entries, newest first, with the ids to go on from in both directions."""
+    """One page of entries, newest first, with the places to go on from in both directions.
+
+    `is_partial`: not everything older was looked at, though the page is not full.
+    """
 
     entries: list[AuditEntry]
-    older_than: int | None
-    newer_than: int | None
+    older_than: Place | None = None
+    newer_than: Place | None = None
+    is_partial: bool = False
+
+
+def place_of(entry: AuditEntry) -> Place:
+    return entry.created_at, entry.pk
+
+
+def cursor(place: Place) -> str:
+    """A place as it stands in a URL: microseconds since 1970, and the id."""
+    moment, id = place
+    return f"{(moment - EPOCH) // MICROSECOND}-{id}"
+
+
+def place_at(text: str) -> Place | None:
+    """The place of a cursor; None for anything else."""
+    found = CURSOR.fullmatch(text)
+    if not found:
+        return None
+    try:
+        return EPOCH + int(found[1]) * MICROSECOND, int(found[2])
+    except OverflowError:
+        return None
 
 
 def recent_attempts(address_id: str) -> Sequence[AuditEntry]:
@@ -34,25 +86,182 @@ def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
     return list(AuditEntry.objects.filter(user_id=user.pk, finished_at=None)[:RECENT])
 
 
-def page(
-    entries: QuerySet[AuditEntry], *, before: int | None = None, after: int | None = None
-) -> Slice:
-    """A page by keyset: as quick at the end of a long history as at its beginning.
+def labels(search: Search) -> dict[tuple[str, str], str]:
+    """How people know the chosen tokens and organizations, by filter and id."""
+    ids = {"token": search.tokens, "organization": search.organizations or ()}
+    chosen = {(FIELDS[name], str(id)): (name, str(id)) for name, all in ids.items() for id in all}
+    if not chosen:
+        return {}
+    terms = AuditTerm.objects.filter(
+        field__in={field for field, _ in chosen}, value__in=[value for _, value in chosen]
+    )
+    return {
+        chosen[term.field, term.value]: term.label
+        for term in terms
+        if (term.field, term.value) in chosen
+    }
 
-    `before` and `after` are entry ids; the page is the nearest on that side, and the newest one
-    where there is nothing on it.
+
+def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditTerm]]:
+    """People, tokens and organizations that occur, the most frequent first, to choose from.
+
+    `within`: keys of the organizations that the reader may see; who and what belongs to others is
+    not told then.
     """
-    if after is not None:
-        shown = list(entries.filter(id__gt=after).order_by("id")[:PER_PAGE])[::-1]
-    else:
-        older = entries.filter(id__lt=before) if before is not None else entries
-        shown = list(older.order_by("-id")[:PER_PAGE])
-    if not shown:
-        is_first = before is None and after is None
-        return Slice([], None, None) if is_first else page(entries)
-    newest, oldest = shown[0].id, shown[-1].id
+    terms = AuditTerm.objects.filter(field__in=FIELDS.values())
+    if within is not None:
+        terms = terms.filter(field=FIELDS["organization"], value__in=within)
+    found: dict[str, list[AuditTerm]] = {name: [] for name in FIELDS}
+    names = {field: name for name, field in FIELDS.items()}
+    for term in terms.order_by("-attempts")[:MOST_TERMS]:
+        found[names[term.field]].append(term)
+    return found
+
+
+def page(search: Search, *, before: Place | None = None, after: Place | None = None) -> Slice:
+    """The page nearest to a place on that side of it; the newest without one."""
+    is_newer = after is not None
+    found = find(
+        search,
+        ("created_at", "id"),
+        start=after or before,
+        limit=PER_PAGE + 1,
+        is_newer=is_newer,
+    )
+    places: list[Place] = [(moment, id) for moment, id in found.rows[:PER_PAGE]]
+    if is_newer and not places:
+        # Nothing has come since.
+        return page(search)
+    entries = AuditEntry.objects.in_bulk([id for _, id in places])
+    # One that was pruned a moment ago is gone.
+    shown = sorted((entries[id] for _, id in places if id in entries), key=place_of, reverse=True)
+    goes_on = places[-1] if len(found.rows) > PER_PAGE else found.looked_to
+    if is_newer:
+        return Slice(shown, older_than=places[0], newer_than=goes_on)
     return Slice(
         shown,
-        older_than=oldest if entries.filter(id__lt=oldest).exists() else None,
-        newer_than=newest if entries.filter(id__gt=newest).exists() else None,
+        older_than=goes_on,
+        newer_than=places[0] if before and places else None,
+        is_partial=len(found.rows) <= PER_PAGE and found.looked_to is not None,
     )
+
+
+def find(
+    search: Search,
+    columns: tuple[str, ...],
+    *,
+    start: Place | None = None,
+    limit: int,
+    is_newer: bool = False,
+) -> Found:
+    """The nearest matches on one side of a place, as rows of columns, of which the first two are
+    `created_at` and `id`.
+
+    It begins with the rarest condition. If that has few entries all of them are looked at; if it
+    has many they are followed in the order of time, and no further than `LOOKS`.
+    """
+    drive, rest = _driver(search.conditions())
+    here = search.period & _beyond(start, is_newer=is_newer)
+    walk = _Walk(here, rest, columns, limit, is_newer=is_newer)
+    if drive and _is_read_as_a_whole(drive, rest):
+        return walk.through_all(drive.q)
+    return walk.merged([walk.along(stream.q) for stream in _streams(drive)])
+
+
+def newest(search: Search) -> tuple[list[QuerySet[AuditEntry]], bool]:
+    """The newest matches, a few thousand at most, as queries without a match in common; and
+    whether there may be more."""
+    drive, rest = _driver(search.conditions())
+    entries = AuditEntry.objects.order_by()
+    if drive and _is_read_as_a_whole(drive, rest):
+        few = entries.filter(drive.q, search.period).values("id")
+        return [entries.filter(*rest, id__in=few)], False
+    windows = [
+        AuditEntry.objects.filter(stream.q, search.period).order_by("-created_at", "-id")[:MANY]
+        for stream in _streams(drive)
+    ]
+    ends = [end for each in windows for end in each.values_list("created_at", "id")[MANY - 1 :]]
+    # All streams count as far back as the one that is looked through least.
+    since = Q(created_at__gte=max(ends)[0]) if ends else Q()
+    found, before = [], Q(pk__in=[])
+    for stream, window in zip(_streams(drive), windows, strict=True):
+        found.append(entries.filter(*rest, since, ~before, id__in=window.values("id")))
+        before |= stream.q
+    return found, bool(ends)
+
+
+def _is_read_as_a_whole(drive: Condition, rest: list[Q]) -> bool:
+    return drive.attempts <= MANY and bool(rest or len(drive.streams) != 1)
+
+
+def _streams(drive: Condition | None) -> Sequence[Stream]:
+    return drive.streams if drive else [Stream(Q())]
+
+
+def _driver(conditions: list[Condition]) -> tuple[Condition | None, list[Q]]:
+    """The condition to begin with, and what the others ask. None: begin with time alone."""
+    for condition in conditions:
+        if condition.attempts <= MANY or 0 < len(condition.streams) <= 2 * FEW:
+            return condition, [each.q for each in conditions if each is not condition]
+    return None, [each.q for each in conditions]
+
+
+def _beyond(start: Place | None, *, is_newer: bool) -> Q:
+    if start is None:
+        return Q()
+    moment, id = start
+    if is_newer:
+        return Q(created_at__gte=moment) & (Q(created_at__gt=moment) | Q(id__gt=id))
+    return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q(id__lt=id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One search in one direction."""
+
+    here: Q
+    rest: list[Q]
+    columns: tuple[str, ...]
+    limit: int
+    is_newer: bool
+
+    def through_all(self, q: Q) -> Found:
+        """All entries of a rare condition, sorted."""
+        few = AuditEntry.objects.filter(q, self.here).order_by().values("id")
+        return Found(self._rows(AuditEntry.objects.filter(*self.rest, id__in=few)))
+
+    def along(self, q: Q) -> Found:
+        """Entries in the order in which an index has them."""
+        stream = self._ordered(AuditEntry.objects.filter(q, self.here))
+        if not self.rest:
+            return Found(self._rows(stream))
+        for look in (look for look in LOOKS if look >= self.limit):
+            window = stream[:look]
+            rows = self._rows(AuditEntry.objects.filter(*self.rest, id__in=window.values("id")))
+            if len(rows) >= self.limit:
+                return Found(rows)
+            ends = list(stream.values_list("created_at", "id")[look - 1 : look])
+            if not ends:
+                return Found(rows)
+        return Found(rows, looked_to=ends[0])
+
+    def merged(self, found: list[Found]) -> Found:
+        """As if the streams were one. What lies beyond the place to which all were looked at is
+        left for the next page."""
+        ends = [each.looked_to for each in found if each.looked_to]
+        rows = sorted({row for each in found for row in each.rows}, key=lambda row: row[:2])
+        if not self.is_newer:
+            rows.reverse()
+        if not ends:
+            return Found(rows[: self.limit])
+        nearest = min(ends) if self.is_newer else max(ends)
+        rows = [row for row in rows if (row[:2] <= nearest) == self.is_newer or row[:2] == nearest]
+        is_full = len(rows) >= self.limit
+        return Found(rows[: self.limit], looked_to=None if is_full else nearest)
+
+    def _rows(self, entries: QuerySet[AuditEntry]) -> list[tuple[Any, ...]]:
+        return list(self._ordered(entries).values_list(*self.columns)[: self.limit])
+
+    def _ordered(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        sign = "" if self.is_newer else "-"
+        return entries.order_by(f"{sign}created_at", f"{sign}id")

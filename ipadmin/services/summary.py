@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import exp
+
+from ipadmin.services.counts import DAILY, HOURLY, Count, day_of, of_entries, of_tally
+from ipadmin.services.search import Search
+
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+# Up to which length a range is shown by the month.
+MONTHLY = timedelta(days=366 * 6)
+MOST_ERRORS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +50,83 @@ class Summary:
     def success_rate(self) -> float | None:
         """The share of succeeded among finished attempts; None where none has finished."""
         return self.outcomes.get("succeeded", 0) / self.finished if self.finished else None
+
+
+def summarize(search: Search, now: datetime) -> Summary:
+    """What the search matches, counted. What was typed is counted entry by entry, and not beyond
+    the newest few thousand; everything else stands in the tally, over any time."""
+    # Until now, and what began while this was asked.
+    until = search.until or now + SECOND
+    search = replace(search, until=until)
+    if search.typed:
+        is_short = bool(search.since and until - search.since <= HOURLY)
+        counts, is_partial = of_entries(search, hourly=is_short)
+    else:
+        counts, is_partial = of_tally(search)
+    oldest = min((each.at for each in counts), default=now)
+    # Where only the newest were counted, nothing is said of the time before.
+    since = oldest if is_partial else search.since or oldest
+    return _add_up(counts, since, until, is_partial=is_partial)
+
+
+def _add_up(
+    counts: Iterable[Count], since: datetime, until: datetime, *, is_partial: bool
+) -> Summary:
+    unit, starts = _starts(since, until)
+    outcomes: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    timed, log_seconds = 0, 0.0
+    by_bar: dict[datetime, Counter[str]] = defaultdict(Counter)
+    for each in counts:
+        outcomes[each.outcome] += each.attempts
+        by_bar[max(_start(each.at, unit), starts[0])][each.outcome] += each.attempts
+        if each.error_code:
+            errors[each.error_code] += each.attempts
+        timed += each.timed
+        log_seconds += each.log_seconds
+    return Summary(
+        attempts=outcomes.total(),
+        is_partial=is_partial,
+        outcomes=dict(outcomes),
+        typical_seconds=exp(log_seconds / timed) if timed else None,
+        errors=errors.most_common(MOST_ERRORS),
+        unit=unit,
+        bars=[
+            Bar(start, end, dict(by_bar[start]))
+            for start, end in zip(starts, [*starts[1:], until], strict=True)
+        ],
+    )
+
+
+def _starts(since: datetime, until: datetime) -> tuple[str, list[datetime]]:
+    """What a bar stands for, and where each begins; the first where the range does."""
+    length = until - since
+    if length <= HOURLY:
+        unit = "hour"
+    elif length <= DAILY:
+        unit = "day"
+    else:
+        unit = "month" if length <= MONTHLY else "year"
+    starts = [since]
+    while (following := _following(starts[-1], unit)) < until:
+        starts.append(following)
+    return unit, starts
+
+
+def _start(moment: datetime, unit: str) -> datetime:
+    if unit == "hour":
+        return moment.replace(minute=0, second=0, microsecond=0)
+    day = day_of(moment)
+    if unit == "day":
+        return day
+    return day.replace(day=1) if unit == "month" else day.replace(month=1, day=1)
+
+
+def _following(moment: datetime, unit: str) -> datetime:
+    """When the next bar begins."""
+    start = _start(moment, unit)
+    if unit == "hour":
+        return start + HOUR
+    if unit == "day":
+        return start + DAY
+    return _start(start + (32 if unit == "month" else 366) * DAY, unit)

@@ -7,6 +7,7 @@ always exact, and no two writers meet.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from math import log
@@ -32,13 +33,16 @@ FACETS = {
     Facet.TOKEN: "token_id",
     Facet.ORGANIZATION: "organization_key",
     Facet.ENVIRONMENT: "environment",
+    Facet.ACTOR: "actor",
 }
+ACTOR = ("user_name_key", "token_id", "organization_key", "environment")
 # Fields whose values can be searched for, and the field that says how people know the value.
 TERMS = {
     "user_name_key": "user_name",
     "token_id": "token_label",
     "organization_key": "organization_name",
     "environment": "",
+    "actor": "",
     "outcome": "",
     "error_code": "",
     "address_key": "",
@@ -76,6 +80,7 @@ class Tally:
     def add(self, entry: Mapping[str, Any], *, sign: int = 1) -> None:
         """Count a finished entry, given by the plain values of `FIELDS`; or count it off again."""
         values = {**entry, **keys_of(entry)}
+        values["actor"] = json.dumps([values[name] for name in ACTOR], ensure_ascii=False)
         duration = entry["duration"]
         timed = 0 if duration is None else sign
         log_seconds = timed * log(max(duration, SHORTEST)) if timed else 0.0

@@ -4,47 +4,73 @@ from __future__ import annotations
 
 import uuid
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ipadmin import access, explanations
 from ipadmin.access import SignedInRequest, history_readers_only
-from ipadmin.filters import HistoryFilters
-from ipadmin.models import AuditEntry
-from ipadmin.services import history
+from ipadmin.charts import chart
+from ipadmin.filters import PAGES, HistoryFilters
+from ipadmin.keys import address_of
+from ipadmin.services import entry_seal, history, record, story
+from ipadmin.services.summary import summarize
 from ipadmin.views.parts import result, wants_part
 
 
 @require_safe
 @history_readers_only
 def audit(request: SignedInRequest) -> HttpResponse:
-    """Newest first, filtered and paged by the URL alone."""
-    filters = HistoryFilters(request.GET)
-    entries = filters.apply(access.visible_entries(request.user))
-    page = history.page(
-        entries, before=_number(request.GET, "before"), after=_number(request.GET, "after")
-    )
+    """Newest first, asked and paged by the URL alone."""
+    within = access.own_organizations(request.user)
+    filters = HistoryFilters(request.GET, within)
+    before, after = (history.place_at(request.GET.get(name, "")) for name in PAGES)
+    page = history.page(filters.search, before=before, after=after)
+    summary = summarize(filters.search, filters.now)
     context = {
         "filters": filters,
-        "entries": page.entries,
-        "older_url": _url(request.GET, before=page.older_than),
-        "newer_url": _url(request.GET, after=page.newer_than),
-        "active_filters": filters.active(),
-        "has_any": bool(page.entries) or AuditEntry.objects.exists(),
+        "chips": filters.chips(),
+        "page": page,
+        "older_url": filters.page_url(before=page.older_than),
+        "newer_url": filters.page_url(after=page.newer_than),
+        "summary": summary,
+        "chart": chart(summary, filters.bar_url),
+        "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
+        # Callables: only a whole page, or an empty one, asks for them.
+        "vocabulary": lambda: history.vocabulary(within),
+        "has_any": lambda: bool(page.entries) or access.visible_entries(request.user).exists(),
     }
-    return render(
-        request, "ipadmin/_entries.html" if wants_part(request) else "ipadmin/audit.html", context
-    )
+    template = "ipadmin/_entries.html" if wants_part(request) else "ipadmin/audit.html"
+    return render(request, template, context)
 
 
 @require_safe
 @history_readers_only
 def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
+    """Everything that is kept of an attempt, how its seal stands, and the attempts around it."""
     entry = access.visible_entry(request.user, attempt_id)
-    context = {"entry": entry, "explanation": explanations.of_entry(entry)}
+    values = entry_seal.values_of(entry)
+    may_look = access.abilities(request.user).may_unallocate
+    context = {
+        "entry": entry,
+        "explanation": explanations.of_entry(entry),
+        "neighbours": story.neighbours(access.visible_entries(request.user), entry),
+        "story_of": address_of(entry.address_key),
+        "token": story.token_for(request.user, entry) if may_look else None,
+        "seal": entry_seal.seal_of(values),
+        "record": record.record(values),
+    }
     return render(request, "ipadmin/audit_entry.html", context)
+
+
+@require_safe
+@history_readers_only
+def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonResponse:
+    """The record of an attempt, as it is exported and sealed once it is finished."""
+    entry = access.visible_entry(request.user, attempt_id)
+    layout = {"indent": 2, "ensure_ascii": False}
+    return JsonResponse(record.record(entry_seal.values_of(entry)), json_dumps_params=layout)
 
 
 @require_safe
@@ -56,20 +82,3 @@ def attempt_result(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpRespo
     if request.GET.get("page") == "1":
         return HttpResponse(status=204) if entry.is_open else HttpResponseClientRefresh()
     return result(request, entry)
-
-
-def _number(query: QueryDict, name: str) -> int | None:
-    text = query.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _url(query: QueryDict, **page: int | None) -> str:
-    """The same filters on another page; nothing when there is no such page."""
-    ((name, number),) = page.items()
-    if number is None:
-        return ""
-    changed = query.copy()
-    for each in ("before", "after"):
-        changed.pop(each, None)
-    changed[name] = str(number)
-    return f"?{changed.urlencode()}"

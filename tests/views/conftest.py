@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
-from django.utils import timezone
 
 from ipadmin.katapult.types import Organization
-from ipadmin.models import ApiToken, AuditEntry, Outcome, User
+from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.services import api
 from tests.conftest import ClientOf
+from tests.history import keep
 from tests.services.conftest import PLANTED, box, keep_token, token
 from tests.services.katapult import ADDRESS, IP, VM
 from tests.views.katapult import Organizations
@@ -74,27 +73,7 @@ def entry(db: None) -> MakeEntry:
     """Put an attempt into the history: one that worked, unless told."""
 
     def make(**fields: Any) -> AuditEntry:
-        is_open = fields.get("outcome") == Outcome.PENDING
-        usual = {
-            "attempt_id": uuid.uuid4(),
-            "outcome": Outcome.SUCCEEDED,
-            "basis": "" if is_open else "answer",
-            "finished_at": None if is_open else timezone.now(),
-            "user_id": 1,
-            "user_name": "alice",
-            "token_id": uuid.uuid4(),
-            "token_label": "Live",
-            "token_fingerprint": "0123456789abcdef",
-            "organization_id": "org_1",
-            "organization_name": "Acme",
-            "environment": "sandbox",
-            "api_url": "http://127.0.0.1:9",
-            "address_id": IP,
-            "address": ADDRESS,
-            "allocation_id": VM,
-            "allocation_type": "VirtualMachine",
-            "allocation_name": "web-01",
-        }
-        return AuditEntry.objects.create(**usual | fields)
+        usual = {"address_id": IP, "address": ADDRESS, "allocation_id": VM}
+        return keep(**usual | fields)
 
     return make
