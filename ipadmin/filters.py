@@ -222,9 +222,9 @@ class HistoryFilters(forms.Form):
         return [self[name] for name in ("since", "until", "at")]
 
     @property
-    def has_more(self) -> bool:
-        """Whether a filter is applied that stands behind "Filter" on the page."""
-        return bool(self.chosen.keys() - {"q", "when", "error"})
+    def folded(self) -> int:
+        """How many filters are applied that stand behind "Filter" on the page."""
+        return len(self.chosen.keys() - {"q", "when", "error"})
 
     @property
     def story(self) -> str:
