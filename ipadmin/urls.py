@@ -1,6 +1,6 @@
 from django.urls import path
 
-from ipadmin.views import addresses, audit, home, integrity, site, tokens, unallocate
+from ipadmin.views import addresses, audit, home, integrity, site, story, tokens, unallocate
 
 # Which token, and so which organization, a page acts for stands in its URL, never in the session.
 TOKEN_PATH = "tokens/<uuid:token_id>/"
@@ -24,6 +24,9 @@ urlpatterns = [
     path(ADDRESS_PATH + "unallocate/", unallocate.unallocate, name="unallocate"),
     path("audit/", audit.audit, name="audit"),
     path("audit/integrity/", integrity.integrity, name="integrity"),
+    path("audit/addresses/<str:address>/", story.address_story, name="address_story"),
+    path("audit/addresses/<str:address>/now/", story.address_story_now, name="address_story_now"),
     path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),
+    path("audit/<uuid:attempt_id>.json", audit.audit_entry_json, name="audit_entry_json"),
     path("audit/<uuid:attempt_id>/result/", audit.attempt_result, name="attempt_result"),
 ]
