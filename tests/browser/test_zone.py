@@ -67,7 +67,7 @@ def test_a_shared_url_asks_the_same_of_both(
     indian: Page, browse: Browse, audrey: User, token: ApiToken
 ) -> None:
     indian.goto("/audit/?since=2026-01-02T05:30:07")
-    indian.locator(".filters").get_by_role("button", name="Apply").click()
+    indian.locator("#id_since").evaluate("field => field.form.requestSubmit()")
     expect(indian).to_have_url(re.compile("zone=Asia"))
     expect(indian.locator(".chips")).to_contain_text("2026-01-02 05:30:07 UTC+05:30")
     other = browse(audrey, timezone_id="America/Sao_Paulo")
