@@ -18,7 +18,7 @@ def open_entry(entry: AuditEntry) -> None:
     the attempt was made before."""
     with transaction.atomic(durable=True):
         entry.save(force_insert=True)
-        seals.seal_opened(entry.attempt_id)
+        seals.seal_opened(_values(entry))
 
 
 def write(entry: AuditEntry, fields: dict[str, Any]) -> bool:
@@ -62,5 +62,10 @@ def write_finished(new: Sequence[AuditEntry]) -> None:
 
 def finished(entry: AuditEntry, kind: SealKind = SealKind.FINISHED) -> None:
     """Seal and count an entry that the present transaction has finished."""
-    seals.seal_finished(entry.attempt_id, kind)
-    tally.count(entry.attempt_id)
+    values = _values(entry)
+    seals.seal_finished(values, kind)
+    tally.count(values)
+
+
+def _values(entry: AuditEntry) -> dict[str, Any]:
+    return plain.one(AuditEntry, record.fields(), entry.pk)

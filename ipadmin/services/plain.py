@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -35,7 +36,7 @@ def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[tuple[Any, 
 
 
 def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-    converters = _converters(queryset.model, fields)
+    converters = _converters(queryset.model, tuple(fields))
     try:
         sql, params = queryset.values_list(*fields).query.sql_with_params()
     except EmptyResultSet:
@@ -46,6 +47,25 @@ def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tupl
             yield [_plain(row, converters) for row in found]
 
 
+def one(model: type[models.Model], fields: tuple[str, ...], pk: int) -> dict[str, Any]:
+    """The given columns of one row, by their names. Raises LookupError when it is not there."""
+    with connection.cursor() as cursor:
+        cursor.execute(_select(model, fields), [pk])
+        row = cursor.fetchone()
+    if row is None:
+        raise LookupError(f"no {model.__name__} {pk}")
+    return dict(zip(fields, _plain(row, _converters(model, fields)), strict=True))
+
+
+@cache
+def _select(model: type[models.Model], fields: tuple[str, ...]) -> str:
+    """For one row; an attempt waits for it, and Django takes as long to write it as the database to
+    answer it."""
+    columns = ", ".join(connection.ops.quote_name(name) for name in fields)
+    key = model._meta.pk.column if model._meta.pk else "id"
+    return f"SELECT {columns} FROM {model._meta.db_table} WHERE {key} = %s"  # noqa: S608
+
+
 def _plain(row: tuple[Any, ...], converters: list[tuple[int, Convert]]) -> tuple[Any, ...]:
     values = list(row)
     for index, convert in converters:
@@ -54,7 +74,8 @@ def _plain(row: tuple[Any, ...], converters: list[tuple[int, Convert]]) -> tuple
     return tuple(values)
 
 
-def _converters(model: type[models.Model], fields: Sequence[str]) -> list[tuple[int, Convert]]:
+@cache
+def _converters(model: type[models.Model], fields: tuple[str, ...]) -> list[tuple[int, Convert]]:
     found = []
     for index, name in enumerate(fields):
         field = model._meta.get_field(name)

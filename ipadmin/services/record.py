@@ -63,9 +63,9 @@ def digest(document: Any) -> bytes:
 
 
 @cache
-def fields() -> list[str]:
+def fields() -> tuple[str, ...]:
     """The columns that a record is made of; search keys say nothing new."""
-    return [name for name in plain.fields_of(AuditEntry) if not name.endswith("_key")]
+    return tuple(name for name in plain.fields_of(AuditEntry) if not name.endswith("_key"))
 
 
 def opening(entry: Values) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from ipadmin.services import plain, record
 
 # Names the form of the text that is sealed.
 PREFIX = "ip-admin seal 1"
+Values = Mapping[str, Any]
 FIELDS = ("sequence", "kind", "attempt_id", "at", "digest", "key_id", "mac")
 
 
@@ -63,15 +64,14 @@ def locked_head() -> AuditHead:
     return head
 
 
-def seal_opened(attempt_id: UUID) -> AuditSeal:
-    """Seal the entry of an attempt that was just written. Inside its transaction."""
-    entry = _entry(attempt_id)
+def seal_opened(entry: Values) -> AuditSeal:
+    """Seal the entry of an attempt that was just written, given by its plain values as the database
+    has them: a number in JSON may come back in another form. Inside its transaction."""
     return _append_entry(SealKind.OPENED, entry, record.opening(entry))
 
 
-def seal_finished(attempt_id: UUID, kind: SealKind = SealKind.FINISHED) -> AuditSeal:
-    """Seal a finished entry as the database has it. Inside the transaction that finished it."""
-    entry = _entry(attempt_id)
+def seal_finished(entry: Values, kind: SealKind = SealKind.FINISHED) -> AuditSeal:
+    """Seal a finished entry, likewise. Inside the transaction that finished it."""
     return _append_entry(kind, entry, record.record(entry))
 
 
@@ -172,15 +172,7 @@ def _link(
     return seal
 
 
-def _entry(attempt_id: UUID) -> dict[str, Any]:
-    """The entry as the database keeps it, which need not be what it was given: a number in JSON
-    may come back in another form."""
-    names = record.fields()
-    (row,) = plain.rows(AuditEntry.objects.filter(attempt_id=attempt_id).order_by(), names)
-    return dict(zip(names, row, strict=True))
-
-
-def _append_entry(kind: SealKind, entry: dict[str, Any], document: dict[str, Any]) -> AuditSeal:
+def _append_entry(kind: SealKind, entry: Values, document: dict[str, Any]) -> AuditSeal:
     return append(
         locked_head(),
         kind,

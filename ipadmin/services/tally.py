@@ -15,9 +15,8 @@ from typing import Any
 
 from django.db import connection
 
-from ipadmin.models import AuditEntry, AuditTally, AuditTerm, Facet, Span
+from ipadmin.models import AuditTally, AuditTerm, Facet, Span
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import plain
 
 # What a row of the database takes in one statement; SQLite allows 999 parameters.
 ROWS = 90
@@ -107,11 +106,10 @@ class Tally:
         self.__init__()  # type: ignore[misc]
 
 
-def count(attempt_id: Any) -> None:
-    """Count an entry that was just finished. Inside the transaction that finished it."""
-    (row,) = plain.rows(AuditEntry.objects.filter(attempt_id=attempt_id).order_by(), FIELDS)
+def count(entry: Mapping[str, Any]) -> None:
+    """Count an entry, given by its plain values, inside the transaction that finished it."""
     tally = Tally()
-    tally.add(dict(zip(FIELDS, row, strict=True)))
+    tally.add(entry)
     tally.write()
 
 
