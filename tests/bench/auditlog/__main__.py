@@ -15,7 +15,8 @@ from pathlib import Path
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench.auditlog")
     parser.add_argument("--count", type=int, default=20_000, help="entries to be asked about")
-    count: int = parser.parse_args().count
+    parser.add_argument("--ours", action="store_true", help="ask our own history as well")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(
             {
@@ -30,8 +31,9 @@ def main() -> None:
         )
         os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder) / 'bench.sqlite3'}")
         from tests.bench import questions  # noqa: PLC0415 - settings are read on import
+        from tests.bench.ours import paths  # noqa: PLC0415
 
-        questions.run(count)
+        questions.run(given.count, paths if given.ours else None)
 
 
 if __name__ == "__main__":

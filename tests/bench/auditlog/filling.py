@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from auditlog.models import LogEntry  # type: ignore[import-untyped]
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import connection, transaction
 
 from ipadmin.models import AuditEntry, Outcome, User
 from ipadmin.services.seeding import facts
@@ -16,6 +17,7 @@ from ipadmin.services.seeding import facts
 BATCH = 5000
 # What the columns and `changes` don't have, and is worth keeping.
 KEPT = (
+    "attempt_id",
     "reason",
     "token_id",
     "token_label",
@@ -36,6 +38,23 @@ KEPT = (
     "basis",
     "evidence",
 )
+COLUMNS = (
+    "content_type_id",
+    "object_pk",
+    "object_repr",
+    "action",
+    "changes_text",
+    "changes",
+    "actor_id",
+    "cid",
+    "remote_addr",
+    "timestamp",
+    "additional_data",
+)
+# As bulk_create would, at a third of its time.
+INSERT = "INSERT INTO {} ({}) VALUES ({})".format(
+    LogEntry._meta.db_table, ", ".join(COLUMNS), ", ".join(["%s"] * len(COLUMNS))
+)
 
 
 def fill(count: int, *, seed: int = 1, now: datetime) -> None:
@@ -50,29 +69,28 @@ def fill(count: int, *, seed: int = 1, now: datetime) -> None:
             [User(id=id, username=name) for id, name in new.items()], ignore_conflicts=True
         )
         people |= new.keys()
-        LogEntry.objects.bulk_create([_log_entry(entry, address_type.pk) for entry in batch])
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(INSERT, [_row(entry, address_type.pk) for entry in batch])
     with connection.cursor() as cursor:
         full = "VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE"
         cursor.execute(f"{full} {LogEntry._meta.db_table}")
 
 
-def _log_entry(entry: AuditEntry, content_type: int) -> Any:
+def _row(entry: AuditEntry, content_type: int) -> tuple[Any, ...]:
     """The address is the object, the person the actor, what has changed `changes`, and all else
-    `additional_data`."""
-    return LogEntry(
-        content_type_id=content_type,
-        object_pk=entry.address_id,
-        object_repr=entry.address,
-        action=LogEntry.Action.UPDATE,
-        changes=_changes(entry),
-        actor_id=entry.user_id,
-        cid=entry.request_id,
-        remote_addr=entry.source_ip,
-        timestamp=entry.created_at,
-        additional_data={
-            "attempt_id": str(entry.attempt_id),
-            **{name: _plain(getattr(entry, name)) for name in KEPT},
-        },
+    `additional_data`; in the order of COLUMNS."""
+    return (
+        content_type,
+        entry.address_id,
+        entry.address,
+        LogEntry.Action.UPDATE,
+        "",
+        json.dumps(_changes(entry)),
+        entry.user_id,
+        entry.request_id,
+        entry.source_ip,
+        connection.ops.adapt_datetimefield_value(entry.created_at),
+        json.dumps({name: getattr(entry, name) for name in KEPT}, default=str),
     )
 
 
@@ -86,7 +104,3 @@ def _changes(entry: AuditEntry) -> dict[str, list[str]]:
             "reverse_dns": [entry.reverse_dns, "None"],
         }
     return changes
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | float | list | dict | None) else str(value)
