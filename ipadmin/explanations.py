@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ipadmin import crypto
+from ipadmin import crypto, moments
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services import budget
@@ -57,7 +57,7 @@ def of_error(error: Exception) -> Explanation:
     if isinstance(error, budget.ReadsWait):
         shown = _shown(WORDS[error.code], NOTHING_CHANGED, error.code, {}, "")
         facts = (("Calls left this minute", str(error.remaining)),)
-        what_now = f"Refresh at {error.retry_at:%H:%M:%S} UTC."
+        what_now = f"Refresh at {moments.clock(error.retry_at)}."
         return replace(shown, retry_at=error.retry_at, what_now=what_now, facts=facts)
     code = getattr(error, "code", "")
     changed = "This is not known yet." if code == "outcome_not_written" else NOTHING_CHANGED
@@ -231,7 +231,7 @@ def _shown(
     what_now = words.what_now
     if retry_at and at:
         seconds = max(1, math.ceil((retry_at - at).total_seconds()))
-        what_now = f"Try again at {retry_at:%H:%M:%S} UTC, {seconds} s after this answer."
+        what_now = f"Try again at {moments.clock(retry_at)}, {seconds} s after this answer."
     return Explanation(
         tone=words.tone,
         title=words.title,

@@ -71,6 +71,11 @@ def stamp(moment: datetime, zone: tzinfo | None = None) -> str:
     return " ".join(parts(moment, zone))
 
 
+def clock(moment: datetime) -> str:
+    """Without the day: `14:05:09 CET`."""
+    return " ".join(parts(moment)[1:])
+
+
 def write(moment: datetime, zone: tzinfo) -> str:
     """As `<input type="datetime-local">` holds it, without the zone: `2026-11-23T14:05:09`."""
     return _clock(moment, zone).isoformat(timespec="seconds")
