@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ipadmin.management.person import person
+from ipadmin.services import verification
+
+
+class Command(BaseCommand):
+    help = (
+        "Walk along the chain of seals and compare every audit entry with what was sealed. Names"
+        " the first that was changed, removed, inserted or reordered, and ends with 1."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--head",
+            default="",
+            metavar="NUMBER:MAC",
+            help="a head that `audit_head` printed earlier, kept elsewhere: finds a missing tail",
+        )
+
+    def handle(self, *, head: str, **_options: Any) -> None:
+        try:
+            found = verification.prepare(f"{person()}, on the command line", head)
+        except ValueError as error:
+            raise CommandError(str(error), returncode=2) from error
+        while found.is_running:
+            verification.step(found, seconds=1)
+            if sys.stderr.isatty():
+                self.stderr.write(f"\r{found.sequence:,} of {found.total:,} links", ending="")
+        if sys.stderr.isatty():
+            self.stderr.write("")
+        if not found.holds:
+            raise CommandError(found.finding)
+        self.stdout.write(verification.result(found))

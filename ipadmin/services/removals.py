@@ -1,0 +1,69 @@
+"""Which entries may be missing, because a sealed act says that they were removed on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ipadmin.models import AuditSeal, SealKind
+from ipadmin.services import plain, record
+from ipadmin.services.findings import FIELDS, Link, fits
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """A removal: of finished entries created before a moment, whose seals stand before its own."""
+
+    sequence: int
+    # A plain moment.
+    before: str
+    entries: int
+    # Hexadecimal; see `seals.pruned_digest`.
+    digest: str
+
+
+def prunings(keys: Mapping[str, bytes]) -> list[Pruning]:
+    """Those that were sealed with one of the keys, in their order. A forged one removes nothing."""
+    acts = AuditSeal.objects.filter(attempt_id__isnull=True, kind=SealKind.PRUNED)
+    links = [Link(*row) for row in plain.rows(acts.order_by("sequence"), FIELDS)]
+    before = AuditSeal.objects.filter(sequence__in=[link.sequence - 1 for link in links])
+    macs = dict(plain.rows(before.order_by(), ("sequence", "mac")))
+    return [
+        found
+        for link in links
+        if (key := keys.get(link.key_id))
+        and fits(link, key, sequence=link.sequence, previous=macs.get(link.sequence - 1, b""))
+        and (found := pruning_of(link))
+    ]
+
+
+def pruning_of(link: Link) -> Pruning | None:
+    """What a seal says was removed; None when its details are not what it sealed."""
+    details = link.details
+    if record.digest(details) != link.digest:
+        return None
+    return Pruning(
+        link.sequence,
+        plain.moment(datetime.fromisoformat(details["before"]).astimezone(UTC)),
+        details["entries"],
+        details["digest"],
+    )
+
+
+class Removals:
+    """Looks up by which pruning an entry went."""
+
+    def __init__(self, some: list[Pruning]) -> None:
+        self.prunings = some
+        self.latest = max((pruning.before for pruning in some), default="")
+
+    def of(self, sequence: int, at: str) -> Pruning | None:
+        """The first pruning after an entry was finished by link `sequence`, if the entry, created
+        at `at`, was old enough for it."""
+        if at >= self.latest:
+            return None
+        for pruning in self.prunings:
+            if pruning.sequence > sequence and pruning.before > at:
+                return pruning
+        return None

@@ -1,0 +1,119 @@
+"""Prove the history: walk along its chain of seals, in steps, and say what is wrong first.
+
+A verification that a person asks for is kept, and the worker takes it further; one that a command
+does is kept when it is done. Its end is an act on the history itself, and sealed.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import asdict
+
+import structlog
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from ipadmin.models import AuditSeal, AuditVerification, SealKind
+from ipadmin.services import seals
+from ipadmin.services.chain_end import Head
+from ipadmin.services.findings import Wrong
+from ipadmin.services.walk import State, Walk
+
+HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-fA-F]{64})")
+HOLDS = "holds"
+
+log = structlog.get_logger(__name__)
+
+
+def parse_head(text: str) -> Head:
+    """The number and the mac of a head as `audit_head` prints it. ValueError for anything else."""
+    if not (found := HEAD.fullmatch(text.strip())):
+        raise ValueError(
+            "A head is the number of a link, a colon and 64 hexadecimal digits, as"
+            " `manage.py audit_head` prints it."
+        )
+    return int(found[1]), bytes.fromhex(found[2])
+
+
+def prepare(user_name: str, head: str = "") -> AuditVerification:
+    """A verification of all links there are, not kept yet. ValueError when the head is none."""
+    if head := head.strip():
+        parse_head(head)
+    last = AuditSeal.objects.order_by("-sequence").values_list("sequence", flat=True).first()
+    total = max(last or 0, 0)
+    return AuditVerification(user_name=user_name, head=head, total=total, state=asdict(State()))
+
+
+def request(user_name: str, head: str = "") -> AuditVerification:
+    """A verification for the worker to do. ValueError when the head is none."""
+    verification = prepare(user_name, head)
+    verification.save()
+    return verification
+
+
+def step(verification: AuditVerification, *, seconds: float) -> None:
+    """Take a verification further for so long, or to its end."""
+    deadline = time.monotonic() + seconds
+    state = State(**verification.state)
+    head = parse_head(verification.head) if verification.head else None
+    walk = Walk(state, total=verification.total, head=head)
+    try:
+        while walk.step():
+            if time.monotonic() > deadline:
+                break
+        else:
+            verification.finished_at = timezone.now()
+    except Wrong as wrong:
+        verification.finding = str(wrong)
+        verification.finished_at = timezone.now()
+    verification.sequence = state.sequence
+    verification.state = asdict(state)
+    _keep(verification)
+
+
+def result(verification: AuditVerification) -> str:
+    """One line on a finished verification."""
+    if verification.finding:
+        return verification.finding
+    state = State(**verification.state)
+    pruned = f", {state.pruned:,} pruned" if state.pruned else ""
+    return f"{verification.total:,} links, {state.entries:,} entries{pruned}: all hold"
+
+
+def _keep(verification: AuditVerification) -> None:
+    if verification.pk is None:
+        if verification.finished_at:
+            _keep_result(verification)
+        return
+    fields = ("sequence", "state", "finished_at", "finding")
+    running = AuditVerification.objects.filter(pk=verification.pk, finished_at=None)
+    if not running.update(**{name: getattr(verification, name) for name in fields}):
+        # Another worker was quicker.
+        verification.refresh_from_db()
+    elif verification.finished_at:
+        _seal_result(verification)
+
+
+def _keep_result(verification: AuditVerification) -> None:
+    """What a command has found is said even when the database takes no more."""
+    try:
+        verification.save()
+    except DatabaseError:
+        log.exception("verification_not_kept")
+    _seal_result(verification)
+
+
+def _seal_result(verification: AuditVerification) -> None:
+    details = {
+        "by": verification.user_name,
+        "links": verification.total,
+        "head": verification.head,
+        "result": verification.finding or HOLDS,
+    }
+    try:
+        with transaction.atomic():
+            seals.seal_act(SealKind.VERIFIED, details)
+    except (DatabaseError, StopIteration):
+        # Without a key nothing can be sealed; what was found counts more.
+        log.exception("verification_not_sealed")
