@@ -109,7 +109,9 @@ class Answer:
     @property
     def doubt(self) -> AuditEntry | None:
         """The attempt after the last sighting of which nobody knows what it did."""
-        entry = self.before.entry if self.before and self.before.holding.allocation else None
+        if not self.before or not self.before.holding.allocation:
+            return None
+        entry = self.before.entry if self.kind in {"between", "since"} else None
         return entry if entry and entry.outcome in {Outcome.UNKNOWN, Outcome.PENDING} else None
 
 
