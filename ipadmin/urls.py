@@ -1,6 +1,6 @@
 from django.urls import path
 
-from ipadmin.views import addresses, audit, home, integrity, site, story, tokens, unallocate
+from ipadmin.views import addresses, audit, export, home, integrity, site, story, tokens, unallocate
 
 # Which token, and so which organization, a page acts for stands in its URL, never in the session.
 TOKEN_PATH = "tokens/<uuid:token_id>/"
@@ -23,6 +23,7 @@ urlpatterns = [
     path(ADDRESS_PATH, addresses.address, name="address"),
     path(ADDRESS_PATH + "unallocate/", unallocate.unallocate, name="unallocate"),
     path("audit/", audit.audit, name="audit"),
+    path("audit/export/", export.audit_export, name="audit_export"),
     path("audit/integrity/", integrity.integrity, name="integrity"),
     path("audit/addresses/<str:address>/", story.address_story, name="address_story"),
     path("audit/addresses/<str:address>/now/", story.address_story_now, name="address_story_now"),

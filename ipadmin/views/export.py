@@ -1,0 +1,81 @@
+"""Download what the history page shows, all of it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import structlog
+from allauth.account.adapter import get_adapter
+from django.db import DatabaseError
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from ipadmin import access
+from ipadmin.access import SignedInRequest, history_readers_only
+from ipadmin.filters import HistoryFilters
+from ipadmin.services.export import Format, export
+
+NOT_SEALED = (
+    "An export leaves a trace in the history, and the trace could not be written. "
+    "Try again in a minute; if this stays, an administrator can look into the log."
+)
+
+log = structlog.get_logger(__name__)
+
+
+@require_POST
+@history_readers_only
+def audit_export(request: SignedInRequest) -> HttpResponse:
+    """Newest first. A POST, though it changes no entry: that it was done is written down."""
+    filters = HistoryFilters(request.POST, access.own_organizations(request.user))
+    format = request.POST.get("format", "")
+    if format not in list(Format) or filters.errors:
+        return _not_exported(request, 400, _not_understood(filters, format))
+    entries = filters.apply(access.visible_entries(request.user))
+    try:
+        pieces = export(
+            entries.order_by("-created_at", "-id"),
+            Format(format),
+            by=_by(request),
+            criteria=filters.criteria(),
+        )
+    except DatabaseError:
+        log.exception("export_not_sealed")
+        return _not_exported(request, 503, NOT_SEALED)
+    name = f"history-{timezone.now():%Y-%m-%dT%H%M%SZ}.{format}"
+    return _download(pieces, Format(format).content_type, name)
+
+
+def _by(request: SignedInRequest) -> dict[str, Any]:
+    return {
+        "user_id": request.user.pk,
+        "user_name": request.user.get_username(),
+        "source_ip": get_adapter(request).get_client_ip(request),
+        "request_id": request.request_id,
+    }
+
+
+def _not_understood(filters: HistoryFilters, format: str) -> str:
+    """Nothing is exported then: leaving a filter out would hand over more than was asked for."""
+    wrong = [
+        f"{filters.fields[name].label or name.capitalize()}: {' '.join(map(str, errors))}"
+        for name, errors in filters.errors.items()
+    ]
+    if format not in list(Format):
+        wrong.append(f"Format: choose {' or '.join(Format)}.")
+    return f"Not everything that was asked for is understood. {' '.join(wrong)}"
+
+
+def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpResponse:
+    context = {"title": "Nothing was exported", "message": message}
+    context["request_id"] = request.request_id
+    return render(request, "ipadmin/not_exported.html", context, status=status)
+
+
+def _download(pieces: Any, content_type: str, name: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    # Django's streaming answer is no HttpResponse, and views are typed to give one.
+    answer = StreamingHttpResponse(pieces, content_type=content_type, headers=headers)
+    return cast(HttpResponse, answer)
