@@ -25,6 +25,7 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/export/", export.audit_export, name="audit_export"),
     path("audit/integrity/", integrity.integrity, name="integrity"),
+    path("audit/integrity/<int:verification_id>/", integrity.verification, name="verification"),
     path("audit/addresses/<str:address>/", story.address_story, name="address_story"),
     path("audit/addresses/<str:address>/now/", story.address_story_now, name="address_story_now"),
     path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),
