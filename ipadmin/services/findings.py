@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ipadmin.models import AuditEntry
-from ipadmin.services import plain, seals
+from ipadmin.services import plain, record, seals
+from ipadmin.services.unreadable import UNREADABLE
 
 # As long as `AuditVerification.finding`.
 LONGEST = 500
@@ -37,17 +38,28 @@ class Link(NamedTuple):
 
 def fits(link: Link, key: bytes, *, sequence: int, previous: bytes) -> bool:
     """Whether the link, as number `sequence` behind `previous`, is what was sealed."""
-    mac = seals.mac_of(
-        key,
-        sequence=sequence,
-        kind=link.kind,
-        attempt_id=link.attempt_id,
-        at=link.at,
-        digest=link.digest,
-        key_id=link.key_id,
-        previous=previous,
-    )
+    try:
+        mac = seals.mac_of(
+            key,
+            sequence=sequence,
+            kind=link.kind,
+            attempt_id=link.attempt_id,
+            at=link.at,
+            digest=link.digest,
+            key_id=link.key_id,
+            previous=previous,
+        )
+    except UNREADABLE:
+        return False
     return hmac.compare_digest(mac, link.mac)
+
+
+def is_sealed(document: Any, link: Link) -> bool:
+    """Whether the link seals this document."""
+    try:
+        return record.digest(document) == link.digest
+    except UNREADABLE:
+        return False
 
 
 def bad_link(
@@ -57,9 +69,9 @@ def bad_link(
     number = link.sequence
     if link.key_id not in keys:
         return Wrong(
-            f"Cannot be checked: link {number} was sealed under the key {link.key_id[:8]}, which"
-            " AUDIT_KEYS does not have. Unless you took that key away, somebody without your keys"
-            " has written it."
+            f"Cannot be checked: link {number} was sealed under the key {str(link.key_id)[:8]},"
+            " which AUDIT_KEYS does not have. Unless you took that key away, somebody without your"
+            " keys has written it."
         )
     known = [other for other in later if other.key_id in keys]
     for other in known:
@@ -98,10 +110,14 @@ def missing_link(number: int, following: int | None) -> Wrong:
     )
 
 
+def entries(number: int) -> str:
+    return f"{number:,} {'entry' if number == 1 else 'entries'}"
+
+
 def about_link(link: Link) -> str:
     if link.attempt_id is None:
         return f"{link.kind} at {_time(link.at)}"
-    return f"{link.kind}, attempt {link.attempt_id[:36]} created {_time(link.at)}"
+    return f"{link.kind}, attempt {str(link.attempt_id)[:36]} created {_time(link.at)}"
 
 
 def about_entry(entry: Mapping[str, Any]) -> str:
@@ -115,7 +131,7 @@ def inserted_entry(pk: int) -> Wrong:
     try:
         ((address, attempt_id, at),) = plain.rows(AuditEntry.objects.filter(pk=pk), fields)
         about = about_entry({"address": address, "attempt_id": attempt_id, "created_at": at})
-    except (ValueError, TypeError, AttributeError):
+    except UNREADABLE:
         about = "unreadable"
     return Wrong(
         f"Inserted: entry {pk} ({about}) has no link in the chain. Somebody wrote it past this"

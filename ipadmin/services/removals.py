@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ipadmin.models import AuditSeal, SealKind
-from ipadmin.services import plain, record
-from ipadmin.services.findings import FIELDS, Link, fits
+from ipadmin.services import plain
+from ipadmin.services.findings import FIELDS, Link, fits, is_sealed
+from ipadmin.services.unreadable import read
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,23 @@ class Pruning:
 def prunings(keys: Mapping[str, bytes]) -> list[Pruning]:
     """Those that were sealed with one of the keys, in their order. A forged one removes nothing."""
     acts = AuditSeal.objects.filter(attempt_id__isnull=True, kind=SealKind.PRUNED)
-    links = [Link(*row) for row in plain.rows(acts.order_by("sequence"), FIELDS)]
+    found, _unreadable = read(acts.order_by("sequence"), FIELDS, "sequence")
+    links = [Link(*row) for row in found]
     before = AuditSeal.objects.filter(sequence__in=[link.sequence - 1 for link in links])
     macs = dict(plain.rows(before.order_by(), ("sequence", "mac")))
     return [
-        found
+        pruning
         for link in links
         if (key := keys.get(link.key_id))
         and fits(link, key, sequence=link.sequence, previous=macs.get(link.sequence - 1, b""))
-        and (found := pruning_of(link))
+        and (pruning := pruning_of(link))
     ]
 
 
 def pruning_of(link: Link) -> Pruning | None:
     """What a seal says was removed; None when its details are not what it sealed."""
     details = link.details
-    if record.digest(details) != link.digest:
+    if not is_sealed(details, link):
         return None
     return Pruning(
         link.sequence,

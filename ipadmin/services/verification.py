@@ -17,7 +17,7 @@ from django.utils import timezone
 from ipadmin.models import AuditSeal, AuditVerification, SealKind
 from ipadmin.services import seals
 from ipadmin.services.chain_end import Head
-from ipadmin.services.findings import Wrong
+from ipadmin.services.findings import Wrong, entries
 from ipadmin.services.walk import State, Walk
 
 HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-fA-F]{64})")
@@ -77,8 +77,9 @@ def result(verification: AuditVerification) -> str:
     if verification.finding:
         return verification.finding
     state = State(**verification.state)
+    links = f"{verification.total:,} link{'' if verification.total == 1 else 's'}"
     pruned = f", {state.pruned:,} pruned" if state.pruned else ""
-    return f"{verification.total:,} links, {state.entries:,} entries{pruned}: all hold"
+    return f"{links}, {entries(state.entries)}{pruned}: all hold"
 
 
 def _keep(verification: AuditVerification) -> None:

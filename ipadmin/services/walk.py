@@ -31,12 +31,14 @@ from ipadmin.services.findings import (
     about_entry,
     about_link,
     bad_link,
+    entries,
     fits,
+    is_sealed,
     missing_link,
     vanished,
 )
 from ipadmin.services.removals import Removals, pruning_of, prunings
-from ipadmin.services.unreadable import UNREADABLE, read
+from ipadmin.services.unreadable import read
 
 CHUNK = 1000
 
@@ -126,6 +128,10 @@ class Walk:
         for link in links:
             if link.attempt_id is None:
                 self._compare_act(link)
+            elif link.details is not None:
+                raise Wrong(
+                    f"Changed: details were added to link {link.sequence} ({about_link(link)})."
+                )
             elif link.attempt_id in unreadable:
                 raise Wrong(
                     f"Changed: the entry of link {link.sequence} ({about_link(link)}) cannot be"
@@ -140,8 +146,8 @@ class Walk:
 
     def _rows(self, links: Sequence[Link]) -> tuple[dict[str, Row], set[str]]:
         attempts = {link.attempt_id for link in links if link.attempt_id}
-        entries = AuditEntry.objects.filter(attempt_id__in=attempts).order_by()
-        found, unreadable = read(entries, self.fields, "attempt_id")
+        some = AuditEntry.objects.filter(attempt_id__in=attempts).order_by()
+        found, unreadable = read(some, self.fields, "attempt_id")
         rows = (dict(zip(self.fields, values, strict=True)) for values in found)
         return {row["attempt_id"]: row for row in rows}, {str(value) for value in unreadable}
 
@@ -197,7 +203,7 @@ class Walk:
         self.state.pruned += 1
 
     def _compare_act(self, link: Link) -> None:
-        if record.digest(link.details) != link.digest:
+        if not is_sealed(link.details, link):
             raise Wrong(
                 f"Changed: what link {link.sequence} ({about_link(link)}) says of an act on the"
                 " history is not what was sealed."
@@ -207,8 +213,9 @@ class Walk:
         count, digest = self.state.taken.pop(str(link.sequence), (0, ""))
         if (count, digest) != (pruning.entries, pruning.digest):
             raise Wrong(
-                f"Removed: the pruning of link {link.sequence} says it removed {pruning.entries:,}"
-                f" entries, and the chain before it lacks {count:,}: not the same ones."
+                f"Removed: the pruning of link {link.sequence} says it removed "
+                f"{entries(pruning.entries)}, and the chain before it lacks {count:,}: not the same"
+                " ones."
             )
 
 
@@ -226,7 +233,4 @@ def _is_as_sealed(link: Link, document: Callable[[Row], Row], row: Row) -> bool:
     # A text times a billion would be a very long one.
     if not isinstance(row["duration"], int | float | None):
         return False
-    try:
-        return record.digest(document(row)) == link.digest
-    except UNREADABLE:
-        return False
+    return is_sealed(document(row), link)

@@ -1,0 +1,94 @@
+"""A sealed history to tamper with, and what somebody who can write to the database could do."""
+
+from __future__ import annotations
+
+import uuid
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+
+from ipadmin.models import AuditEntry, AuditSeal, Outcome
+from ipadmin.services import entries, verification
+
+protection = import_module("ipadmin.migrations.0005_chain_is_kept")
+
+
+def opened(**fields: Any) -> AuditEntry:
+    """An attempt that was begun, sealed."""
+    entry = AuditEntry(
+        **{
+            "attempt_id": uuid.uuid4(),
+            "user_id": 1,
+            "user_name": "alice",
+            "token_id": uuid.uuid4(),
+            "token_label": "Live",
+            "organization_id": "org_1",
+            "environment": "live",
+            "address_id": "ip_a",
+            "address": "192.0.2.1",
+            "allocation_id": "vm_1",
+            "allocation_type": "VirtualMachine",
+            "allocation_name": "web-01",
+        }
+        | fields
+    )
+    entries.open_entry(entry)
+    return entry
+
+
+def finished(**fields: Any) -> AuditEntry:
+    """An attempt with its end, sealed: two links."""
+    entry = opened(**fields)
+    finish(entry)
+    return entry
+
+
+def finish(entry: AuditEntry) -> None:
+    end = {"outcome": Outcome.SUCCEEDED, "basis": "answer", "duration": 0.25, "http_status": 200}
+    assert entries.write(entry, {**end, "sent_at": timezone.now(), "finished_at": timezone.now()})
+
+
+def unsealed(**fields: Any) -> AuditEntry:
+    """An entry that was written past the product, or before there were seals."""
+    given = {"attempt_id": uuid.uuid4(), "user_id": 1, "token_id": uuid.uuid4(), "address": "::1"}
+    return AuditEntry.objects.create(**given | fields)
+
+
+def execute(sql: str, *params: Any) -> None:
+    """Without triggers and constraints, until the test ends."""
+    protection.unprotect(apps, connection.schema_editor())
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        cursor.execute(sql, params)
+
+
+def column(entry: AuditEntry, name: str, value: Any) -> None:
+    execute(f"UPDATE ipadmin_auditentry SET {name} = %s WHERE id = %s", value, entry.pk)
+
+
+def link(sequence: int, name: str, value: Any) -> None:
+    execute(f"UPDATE ipadmin_auditseal SET {name} = %s WHERE sequence = %s", value, sequence)
+
+
+def exchange(table: str, key: str, one: Any, other: Any) -> None:
+    """The keys of two rows."""
+    sql = f"UPDATE {table} SET {key} = %s WHERE {key} = %s"
+    for new, old in ((-1, one), (one, other), (other, -1)):
+        execute(sql, new, old)
+
+
+def finding(head: str = "") -> str:
+    """What a verification finds first; empty when all holds."""
+    found = verification.prepare("audrey", head)
+    while found.is_running:
+        verification.step(found, seconds=10)
+    return found.finding
+
+
+def head() -> str:
+    last = AuditSeal.objects.latest("sequence")
+    return f"{last.sequence}:{bytes(last.mac).hex()}"
