@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,22 +18,25 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from ipadmin.katapult.types import Organization
-from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.models import ApiToken, AuditEntry, AuditVerification, User
+from tests.conftest import ClientOf
 from tests.services.conftest import keep_token
-from tests.services.katapult import IP
+from tests.services.katapult import ADDRESS, IP
 from tests.views.conftest import HTMX, PLANTED, MakeEntry
 from tests.views.katapult import Organizations, listed, many
 
 ATTEMPT = uuid.UUID(int=1)
 # May be seen by anybody.
 PUBLIC = {"healthz", "account_login"}
-POST_ONLY = {"token_check", "time_zone"}
+POST_ONLY = {"token_check", "time_zone", "audit_export"}
 WRITES = {
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
-    *("token_delete", "unallocate", "time_zone"),
+    *("token_delete", "unallocate", "time_zone", "audit_export", "integrity"),
 }
 # htmx asks for these alone.
 PARTS = {"attempt_result"}
+# Are for programs.
+DATA = {"healthz", "audit_entry_json"}
 # Lead somewhere else.
 REDIRECTS = {"home", "addresses_home", "address_find", "token_organization", "account_login"}
 
@@ -54,14 +58,28 @@ pytestmark = pytest.mark.django_db
 
 def url_of(name: str, token: ApiToken) -> str:
     """The URL of this name, for alice's token, the one address and the one attempt."""
-    values: dict[str, Any] = {"token_id": token.id, "address_id": IP, "attempt_id": ATTEMPT}
+    values: dict[str, Any] = {
+        "token_id": token.id,
+        "address_id": IP,
+        "address": ADDRESS,
+        "attempt_id": ATTEMPT,
+        "verification_id": 1,
+    }
     [pattern] = [each for each in patterns(get_resolver()) if each.name == name]
     wanted = pattern.pattern.converters
     return reverse(name, kwargs={key: values[key] for key in wanted})
 
 
 @pytest.fixture
+def alices(alice: User, client_of: ClientOf) -> Client:
+    """alice's browser. She is an auditor as well here, so that every page is open to her."""
+    alice.groups.add(Group.objects.get(name="auditor"))
+    return client_of(alice)
+
+
+@pytest.fixture
 def history(entry: MakeEntry) -> AuditEntry:
+    AuditVerification.objects.create(pk=1, user_name="audrey")
     return entry(attempt_id=ATTEMPT)
 
 
@@ -142,7 +160,7 @@ def test_each_page_is_whole_and_keeps_the_secret(
     alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry, name: str
 ) -> None:
     answer = alices.get(url_of(name, token))
-    is_page = name not in PARTS | REDIRECTS | POST_ONLY | {"healthz"}
+    is_page = name not in PARTS | REDIRECTS | POST_ONLY | DATA
     assert answer.text.count("</html>") == (1 if is_page else 0)
     assert answer.text.count("<h1") == (1 if is_page else 0)
     assert PLANTED not in answer.text + str(answer.headers)
