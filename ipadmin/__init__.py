@@ -1,3 +1,3 @@
 """IP admin: unallocate a Katapult IP address from the browser, with proof of what was done."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
