@@ -18,9 +18,8 @@ def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), new_file(tmp_path / "new") as file:
-        file.write(b"half")
-        raise ZeroDivisionError
+    with pytest.raises(TypeError), new_file(tmp_path / "new") as file:
+        file.writelines([b"half", "no bytes"])  # type: ignore[list-item]
     assert list(tmp_path.iterdir()) == []
 
 

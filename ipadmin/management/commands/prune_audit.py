@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.db import DatabaseError
+from django.utils import timezone
+
+from ipadmin.management.person import person
+from ipadmin.services import pruning
+
+# A date nearer than this is more likely a slip of the year than meant.
+RECENT = timedelta(days=30)
+
+
+class Command(BaseCommand):
+    help = (
+        "Export the finished attempts from before a day to a new file, and remove them. Each"
+        " removal is sealed, so that verify_audit still holds. The chain of seals itself stays."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--before",
+            type=_day,
+            required=True,
+            metavar="YYYY-MM-DD",
+            help="the first day that is kept; it begins at 00:00 UTC",
+        )
+        parser.add_argument(
+            "--export",
+            type=Path,
+            metavar="FILE",
+            help="new file, for what is removed, as JSON lines",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
+        parser.add_argument(
+            "--really", action="store_true", help="even what is younger than 30 days"
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        before: datetime = options["before"]
+        self._refuse_slips(before, options)
+        found = pruning.prunable(before)
+        if found is None:
+            self.stdout.write(f"No finished attempt is from before {before:%Y-%m-%d}.")
+        elif options["dry_run"]:
+            self.stdout.write(f"{_described(found)} would be removed.")
+        else:
+            self.stdout.write(f"{_described(found)} will be removed.")
+            self._prune(before, options["export"], found.entries)
+
+    def _refuse_slips(self, before: datetime, options: dict[str, Any]) -> None:
+        if options["export"] is None and not options["dry_run"]:
+            raise CommandError("Nothing is removed without --export FILE for it.")
+        if before > timezone.now() - RECENT and not options["really"]:
+            raise CommandError(
+                f"{before:%Y-%m-%d} is less than 30 days ago, or still to come. If that is what"
+                " you mean, add --really."
+            )
+
+    def _prune(self, before: datetime, path: Path, total: int) -> None:
+        progress = _Progress(self.stderr, total)
+        try:
+            pruning.prune(before, path, by={"command_line": person()}, progress=progress)
+        except (pruning.NotPruned, OSError, DatabaseError) as error:
+            raise CommandError(f"{str(error).rstrip('.')}. {progress.removed_so_far}") from error
+        finally:
+            progress.end()
+        self.stdout.write(f"{progress.removed:,} removed and sealed as such. They are in {path}.")
+
+
+class _Progress:
+    """On a terminal; and how far the removal came, for the end."""
+
+    def __init__(self, stderr: OutputWrapper, total: int) -> None:
+        self.stderr, self.total, self.removed = stderr, total, 0
+
+    def __call__(self, done: str, count: int) -> None:
+        if done == "removed":
+            self.removed = count
+        if self.stderr.isatty():
+            self.stderr.write(f"\r{done} {count:,} of {self.total:,}  ", ending="")
+
+    def end(self) -> None:
+        if self.stderr.isatty():
+            self.stderr.write("")
+
+    @property
+    def removed_so_far(self) -> str:
+        if not self.removed:
+            return "No entry was removed."
+        return f"{self.removed:,} were removed and sealed as such; the others are as they were."
+
+
+def _described(found: pruning.Prunable) -> str:
+    first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (found.first, found.last))
+    return f"{found.entries:,} finished attempts, from {first} to {last},"
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day, as in 2025-12-31") from None
