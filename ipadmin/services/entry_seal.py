@@ -37,9 +37,7 @@ class EntrySeal:
 
 def values_of(entry: AuditEntry) -> dict[str, Any]:
     """The plain values of an entry as the database has them, for its record and its seal."""
-    names = record.fields()
-    (row,) = plain.rows(AuditEntry.objects.filter(pk=entry.pk).order_by(), names)
-    return dict(zip(names, row, strict=True))
+    return plain.one(AuditEntry, record.fields(), entry.pk)
 
 
 def seal_of(values: Mapping[str, Any]) -> EntrySeal:

@@ -190,7 +190,7 @@ def _acting_between(
     """The attempts that can have unallocated the address between two sightings."""
     for entry in entries:
         sent_at = entry.sent_at or entry.created_at
-        if entry.outcome in {Outcome.FAILED, Outcome.REFUSED} or sent_at > after.at:
+        if entry.outcome in {Outcome.FAILED, Outcome.REFUSED} or sent_at >= after.at:
             continue
         # A request that was never answered can land later than the last look for it.
         is_late = entry.outcome == Outcome.UNKNOWN and entry is before.entry

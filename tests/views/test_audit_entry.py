@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from ipadmin.models import AuditEntry, Outcome, User
+from ipadmin import crypto
+from ipadmin.models import ApiToken, AuditEntry, Outcome, User
+from ipadmin.services import entries, record
+from ipadmin.services.entry_seal import EntrySeal, Standing
 from tests.conftest import ClientOf
+from tests.services.conftest import Attempt, attempt, confirmed, seen
 from tests.services.katapult import ADDRESS, IP, VM
 from tests.views.conftest import HTMX, MakeEntry
-from tests.views.katapult import HOSTILE
+from tests.views.katapult import HOSTILE, Organizations
+
+# Used by name only, as fixtures are.
+__all__ = ["attempt", "confirmed", "seen"]
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 READING = {
@@ -75,6 +84,8 @@ def test_a_field_that_is_new_is_shown_too() -> None:
     usual |= {"organization_id", "organization_name", "environment", "api_url", "address_id"}
     usual |= {"address", "allocation_id", "allocation_type", "allocation_name"}
     fields = {field.name for field in AuditEntry._meta.concrete_fields}
+    # What an entry is searched by says nothing new.
+    fields = {name for name in fields if not name.endswith("_key")}
     assert fields == EVERYTHING.keys() | usual | shown_by_another_name
 
 
@@ -127,6 +138,113 @@ def test_only_an_open_one_is_looked_at_again(
 ) -> None:
     text = alices.get(entry(**fields).get_absolute_url()).text
     assert ("Look again" in text, "data-open-entry" in text) == (is_open, is_open)
+
+
+def test_what_a_person_asks_comes_first(alices: Client, entry: MakeEntry) -> None:
+    text = alices.get(entry(**EVERYTHING).get_absolute_url()).text
+    heads = ("The attempt", "Evidence", "Times", "What Katapult answered", "Record", "Raw JSON")
+    places = [text.index(f"{head}</h2>") for head in heads]
+    assert places == sorted(places)
+
+
+def test_no_evidence_no_table(alices: Client, entry: MakeEntry) -> None:
+    assert "Evidence</h2>" not in alices.get(entry().get_absolute_url()).text
+
+
+def test_the_raw_record(alices: Client, entry: MakeEntry) -> None:
+    made = entry(**EVERYTHING)
+    url = reverse("audit_entry_json", args=[made.attempt_id])
+    answer = alices.get(url)
+    assert answer["Content-Type"] == "application/json"
+    assert "Content-Disposition" not in answer
+    told = json.loads(answer.text)
+    assert told["event"]["id"] == str(made.attempt_id)
+    assert told["ip_admin"]["evidence"] == [READING]
+    page = alices.get(made.get_absolute_url()).text
+    assert url in page
+    shown = unescape(page.split('aria-label="Raw JSON">')[1].split("</pre>")[0])
+    assert json.loads(shown) == told
+
+
+def test_every_field_is_in_the_record(alices: Client, entry: MakeEntry) -> None:
+    """Whatever is kept is told, under whatever name."""
+    made = entry(**EVERYTHING | {"duration": None, "vip": False})
+    told = alices.get(reverse("audit_entry_json", args=[made.attempt_id])).text
+    values = [getattr(made, name) for name in record.fields() if name not in {"id", "user_id"}]
+    texts = {str(value) for value in values if isinstance(value, str | int | uuid.UUID) and value}
+    assert [text for text in texts if text not in told] == []
+
+
+def test_the_record_is_for_readers_of_the_history_only(
+    client: Client, charlie: User, client_of: ClientOf, entry: MakeEntry
+) -> None:
+    url = reverse("audit_entry_json", args=[entry().attempt_id])
+    assert client_of(charlie).get(url).status_code == 403
+    assert client.get(url).status_code == 302
+
+
+def test_the_attempts_around_it(alices: Client, entry: MakeEntry) -> None:
+    made = [entry(created_at=WHEN + timedelta(hours=hours)) for hours in range(3)]
+    text = alices.get(made[1].get_absolute_url()).text
+    assert f'rel="prev" href="{made[0].get_absolute_url()}"' in text
+    assert f'rel="next" href="{made[2].get_absolute_url()}"' in text
+    assert reverse("address_story", args=[ADDRESS]) in text
+
+
+def test_the_only_attempt(alices: Client, entry: MakeEntry) -> None:
+    text = alices.get(entry().get_absolute_url()).text
+    assert "on this address" not in text
+
+
+def test_what_is_no_address_has_no_story(alices: Client, entry: MakeEntry) -> None:
+    assert "Story of" not in alices.get(entry(address="?").get_absolute_url()).text
+
+
+def test_where_an_operator_finds_it(
+    alices: Client, token: ApiToken, audrey: User, client_of: ClientOf, entry: MakeEntry
+) -> None:
+    url, here = entry().get_absolute_url(), reverse("address", args=[token.id, IP])
+    assert f'href="{here}"' in alices.get(url).text
+    assert here not in client_of(audrey).get(url).text
+
+
+def test_its_seal(alices: Client, attempt: Attempt, katapult: Organizations) -> None:
+    text = alices.get(attempt().get_absolute_url()).text
+    assert "Sealed, no. 2" in text
+    assert "opened under no. 1" in text
+    assert next(iter(crypto.audit_keys())) in text
+
+
+def test_the_seal_of_an_open_one(alices: Client) -> None:
+    made = AuditEntry(attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), address=ADDRESS)
+    entries.open_entry(made)
+    assert "Sealed when it is finished" in alices.get(made.get_absolute_url()).text
+
+
+def test_no_seal(alices: Client) -> None:
+    """As it was kept before there were any."""
+    bare = AuditEntry.objects.create(
+        attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), outcome="failed"
+    )
+    assert "Not sealed" in alices.get(bare.get_absolute_url()).text
+
+
+@pytest.mark.parametrize(
+    ("standing", "words"),
+    [("broken", "Its seal does not match"), ("unchecked", "Its seal can't be checked")],
+)
+def test_a_seal_that_does_not_hold(
+    alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, standing: str, words: str
+) -> None:
+    seal = EntrySeal(Standing(standing), None, None)
+    monkeypatch.setattr("ipadmin.services.entry_seal.seal_of", lambda _: seal)
+    assert words in alices.get(entry().get_absolute_url()).text
+
+
+def test_a_host_name_breaks_after_its_dots(alices: Client, entry: MakeEntry) -> None:
+    text = alices.get(entry(reverse_dns="a.example.net").get_absolute_url()).text
+    assert "a.<wbr>example.<wbr>net" in text
+    assert 'data-copy="a.example.net"' in text
 
 
 def test_everything_is_escaped(alices: Client, entry: MakeEntry) -> None:
