@@ -82,7 +82,7 @@ def head_taken_at() -> datetime | None:
     """When a head was last printed, to be kept elsewhere."""
     taken = _acts().filter(kind=SealKind.HEAD_TAKEN).order_by("-sequence")[:1]
     rows, _broken = unreadable.read(taken, ("at",), "sequence")
-    return datetime.fromisoformat(rows[0][0]) if rows else None
+    return datetime.fromisoformat(rows[0][0]) if rows and rows[0][0] else None
 
 
 def is_head_old(taken_at: datetime | None) -> bool:

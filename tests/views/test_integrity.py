@@ -1,0 +1,385 @@
+"""The page where auditors prove the history, and see what was done to it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import LazySettings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from ipadmin import tasks
+from ipadmin.models import AuditSeal, AuditStream, AuditVerification, SealKind, User
+from ipadmin.services import integrity, seals, verification
+from tests import tampering
+from tests.conftest import ClientOf
+from tests.views.conftest import HTMX
+from tests.views.katapult import HOSTILE
+
+URL = "/audit/integrity/"
+TARGET = "file:///var/log/audit.jsonl"
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def audreys(audrey: User, client_of: ClientOf) -> Client:
+    """audrey's browser."""
+    return client_of(audrey)
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "worker_is_running", lambda: True)
+
+
+def act(kind: SealKind = SealKind.HEAD_TAKEN, **details: Any) -> AuditSeal:
+    return seals.seal_act(kind, details)
+
+
+def verified(head: str = "") -> AuditVerification:
+    """A verification that has come to its end."""
+    found = verification.request("audrey", head)
+    while found.is_running:
+        verification.step(found, seconds=10)
+    return found
+
+
+def url(found: AuditVerification) -> str:
+    return f"{URL}{found.pk}/"
+
+
+def links(answer: Any) -> list[int]:
+    """The numbers of the log's rows."""
+    found = re.findall(r'data-label="Link"[^>]*>([\d,]+)<', answer.text)
+    return [int(number.replace(",", "")) for number in found]
+
+
+def page_link(answer: Any, rel: str) -> str:
+    found = re.search(rf'rel="{rel}" href="([^"#]*)#log"', answer.text)
+    return found[1] if found else ""
+
+
+# Who may
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("who", ["alice", "bob", "adam", "charlie"])
+def test_only_auditors(
+    request: pytest.FixtureRequest, client_of: ClientOf, who: str, method: str
+) -> None:
+    client = client_of(request.getfixturevalue(who))
+    assert getattr(client, method)(URL).status_code == 403
+    assert client.get(url(verified())).status_code == 403
+    assert AuditVerification.objects.count() == 1
+
+
+def test_asking_needs_the_forms_token(audrey: User, client_of: ClientOf) -> None:
+    assert client_of(audrey, enforce_csrf_checks=True).post(URL).status_code == 403
+    assert not AuditVerification.objects.exists()
+
+
+def test_a_verification_that_is_none(audreys: Client) -> None:
+    assert audreys.get(f"{URL}1/").status_code == 404
+
+
+# The chain
+
+
+def test_nothing_yet(audreys: Client, worker: None) -> None:
+    text = audreys.get(URL).text
+    for said in ("Nobody has verified", "None yet", "No head was ever taken", "will stand here"):
+        assert said in text
+    assert "worker is not running" not in text
+
+
+def test_the_chain_by_its_last_link(audreys: Client) -> None:
+    tampering.finished()
+    last = AuditSeal.objects.latest("sequence")
+    text = audreys.get(URL).text
+    assert "No. 2, " in text
+    assert last.key_id in text
+    assert "Not in AUDIT_KEYS" not in text
+
+
+def test_a_key_that_is_gone(audreys: Client, settings: LazySettings) -> None:
+    tampering.finished()
+    settings.AUDIT_KEYS = ["YW5vdGhlci1hdWRpdC1rZXktYW5vdGhlci1hdWRpdC0="]
+    assert "Not in AUDIT_KEYS" in audreys.get(URL).text
+
+
+@pytest.mark.parametrize(("age", "warns"), [(6, False), (8, True)])
+def test_when_a_head_was_last_taken(audreys: Client, age: int, warns: bool) -> None:
+    with time_machine.travel(timezone.now() - timedelta(days=age)):
+        act(SealKind.HEAD_TAKEN)
+    act(SealKind.PRUNED)
+    text = audreys.get(URL).text
+    assert ("No head was taken for more than 7 days" in text) is warns
+    assert "No head was ever taken" not in text
+
+
+@pytest.mark.parametrize(("name", "value"), [("at", "x"), ("details", "{"), ("details", '["x"]')])
+def test_a_link_that_somebody_made_unreadable(audreys: Client, name: str, value: str) -> None:
+    if connection.vendor != "sqlite" and value != '["x"]':
+        pytest.skip("this database takes no such value")
+    act(by="audrey")
+    act(by="somebody else")
+    tampering.link(2, name, value)
+    answer = audreys.get(URL)
+    assert answer.status_code == 200
+    assert links(answer) == [2, 1]
+    assert "audrey" in answer.text
+
+
+# Verify
+
+
+def test_asking_for_a_verification(audreys: Client) -> None:
+    tampering.finished()
+    answer = audreys.post(URL, {"head": f"  {tampering.head()} "})
+    made = AuditVerification.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, url(made))
+    assert (made.user_name, made.head, made.total) == ("audrey", tampering.head(), 2)
+
+
+def test_a_head_is_optional(audreys: Client) -> None:
+    assert audreys.post(URL).status_code == 302
+    assert AuditVerification.objects.get().head == ""
+
+
+@pytest.mark.parametrize("head", ["12", "12:abc", "0:" + "a" * 64, "x" * 101, HOSTILE, "1:\x00"])
+def test_a_head_that_is_none(audreys: Client, head: str) -> None:
+    answer = audreys.post(URL, {"head": head})
+    assert answer.status_code == 422
+    assert 'class="errorlist"' in answer.text
+    assert HOSTILE not in answer.text
+    assert not AuditVerification.objects.exists()
+
+
+def test_what_a_head_looks_like_is_said(audreys: Client) -> None:
+    assert "64 hexadecimal digits" in audreys.post(URL, {"head": "12:abc"}).text
+
+
+def test_one_at_a_time(audreys: Client) -> None:
+    running = verification.request("bob")
+    answer = audreys.post(URL, {"head": f"1:{'a' * 64}"}, follow=True)
+    assert answer.redirect_chain == [(url(running), 302)]
+    assert "and your head not compared" in answer.text
+    assert AuditVerification.objects.get() == running
+
+
+def test_the_running_one_is_shown_instead_of_the_form(audreys: Client) -> None:
+    tampering.finished()
+    running = verification.request("bob")
+    text = audreys.get(URL).text
+    assert "A verification is running" in text
+    assert "0 of 2 links done" in text
+    assert url(running) in text
+    assert "Verify now" not in text
+
+
+def test_without_a_worker_it_is_said_what_to_do(audreys: Client) -> None:
+    running = verification.request("audrey")
+    for page in (URL, url(running)):
+        text = audreys.get(page).text
+        assert "The background worker is not running" in text
+        assert "manage.py verify_audit" in text
+
+
+def test_how_far_a_running_one_is(audreys: Client, worker: None) -> None:
+    tampering.finished()
+    running = verification.request("audrey")
+    AuditVerification.objects.update(total=2_000_412, sequence=1_200_000)
+    text = audreys.get(url(running)).text
+    assert 'max="2000412" value="1200000"' in text
+    assert "1,200,000 of 2,000,412 links" in text
+    assert "Look again" in text
+    assert "worker is not running" not in text
+
+
+def test_htmx_asks_until_the_end_and_not_further(audreys: Client) -> None:
+    running = verification.request("audrey")
+    part = audreys.get(url(running), headers=HTMX).text
+    assert "<html" not in part
+    assert f'hx-get="{url(running)}"' in part
+    verification.step(running, seconds=10)
+    ended = audreys.get(url(running), headers=HTMX).text
+    assert "hx-get" not in ended
+    assert "data-announce" in ended
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [(0, "Nothing is sealed yet, and"), (1, "The one link holds"), (3, "All 3 links hold")],
+)
+def test_all_holds(audreys: Client, made: int, said: str) -> None:
+    for _ in range(made):
+        act()
+    found = verified()
+    assert said in audreys.get(url(found)).text
+    assert said in audreys.get(URL).text
+
+
+def test_a_head_that_was_compared(audreys: Client) -> None:
+    tampering.finished()
+    text = audreys.get(url(verified(tampering.head()))).text
+    assert "The head recorded elsewhere is part of the chain" in text
+    assert "1, each as it was sealed" in text
+
+
+def test_a_finding_and_what_to_do_now(audreys: Client) -> None:
+    tampering.column(tampering.finished(), "reason", "another")
+    found = verified()
+    text = audreys.get(url(found)).text
+    for said in ("Not everything holds", "What to do now", "make a copy of it", "Changed: "):
+        assert said in text
+    assert "Not everything holds" in audreys.get(URL).text
+
+
+def test_what_somebody_wrote_into_a_finding_is_text(audreys: Client) -> None:
+    found = verified()
+    AuditVerification.objects.update(finding=HOSTILE, user_name=HOSTILE, head=HOSTILE)
+    for page in (URL, url(found)):
+        text = audreys.get(page).text
+        assert HOSTILE not in text
+        assert "&lt;script&gt;" in text
+
+
+def test_the_newest_twenty(audreys: Client) -> None:
+    made = [verified() for _ in range(21)]
+    text = audreys.get(URL).text
+    assert url(made[-1]) in text
+    assert url(made[1]) in text
+    assert url(made[0]) not in text
+
+
+# The log
+
+
+def test_the_log_leaves_out_what_seals_entries(audreys: Client) -> None:
+    tampering.finished()
+    act(SealKind.PRUNED, entries=12, by={"command_line": "root"})
+    tampering.finished()
+    answer = audreys.get(URL)
+    assert links(answer) == [3]
+    assert "12 attempts pruned" in answer.text
+    assert "root (command line)" in answer.text
+
+
+def test_the_log_by_pages(audreys: Client) -> None:
+    for _ in range(2 * integrity.ACTS + 3):
+        act()
+    pages = [audreys.get(URL)]
+    while older := page_link(pages[-1], "next"):
+        pages.append(audreys.get(URL + older))
+    assert [number for page in pages for number in links(page)] == [*range(53, 0, -1)]
+    back = audreys.get(URL + page_link(pages[-1], "prev"))
+    assert links(back) == links(pages[-2])
+    first = audreys.get(URL + page_link(back, "prev"))
+    assert links(first) == links(pages[0])
+    assert page_link(first, "prev") == ""
+
+
+def test_behind_the_newest_is_the_newest_again(audreys: Client) -> None:
+    act()
+    assert links(audreys.get(f"{URL}?after=1")) == [1]
+
+
+def test_behind_the_oldest_is_nothing(audreys: Client) -> None:
+    act()
+    answer = audreys.get(f"{URL}?before=1")
+    assert links(answer) == []
+    assert "Nothing older" in answer.text
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "1.5", "9" * 30, "²", "1\x00"])
+def test_a_page_that_is_none(audreys: Client, number: str) -> None:
+    act()
+    assert links(audreys.get(URL, {"before": number})) == [1]
+    assert links(audreys.get(URL, {"after": number})) == [1]
+
+
+def test_htmx_gets_the_log_alone(audreys: Client) -> None:
+    act()
+    answer = audreys.get(f"{URL}?before=9", headers=HTMX)
+    assert "<html" not in answer.text
+    assert "Does it hold?" not in answer.text
+    assert links(answer) == [1]
+
+
+def test_what_somebody_wrote_into_an_act_is_text(audreys: Client) -> None:
+    criteria = {HOSTILE: [HOSTILE]}
+    act(SealKind.EXPORT_FINISHED, by=HOSTILE, criteria=criteria, sha256=HOSTILE, format=HOSTILE)
+    text = audreys.get(URL).text
+    assert HOSTILE not in text
+    assert text.count("&lt;script&gt;") >= 4
+
+
+# The stream
+
+
+def test_no_stream_no_section(audreys: Client) -> None:
+    assert "stream-title" not in audreys.get(URL).text
+
+
+def test_a_stream_that_has_taken_all(audreys: Client, settings: LazySettings) -> None:
+    settings.AUDIT_STREAM = TARGET
+    tampering.finished()
+    AuditStream.objects.create(target=TARGET, sequence=2, taken_at=timezone.now())
+    text = audreys.get(URL).text
+    assert TARGET in text
+    assert "Up to date" in text
+
+
+def test_a_stream_that_has_not_begun(audreys: Client, settings: LazySettings) -> None:
+    settings.AUDIT_STREAM = TARGET
+    tampering.finished()
+    tampering.opened()
+    text = audreys.get(URL).text
+    assert "Nothing yet" in text
+    assert "1 entry<" in text
+
+
+def test_a_stream_that_fails(audreys: Client, settings: LazySettings) -> None:
+    settings.AUDIT_STREAM = TARGET
+    failing = {"failing_since": timezone.now(), "error": f"No space left {HOSTILE}"}
+    AuditStream.objects.create(target=TARGET, **failing)
+    text = audreys.get(URL).text
+    assert "Takes nothing" in text
+    assert "No space left &lt;script&gt;" in text
+
+
+def test_how_far_behind_is_counted_to_a_limit(
+    audreys: Client, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_STREAM = TARGET
+    monkeypatch.setattr(integrity, "MOST_BEHIND", 2)
+    for _ in range(5):
+        tampering.finished()
+    found = integrity.stream()
+    assert found is not None
+    assert (found.behind, found.is_far_behind) == (3, True)
+    assert "More than 1,000 entries" in audreys.get(URL).text
+
+
+# Cost
+
+
+def test_as_many_queries_for_many_as_for_none(audreys: Client, settings: LazySettings) -> None:
+    settings.AUDIT_STREAM = TARGET
+    counts = []
+    for made in (0, 1, 30):
+        for _ in range(made):
+            act(SealKind.VERIFIED, by="audrey", result="holds")
+            tampering.finished()
+            verified()
+        with CaptureQueriesContext(connection) as found:
+            assert audreys.get(URL).status_code == 200
+        counts.append(len(found))
+    assert len(set(counts)) == 1
+    assert counts[0] <= 13
