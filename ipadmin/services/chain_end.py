@@ -95,10 +95,12 @@ def ended(attempt_ids: Collection[str]) -> set[str]:
     return {attempt_id for (attempt_id,) in plain.rows(found.order_by(), ("attempt_id",))}
 
 
-def next_inserted(after: int) -> int | None:
+def next_inserted(after: int | None) -> int | None:
     """Look for an entry without a link among the next ones by id; the id looked at last, and None
     behind the last entry."""
-    ahead = AuditEntry.objects.filter(pk__gt=after).order_by("pk")
+    ahead = AuditEntry.objects.order_by("pk")
+    if after is not None:
+        ahead = ahead.filter(pk__gt=after)
     first = ahead.values_list("pk", flat=True).first()
     if first is None:
         return None

@@ -61,7 +61,7 @@ class State:
     pruned: int = 0
     # Whether the end of the chain was looked at, and up to which id for entries without a link.
     ended: bool = False
-    entry_id: int = 0
+    entry_id: int | None = None
 
 
 class Walk:
@@ -84,8 +84,10 @@ class Walk:
             self.state.entries += len(self.state.opened)
             self.state.opened, self.state.ended = {}, True
         last = next_inserted(self.state.entry_id)
-        self.state.entry_id = last or self.state.entry_id
-        return last is not None
+        if last is None:
+            return False
+        self.state.entry_id = last
+        return True
 
     def _walk_links(self) -> None:
         after = self.state.sequence

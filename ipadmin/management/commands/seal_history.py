@@ -17,13 +17,13 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         done = adopt(self._progress if sys.stderr.isatty() else lambda _done: None)
         self.stdout.write(
-            f"{done.finished:,} finished entries sealed as they were found, and counted;"
-            f" {done.opened:,} open ones sealed."
+            f"Entries sealed as they were found, and counted: {done.finished:,}. Open ones sealed:"
+            f" {done.opened:,}."
         )
         if done.left:
             raise CommandError(
-                f"{done.left:,} entries have no seal and were left: they were not there before"
-                " there were seals. verify_audit names the first."
+                f"Entries left without a seal: {done.left:,}. They were not there before there were"
+                " seals; verify_audit names the first."
             )
 
     def _progress(self, done: int) -> None:
