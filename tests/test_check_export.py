@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,19 +40,20 @@ def lines() -> Lines:
 
 
 @pytest.fixture
-def check(tmp_path: Path) -> Callable[..., Checked]:
+def check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Checked]:
+    """What the script says of a file, and its exit code."""
+    main = runpy.run_path(str(SCRIPT))["main"]
+
     def run(lines: Lines, keys: str = settings.AUDIT_KEYS[0], *given: str) -> Checked:
         file = tmp_path / "history.jsonl"
         file.write_bytes(b"".join(lines))
-        done = subprocess.run(
-            [sys.executable, "-I", SCRIPT, *given, file],
-            env={"AUDIT_KEYS": keys},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stdout or done.stderr
+        monkeypatch.setattr(sys, "argv", ["check_export.py", *given, str(file)])
+        monkeypatch.setenv("AUDIT_KEYS", keys)
+        code = main()
+        said = capsys.readouterr()
+        return code, said.out or said.err
 
     return run
 
@@ -70,6 +72,15 @@ def test_an_untouched_export_is_as_it_was_sealed(lines: Lines, check: Check) -> 
     code, said = check(lines)
     assert code == 0
     assert said.startswith("3 entries, all as they were sealed but 1 that were still open; comp")
+
+
+def test_it_needs_nothing_but_python(lines: Lines, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    file.write_bytes(b"".join(lines))
+    command = [sys.executable, "-I", "-S", SCRIPT, file]
+    environment = {"AUDIT_KEYS": settings.AUDIT_KEYS[0]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("3 entries")
 
 
 @pytest.mark.parametrize(
