@@ -36,7 +36,8 @@ def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[tuple[Any, 
 
 
 def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-    converters = _converters(queryset.model, tuple(fields))
+    model: type[models.Model] = queryset.model
+    converters = _converters(model, tuple(fields))
     try:
         sql, params = queryset.values_list(*fields).query.sql_with_params()
     except EmptyResultSet:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -11,25 +12,35 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
 from ipadmin import tasks
+from ipadmin.services import stream
+
+STREAM_EVERY = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Do the background work: close interrupted and unanswered attempts."
+    help = "Do the background work: close unanswered attempts, verify, stream finished entries."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        # A thread, and not a task that enqueues itself: a worker that is killed in the middle
-        # would take such a chain with it.
-        threading.Thread(target=_keep_scheduled, daemon=True, name="schedule").start()
+        # Threads, not tasks that enqueue themselves: a worker that is killed in the middle would
+        # take such a chain with it. The stream may wait for its target, and nothing else for it.
+        _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
+        if settings.AUDIT_STREAM:
+            _keep_doing(stream.send_some, every=STREAM_EVERY)
         call_command("db_worker", interval=1, verbosity=0, reload=False)
 
 
-def _keep_scheduled() -> None:
-    while True:
-        try:
-            close_old_connections()
-            tasks.schedule()
-        except DatabaseError:
-            log.exception("not_scheduled")
-        time.sleep(settings.RECONCILE_EVERY)
+def _keep_doing(work: Callable[[], object], *, every: float) -> None:
+    """In a thread of its own, with so many seconds in between."""
+
+    def keep_doing() -> None:
+        while True:
+            try:
+                close_old_connections()
+                work()
+            except DatabaseError:
+                log.exception("not_done", work=work.__name__)
+            time.sleep(every)
+
+    threading.Thread(target=keep_doing, daemon=True, name=work.__name__).start()
