@@ -7,6 +7,7 @@ Everything runs in one process through Django's test client: server time, withou
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ PER_PAGE = 100  # the admin's
 DEEP = 2000
 # Seconds: what takes longer is asked FEW times.
 SLOW, FEW, MANY = 0.2, 5, 20
+# An address that is no part of another: the stock admin searches inside of texts.
+UNLIKE_OTHERS = re.compile(r"\.\d{3}$")
 # Pieces of an export between two looks at the memory.
 PIECES = 64
 
@@ -130,7 +133,8 @@ def take_sample() -> Sample:
     by_number = list(actors.annotate(number=Count("id")).order_by("number"))
     rare, common = by_number[0], by_number[-1]
     theirs = LogEntry.objects.filter(actor_id=common[1]).order_by("timestamp")
-    entry = theirs[common[2] // 2]
+    from_the_middle = theirs[common[2] // 2 :][:1000]
+    entry = next(each for each in from_the_middle if UNLIKE_OTHERS.search(each.object_repr))
     midnight = entry.timestamp.replace(hour=0, minute=0, second=0, microsecond=0)
     monday = midnight - timedelta(days=midnight.weekday())
     return Sample(
