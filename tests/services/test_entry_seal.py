@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -105,7 +105,8 @@ def test_an_outcome_that_was_removed(made: AuditEntry) -> None:
 
 
 def test_sealed_twice(made: AuditEntry) -> None:
-    seals.seal_finished(entry_seal.values_of(made))
+    with transaction.atomic():
+        seals.seal_finished(entry_seal.values_of(made))
     assert seal_of(made).standing == "broken"
 
 
