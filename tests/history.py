@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, Outcome
@@ -15,6 +18,16 @@ OPEN = {Outcome.PENDING, Outcome.UNKNOWN}
 
 def keep(**fields: Any) -> AuditEntry:
     """One attempt of alice's that worked, unless told. An open one is given `finished_at=None`."""
+    entry = attempt(**fields)
+    if entry.is_open:
+        entries.open_entry(entry)
+    else:
+        entries.write_finished([entry])
+    return AuditEntry.objects.get(attempt_id=entry.attempt_id)
+
+
+def attempt(**fields: Any) -> AuditEntry:
+    """The same, not kept."""
     is_pending = fields.get("outcome") == Outcome.PENDING
     usual = {
         "attempt_id": uuid.uuid4(),
@@ -36,9 +49,16 @@ def keep(**fields: Any) -> AuditEntry:
         "allocation_type": "VirtualMachine",
         "allocation_name": "web-01",
     }
-    entry = AuditEntry(**usual | fields)
-    if entry.is_open:
-        entries.open_entry(entry)
-    else:
-        entries.write_finished([entry])
-    return AuditEntry.objects.get(attempt_id=entry.attempt_id)
+    return AuditEntry(**usual | fields)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is kept within is gone again at the end, though the database lets nobody delete it: for
+    tests that need an empty history several times."""
+    block = transaction.atomic()
+    # As the transaction of a test case: what insists on being the outermost is content with it.
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import cache
 
 from django import template
-from django.template import Context
+from django.template import Context, loader
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin import moments
+from ipadmin.models import AuditEntry, Outcome
 
 register = template.Library()
 
@@ -100,6 +102,29 @@ def outcome_tone(outcome: str) -> str:
 @register.filter
 def outcome_icon(outcome: str) -> str:
     return OUTCOME_ICONS.get(outcome, "info")
+
+
+@register.simple_tag
+@cache
+def outcome_badge(outcome: str) -> SafeString:
+    """An outcome with its icon; a list has hundreds of them, of five kinds."""
+    names = dict(Outcome.choices)
+    context = {"outcome": outcome, "name": names.get(outcome, outcome)}
+    return loader.render_to_string("ipadmin/_outcome.html", context)
+
+
+@register.simple_tag
+def held_by(entry: AuditEntry) -> SafeString:
+    """What held an entry's address, for a list: its name and id, or its kind where it has no name."""
+    if not entry.allocation:
+        return format_html('<span class="quiet">{}</span>', "Nothing")
+    name = entry.allocation_name
+    return format_html(
+        '<span class="{}">{}</span> <span class="second mono">{}</span>',
+        "strong" if name else "",
+        name or kind(entry.allocation_type) or "Something",
+        entry.allocation_id,
+    )
 
 
 @register.filter

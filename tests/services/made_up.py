@@ -1,0 +1,181 @@
+"""Small histories and questions to them, at random, with the answers found in the plainest way."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from ipadmin.keys import folded
+from ipadmin.models import AuditEntry, Outcome
+from ipadmin.services import counts, entries, history, search, summary
+from ipadmin.services.search import Search, understand
+from tests.history import attempt, undone
+
+NOW = datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC)
+TOKENS = [UUID(int=number, version=4) for number in (1, 2)]
+PEOPLE = ["alice", "Bob", "ali%", "Straße"]
+ERRORS = ["", "", "no_allocation", "answer_lost"]
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# Some at the same moment, some hours, days, months and years apart.
+AGES = [0 * HOUR, HOUR, 2 * HOUR, 30 * HOUR, 5 * DAY, 6 * DAY, 40 * DAY, 100 * DAY, 800 * DAY]
+ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.1.1", "10.1.0.1", "2001:db8::1", "no address"]
+
+fields = st.fixed_dictionaries(
+    {
+        "created_at": st.sampled_from([NOW - HOUR - age for age in AGES]),
+        "user_name": st.sampled_from(PEOPLE),
+        "token_id": st.sampled_from(TOKENS),
+        "organization_id": st.sampled_from(["org_1", "org_2"]),
+        "environment": st.sampled_from(["live", "sandbox"]),
+        "address": st.sampled_from(ADDRESSES),
+        "allocation_id": st.sampled_from(["", "vm_0001", "vm_0002"]),
+        "allocation_name": st.sampled_from(["", "web-1", "WEB-2", "alice-box"]),
+        "reverse_dns": st.sampled_from(["", "web-1.example.net"]),
+        "outcome": st.sampled_from([*Outcome.values, Outcome.SUCCEEDED]),
+        "error_code": st.sampled_from(ERRORS),
+        "duration": st.sampled_from([None, 0.0, 0.1, 0.25, 10.0]),
+        "is_open": st.booleans(),
+    }
+)
+histories = st.lists(fields, max_size=24)
+
+
+@contextmanager
+def kept(many: list[dict[str, Any]]) -> Iterator[list[AuditEntry]]:
+    """The entries, newest first, for a while."""
+    made = []
+    for each in many:
+        values = dict(each)
+        if values.pop("is_open") and values["outcome"] == Outcome.UNKNOWN:
+            values["finished_at"] = None
+        made.append(attempt(**values))
+    with undone():
+        for entry in made:
+            if entry.is_open:
+                entries.open_entry(entry)
+        entries.write_finished([entry for entry in made if not entry.is_open])
+        yield list(AuditEntry.objects.all())
+
+
+# Questions
+
+
+def _is_address(e: AuditEntry, is_it: Callable[[Any], bool]) -> bool:
+    try:
+        return is_it(ipaddress.ip_address(e.address))
+    except ValueError:
+        return False
+
+
+def _named(text: str) -> Callable[[AuditEntry], bool]:
+    def is_named(e: AuditEntry) -> bool:
+        names = (e.user_name, e.allocation_name, e.reverse_dns)
+        wholes = (e.allocation_id, e.organization_id, e.error_code)
+        return any(folded(name).startswith(folded(text)) for name in names) or text in wholes
+
+    return is_named
+
+
+TYPED: dict[str, Callable[[AuditEntry], bool]] = {
+    "10.0.0.1": lambda e: e.address == "10.0.0.1",
+    "2001:DB8:0::1": lambda e: e.address == "2001:db8::1",
+    "10.0.": lambda e: e.address.startswith("10.0."),
+    "2001:db8:": lambda e: e.address.startswith("2001:db8:"),
+    "10.0.0.9/23": lambda e: _is_address(e, lambda a: a in ipaddress.ip_network("10.0.0.0/23")),
+    "::/0": lambda e: _is_address(e, lambda a: a.version == 6),
+    "vm_0001": lambda e: e.allocation_id == "vm_0001",
+    "no_allocation": _named("no_allocation"),
+    "ALI": _named("ali"),
+    "ali%": _named("ali%"),
+    "STRASSE": _named("Straße"),
+    "web": _named("web"),
+    str(TOKENS[0]): lambda e: e.token_id == TOKENS[0],
+    "nobody has this": _named("nobody has this"),
+}
+
+
+@dataclass
+class Question:
+    """A search, and what it typed."""
+
+    given: dict[str, Any]
+    typed: str = ""
+
+    def search(self) -> Search:
+        typed = understand(self.typed).condition if self.typed else None
+        people = [folded(name) for name in self.given["people"]]
+        return Search(**self.given | {"people": people}, typed=typed)
+
+    def matches(self, e: AuditEntry) -> bool:
+        given = self.given
+        return (
+            (not given["since"] or e.created_at >= given["since"])
+            and (not given["until"] or e.created_at < given["until"])
+            and (not given["people"] or e.user_name in given["people"])
+            and (not given["tokens"] or e.token_id in given["tokens"])
+            and (given["organizations"] is None or e.organization_id in given["organizations"])
+            and (not given["environment"] or e.environment == given["environment"])
+            and (not given["outcomes"] or e.outcome in given["outcomes"])
+            and (not given["error_code"] or e.error_code == given["error_code"])
+            and (not self.typed or TYPED[self.typed](e))
+        )
+
+
+def _some(values: list[Any]) -> Any:
+    return st.just([]) | st.lists(st.sampled_from(values), unique=True, max_size=2)
+
+
+AROUND_ENTRIES = [NOW - HOUR - age + more for age in AGES for more in (0 * HOUR, HOUR, DAY)]
+moments = st.none() | st.sampled_from(AROUND_ENTRIES)
+questions = st.builds(
+    Question,
+    st.fixed_dictionaries(
+        {
+            "since": moments,
+            "until": moments,
+            "people": _some(PEOPLE),
+            "tokens": _some(TOKENS),
+            "organizations": st.none() | st.lists(st.sampled_from(["org_1", "org_2"]), unique=True),
+            "environment": st.sampled_from(["", "", "live"]),
+            "outcomes": _some(Outcome.values),
+            "error_code": st.sampled_from(ERRORS),
+        }
+    ),
+    st.just("") | st.sampled_from(list(TYPED)),
+)
+
+
+# Bounds so small that little histories go beyond them
+
+
+@contextmanager
+def bounds(seed: int) -> Iterator[None]:
+    """As they are, or tiny ones."""
+    rng = random.Random(seed)
+    many, few = rng.choice((0, 1, 3, 8)), rng.choice((0, 1, 8))
+    look = rng.choice((1, 2, 4))
+    tiny = [
+        (search, "MANY", many),
+        (history, "MANY", max(many, 1)),
+        (search, "FEW", few),
+        (history, "FEW", few),
+        (history, "LOOKS", (look, look + rng.choice((1, 3)))),
+        (history, "PER_PAGE", rng.choice((1, 2, 5))),
+        *((module, "HOURLY", rng.choice((1, 2)) * DAY) for module in (counts, summary)),
+        *((module, "DAILY", rng.choice((3, 92)) * DAY) for module in (counts, summary)),
+        (counts, "ACTORS", rng.choice((1, 5_000))),
+    ]
+    with ExitStack() as stack:
+        if seed:
+            for module, name, value in tiny:
+                stack.enter_context(mock.patch.object(module, name, value))
+        yield
