@@ -115,7 +115,7 @@ def outcome_badge(outcome: str) -> SafeString:
 
 @register.simple_tag
 def held_by(entry: AuditEntry) -> SafeString:
-    """What held an entry's address, for a list: its name and id, or its kind where it has no name."""
+    """What held an address, for a list: its name, or its kind where it has none, and its id."""
     if not entry.allocation:
         return format_html('<span class="quiet">{}</span>', "Nothing")
     name = entry.allocation_name
