@@ -77,7 +77,7 @@ def test_an_untouched_export_is_as_it_was_sealed(lines: Lines, check: Check) -> 
 def test_it_needs_nothing_but_python(lines: Lines, tmp_path: Path) -> None:
     file = tmp_path / "history.jsonl"
     file.write_bytes(b"".join(lines))
-    command = [sys.executable, "-I", "-S", SCRIPT, file]
+    command = [sys.executable, "-I", "-S", str(SCRIPT), str(file)]
     environment = {"AUDIT_KEYS": settings.AUDIT_KEYS[0]}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("3 entries")

@@ -41,6 +41,8 @@ from ipadmin.services.removals import Removals, pruning_of, prunings
 from ipadmin.services.unreadable import read
 
 CHUNK = 1000
+NUMBER = (int, float, type(None))
+OPENED = SealKind.OPENED.value
 
 Row = dict[str, Any]
 
@@ -141,7 +143,7 @@ class Walk:
                 )
             elif link.attempt_id in lost:
                 raise vanished(link.attempt_id, link.sequence)
-            elif link.kind == SealKind.OPENED:
+            elif link.kind == OPENED:
                 self._compare_opening(link, link.attempt_id, rows.get(link.attempt_id))
             else:
                 self._compare_finished(link, link.attempt_id, rows.get(link.attempt_id))
@@ -179,7 +181,7 @@ class Walk:
                 f"Changed: the entry of {about_entry(row)} is not as link {link.sequence} sealed it"
                 f" when it was finished. {what} was changed."
             )
-        if any(row[name] != key for name, key in keys_of(row).items()):
+        if not keys_of(row).items() <= row.items():
             raise Wrong(
                 f"Changed: the entry of {about_entry(row)}, finished by link {link.sequence}, says"
                 " what it said, but what it is searched by was changed: it hides from those who"
@@ -233,6 +235,6 @@ def _lost(links: Sequence[Link], present: set[str]) -> set[str]:
 
 def _is_as_sealed(link: Link, document: Callable[[Row], Row], row: Row) -> bool:
     # A text times a billion would be a very long one.
-    if not isinstance(row["duration"], int | float | None):
+    if not isinstance(row["duration"], NUMBER):
         return False
     return is_sealed(document(row), link)
