@@ -57,7 +57,7 @@
       source.classList.add("is-copied");
       setTimeout(() => source.classList.remove("is-copied"), 1600);
       announced = "";
-      announce(`Copied ${text}`);
+      announce(`Copied ${source.dataset.copyName || text}`);
     } catch {
       // Without the permission, or over plain HTTP: select it for Ctrl-C.
       getSelection().selectAllChildren(source.querySelector(".mono") || source);
