@@ -21,6 +21,8 @@ from ipadmin.services import lines, seals, unreadable, verification
 HEAD_MAX_AGE = timedelta(days=7)
 PAST = 20
 ACTS = 25
+# SQLite keeps text even in a column of numbers, and sorts it behind all of them.
+HIGHEST = 2**63 - 1
 # Entries that a stream may be behind before they are no longer counted.
 MOST_BEHIND = 1000
 
@@ -68,7 +70,7 @@ class StreamState:
 
 def chain() -> Chain | None:
     """None when nothing was sealed yet."""
-    newest = AuditSeal.objects.order_by("-sequence")[:1]
+    newest = _links().order_by("-sequence")[:1]
     rows, broken = unreadable.read(newest, ("sequence", "at", "key_id"), "sequence")
     if broken:
         return Chain(broken[0], None, "", has_key=False)
@@ -144,8 +146,12 @@ def stream() -> StreamState | None:
     return StreamState(target, kept.taken_at, kept.failing_since, kept.error, behind)
 
 
+def _links() -> QuerySet[AuditSeal]:
+    return AuditSeal.objects.filter(sequence__lte=HIGHEST)
+
+
 def _acts() -> QuerySet[AuditSeal]:
-    return AuditSeal.objects.filter(attempt_id__isnull=True)
+    return _links().filter(attempt_id__isnull=True)
 
 
 def _read(acts: QuerySet[AuditSeal], *, is_newer: bool) -> list[Row]:

@@ -44,7 +44,7 @@ class VerifyForm(forms.Form):
             if head:
                 parse_head(head)
         except ValueError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(str(error).replace("`", "")) from error
         return head
 
 

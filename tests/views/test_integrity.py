@@ -136,6 +136,16 @@ def test_a_link_that_somebody_made_unreadable(audreys: Client, name: str, value:
     assert "audrey" in answer.text
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="numbers are numbers elsewhere")
+def test_a_link_that_somebody_gave_no_number(audreys: Client) -> None:
+    act()
+    act()
+    tampering.link(2, "sequence", "abc")
+    answer = audreys.get(URL)
+    assert links(answer) == [1]
+    assert "No. 1, " in answer.text
+
+
 # Verify
 
 
@@ -200,6 +210,15 @@ def test_how_far_a_running_one_is(audreys: Client, worker: None) -> None:
     assert "1,200,000 of 2,000,412 links" in text
     assert "Look again" in text
     assert "worker is not running" not in text
+
+
+@pytest.mark.parametrize(
+    ("sequence", "said"),
+    [(0, "Waiting for the worker"), (1, "Walking along"), (2, "Looking for what has no seal")],
+)
+def test_what_a_running_one_does(audreys: Client, sequence: int, said: str) -> None:
+    running = AuditVerification.objects.create(user_name="bob", total=2, sequence=sequence)
+    assert said in audreys.get(url(running)).text
 
 
 def test_htmx_asks_until_the_end_and_not_further(audreys: Client) -> None:
