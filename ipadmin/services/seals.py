@@ -76,7 +76,8 @@ def seal_finished(entry: Values, kind: SealKind = SealKind.FINISHED) -> AuditSea
 
 
 def seal_act(kind: SealKind, details: dict[str, Any]) -> AuditSeal:
-    """Seal that something was done to the history. `details` are of JSON's types."""
+    """Seal that something was done to the history. `details` are of JSON's types, without floats.
+    Inside a transaction."""
     at = timezone.now()
     return append(locked_head(), kind, at=at, details=details)
 

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 
 from ipadmin import tasks
 from ipadmin.services import stream
@@ -39,7 +39,7 @@ def _keep_doing(work: Callable[[], object], *, every: float) -> None:
             try:
                 close_old_connections()
                 work()
-            except DatabaseError:
+            except Exception:  # noqa: BLE001  whatever it is: the next round comes
                 log.exception("not_done", work=work.__name__)
             time.sleep(every)
 
