@@ -8,12 +8,11 @@ from typing import Any
 
 from django.db.models import Subquery
 
-from ipadmin.models import AuditEntry, AuditHead, AuditSeal, SealKind
-from ipadmin.services import plain, seals
+from ipadmin.models import AuditEntry, AuditHead, AuditSeal
+from ipadmin.services import lines, plain, seals
 from ipadmin.services.findings import Wrong, inserted_entry, vanished
 
 CHUNK = 1000
-FINISHING = (SealKind.FINISHED, SealKind.ADOPTED)
 # Number and mac of a link, recorded elsewhere.
 Head = tuple[int, bytes]
 
@@ -91,7 +90,7 @@ def ended(attempt_ids: Collection[str]) -> set[str]:
     """Those of the attempts that a link finished, wherever in the chain."""
     if not attempt_ids:
         return set()
-    found = AuditSeal.objects.filter(attempt_id__in=attempt_ids, kind__in=FINISHING)
+    found = AuditSeal.objects.filter(attempt_id__in=attempt_ids, kind__in=lines.OF_FINISHED)
     return {attempt_id for (attempt_id,) in plain.rows(found.order_by(), ("attempt_id",))}
 
 

@@ -15,9 +15,8 @@ from typing import Any
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import record, seals
+from ipadmin.services import lines, record, seals
 from ipadmin.services.chain_end import (
-    FINISHING,
     Head,
     compare_heads,
     compare_open,
@@ -228,7 +227,7 @@ def _lost(links: Sequence[Link], present: set[str]) -> set[str]:
     kinds: dict[bool, set[str]] = {True: set(), False: set()}
     for link in links:
         if link.attempt_id and link.attempt_id not in present:
-            kinds[link.kind in FINISHING].add(link.attempt_id)
+            kinds[link.kind in lines.OF_FINISHED].add(link.attempt_id)
     gone = kinds[False] - kinds[True]
     return gone - ended(gone)
 
