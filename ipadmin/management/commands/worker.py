@@ -39,7 +39,7 @@ def _keep_doing(work: Callable[[], object], *, every: float) -> None:
             try:
                 close_old_connections()
                 work()
-            except Exception:  # noqa: BLE001  whatever it is: the next round comes
+            except Exception:  # whatever it is: the next round comes
                 log.exception("not_done", work=work.__name__)
             time.sleep(every)
 
