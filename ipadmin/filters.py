@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from ipadmin import moments
-from ipadmin.keys import address_key, address_of, folded
+from ipadmin.keys import address_of, folded, ranges_in
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.moments import DAY, SECOND, MomentField, ZoneField
 from ipadmin.services import history
@@ -54,6 +54,11 @@ class Chip:
     url: str
 
 
+def unique(texts: Iterable[str]) -> list[str]:
+    """Each once, in their order."""
+    return list(dict.fromkeys(texts))
+
+
 class ListField(forms.Field):
     """Any number of texts, one a parameter."""
 
@@ -63,7 +68,7 @@ class ListField(forms.Field):
         texts = [text for each in value or [] if (text := str(each).strip()[:200])]
         for text in texts:
             validate_no_null_characters(text)
-        return texts
+        return unique(texts)
 
 
 class TokenField(ListField):
@@ -71,7 +76,7 @@ class TokenField(ListField):
 
     def to_python(self, value: Any) -> list[str]:
         try:
-            return [str(UUID(text)) for text in super().to_python(value)]
+            return unique(str(UUID(text)) for text in super().to_python(value))
         except ValueError as error:
             raise ValidationError("That is not the id of a token.") from error
 
@@ -141,7 +146,7 @@ class HistoryFilters(forms.Form):
         return Search(
             since=since,
             until=until,
-            people=[folded(name) for name in chosen.get("person", [])],
+            people=unique(folded(name) for name in chosen.get("person", [])),
             tokens=[UUID(id) for id in chosen.get("token", [])],
             organizations=self._organizations(),
             environment=chosen.get("environment", ""),
@@ -170,13 +175,8 @@ class HistoryFilters(forms.Form):
         return asked
 
     def chips(self) -> list[Chip]:
-        labels = history.labels(self.search)
         return [
-            Chip(
-                self._label(name),
-                labels.get((name, each)) or self._text(name, each),
-                self._without(name, str(each)),
-            )
+            Chip(self._label(name), self._text(name, each), self._without(name, each))
             for name, value in self.chosen.items()
             if not (name == "when" and value == "all")
             for each in (value if isinstance(value, list) else [value])
@@ -193,9 +193,8 @@ class HistoryFilters(forms.Form):
         for name, value in changes.items():
             query.pop(name, None)
             if value is not None:
-                query[name] = (
-                    f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
-                )
+                is_moment = isinstance(value, datetime)
+                query[name] = f"{value:%Y-%m-%dT%H:%M:%SZ}" if is_moment else value
         for name in [name for name, values in query.lists() if not any(values)]:
             del query[name]
         return f"?{query.urlencode()}"
@@ -227,9 +226,20 @@ class HistoryFilters(forms.Form):
         return len(self.chosen.keys() - {"q", "when", "error"})
 
     @property
+    def firsts(self) -> dict[str, tuple[str, str]]:
+        """The first chosen value, and how people know it, of what one is chosen of from a list:
+        the list need not have it."""
+        return {
+            name: (chosen[0], self._text(name, chosen[0]))
+            for name in ("token", "organization")
+            if (chosen := self.chosen.get(name))
+        }
+
+    @property
     def story(self) -> str:
         """The address that was typed, if it was a whole one."""
-        return address_of(address_key(self.chosen.get("q", "")))
+        ranges = ranges_in(self.chosen.get("q", ""))
+        return address_of(ranges[0][0]) if len(ranges) == 1 and len(set(ranges[0])) == 1 else ""
 
     @property
     def is_limited_in_time(self) -> bool:
@@ -255,13 +265,17 @@ class HistoryFilters(forms.Form):
         return chosen.get("since"), until and until.replace(microsecond=0) + SECOND
 
     def _organizations(self) -> list[str] | None:
-        asked = [folded(key) for key in self.chosen.get("organization", [])]
+        asked = unique(folded(key) for key in self.chosen.get("organization", []))
         if self.within is None:
             return asked or None
         return [key for key in asked if key in self.within] if asked else [*self.within]
 
     def _label(self, name: str) -> str:
         return str(self.fields[name].label or {"when": "Time"}.get(name, name.capitalize()))
+
+    @cached_property
+    def _labels(self) -> dict[tuple[str, str], str]:
+        return history.labels(self.search, self.within)
 
     def _text(self, name: str, value: Any) -> str:
         if name == "at":
@@ -270,21 +284,17 @@ class HistoryFilters(forms.Form):
             return moments.stamp(value)
         if name in {"when", "environment", "outcome"}:
             return str(self.NAMES.get(value, value))
-        return str(value)
+        return self._labels.get((name, value)) or str(value)
 
-    def _without(self, name: str, value: str) -> str:
+    def _without(self, name: str, value: Any) -> str:
         if name == "when":
             return self.url(when="all")
         query = self.data.copy()  # type: ignore[attr-defined]
-        is_list = isinstance(self.chosen[name], list)
-        kept = [each for each in query.getlist(name) if is_list and each.strip() != value]
+        chosen = self.chosen[name]
+        kept = [each for each in chosen if each != value] if isinstance(chosen, list) else []
         query.setlist(name, kept)
         for page in PAGES:
             query.pop(page, None)
         if not kept:
             query.pop(name, None)
         return f"?{query.urlencode()}"
-
-
-def _moment(value: datetime) -> str:
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}"

@@ -53,23 +53,36 @@ def network_keys(network: IPv4Network | IPv6Network) -> Range:
 def ranges_in(text: str) -> list[Range]:
     """What somebody means who types an address, a network (`185.44.252.0/22`), or the beginning of
     an address (`185.44.`; of `185.4` the next digits may follow). Nothing for anything else."""
+    beginning = IPV6_BEGINNING.fullmatch(text.removesuffix(":").lower())
+    if text.endswith("::") and beginning and not beginning[2]:
+        # That is an address as well. What begins so has zeros in the next two parts.
+        whole = [*_parts(beginning[1]), 0, 0][:8]
+        return [_spread(whole, whole, IPV6)]
     if key := address_key(text):
         return [(key, key)]
     if "/" in text:
-        try:
-            return [network_keys(ip_network(text, strict=False))]
-        except ValueError:
-            return []
+        return _network(text)
     if found := IPV4_BEGINNING.fullmatch(text):
         return _beginning([int(part) for part in found[1].split(".")[:-1]], found[2], IPV4)
     if found := IPV6_BEGINNING.fullmatch(text.lower()):
-        return _beginning([int(part, 16) for part in found[1].split(":")[:-1]], found[2], IPV6)
+        return _beginning(_parts(found[1]), found[2], IPV6)
     return []
 
 
 # Version, parts of an address, bits of a part, base of its digits.
 IPV4 = ("4", 4, 8, 10)
 IPV6 = ("6", 8, 16, 16)
+
+
+def _network(text: str) -> list[Range]:
+    try:
+        return [network_keys(ip_network(text, strict=False))]
+    except ValueError:
+        return []
+
+
+def _parts(beginning: str) -> list[int]:
+    return [int(part, 16) for part in beginning.split(":")[:-1]]
 
 
 def _beginning(whole: list[int], digits: str, form: tuple[str, int, int, int]) -> list[Range]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from django.db.models.functions import Greatest, Ln
 
 from ipadmin.models import AuditEntry, AuditTally, AuditTerm, Facet, Span
 from ipadmin.services import history
+from ipadmin.services.among import all_with
 from ipadmin.services.search import Search
 from ipadmin.services.tally import ACTOR, SHORTEST
 
@@ -43,77 +44,78 @@ class Count:
     log_seconds: float
 
 
-def of_entries(search: Search, *, hourly: bool) -> tuple[list[Count], bool]:
-    """The newest matches, added up by the hour, or the day, in the database."""
-    queries, is_partial = history.newest(search)
-    return [count for each in queries for count in _sums(each, hourly=hourly)], is_partial
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """All that was counted. `is_partial`: only the newest matches, there are more before them."""
+
+    counts: list[Count]
+    is_partial: bool
+    # What the counts tell apart: "hour", "day" or "month".
+    unit: str
+
+    def oldest(self, default: datetime) -> datetime:
+        return min((each.at for each in self.counts), default=default)
 
 
-def _sums(matches: QuerySet[AuditEntry], *, hourly: bool) -> Iterator[Count]:
-    sums = matches.order_by().annotate(start=BeginningOf("created_at", length=13 if hourly else 10))
+def count(search: Search, now: datetime) -> Counted:
+    """Whole days and months from the tally, and what is left at the ends of the range from its
+    entries. What was typed, and a short range, is counted entry by entry."""
+    since, until = search.since, min(search.until or now, now)
+    is_short = since is not None and until - since <= HOURLY
+    facet = None if search.typed or is_short else _facet(search)
+    if facet is None:
+        return Counted(*_of_entries(search), "hour")
+    first, last = since and _next_day(since), search.until and day_of(search.until)
+    counts: list[Count] = []
+    is_cut = False
+    if last != search.until:
+        # From the newest on, so that where counting ends nothing newer is left out.
+        counts, is_cut = _of_entries(replace(search, since=last))
+    if is_cut:
+        return Counted(counts, is_cut, "hour")
+    is_daily = bool(since and until - since <= DAILY)
+    whole = replace(search, since=first, until=last or day_of(now) + DAY)
+    counts += _tallied(whole, *facet, is_daily=is_daily)
+    counts += _sums(all_with(Q(finished_at=None)).filter(whole.q))
+    if since != first:
+        older, is_cut = _of_entries(replace(search, until=first))
+        counts += older
+    return Counted(counts, is_cut, "day" if is_daily else "month")
+
+
+def _of_entries(search: Search) -> tuple[list[Count], bool]:
+    """The newest matches, added up by the hour in the database; and whether there are more."""
+    queries, is_cut = history.newest(search)
+    return [count for each in queries for count in _sums(each)], is_cut
+
+
+def _sums(matches: QuerySet[AuditEntry]) -> Iterator[Count]:
     seconds = Greatest("duration", Value(SHORTEST))
-    rows = sums.values_list("start", "outcome", "error_code").annotate(
-        attempts=CountOf("id"),
-        timed=CountOf("duration"),
-        log_seconds=Sum(Ln(seconds), filter=Q(duration__isnull=False)),
+    rows = (
+        matches.order_by()
+        .annotate(hour=HourOf("created_at"))
+        .values_list("hour", "outcome", "error_code")
+        .annotate(
+            attempts=CountOf("id"),
+            timed=CountOf("duration"),
+            log_seconds=Sum(Ln(seconds), filter=Q(duration__isnull=False)),
+        )
     )
-    for start, outcome, error_code, attempts, timed, log_seconds in rows:
-        at = datetime.fromisoformat(start if hourly else f"{start} 00").replace(tzinfo=UTC)
+    for hour, outcome, error_code, attempts, timed, log_seconds in rows:
+        at = datetime.fromisoformat(hour).replace(tzinfo=UTC)
         yield Count(at, outcome, error_code, attempts, timed, log_seconds or 0.0)
 
 
-class BeginningOf(Func):
-    """The first characters of a moment in UTC: 10 for the day, 13 for the hour. Django's own
-    `Trunc` calls Python for every row of SQLite."""
+class HourOf(Func):
+    """The hour of a moment in UTC, as text. Django's own `Trunc` calls Python for every row of
+    SQLite."""
 
     output_field = CharField()
-
-    def __init__(self, moment: str, *, length: int) -> None:
-        super().__init__(moment, length=length)
-
-    template = "SUBSTR(%(expressions)s, 1, %(length)s)"
+    template = "SUBSTR(%(expressions)s, 1, 13)"
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "LEFT((%(expressions)s AT TIME ZONE 'UTC')::text, %(length)s)"
+        template = "LEFT((%(expressions)s AT TIME ZONE 'UTC')::text, 13)"
         return self.as_sql(compiler, connection, template=template, **context)
-
-
-def of_tally(search: Search) -> tuple[list[Count], bool]:
-    """Whole days and months from the tally; what is left at the ends of the range from its
-    entries, and those that are still open."""
-    whole, ends = _whole_days(search.since, search.until)
-    counts: list[Count] = []
-    is_partial = False
-    if whole:
-        counts += _tallied(search, *whole)
-        still_open = AuditEntry.objects.filter(search.q, _within(*whole), finished_at=None)
-        counts += _sums(still_open, hourly=False)
-    for since, until in ends:
-        some, is_cut = of_entries(replace(search, since=since, until=until), hourly=True)
-        counts += some
-        is_partial |= is_cut
-    return counts, is_partial
-
-
-def _within(since: datetime | None, until: datetime | None) -> Q:
-    return Search(since=since, until=until).period
-
-
-Stretch = tuple[datetime | None, datetime | None]
-
-
-def _whole_days(since: datetime | None, until: datetime | None) -> tuple[Stretch | None, list[Any]]:
-    """The whole days in UTC of a range, and what is left of it at both ends. A short range is left
-    as it is: its bars are hours."""
-    if since and until and until - since <= HOURLY:
-        return None, [(since, until)]
-    first, last = since and _next_day(since), until and day_of(until)
-    ends = []
-    if since and first and since < first:
-        ends.append((since, first))
-    if until and last and last < until:
-        ends.append((last, until))
-    return (first, last), ends
 
 
 def day_of(moment: datetime) -> datetime:
@@ -125,9 +127,12 @@ def _next_day(moment: datetime) -> datetime:
     return day if day == moment else day + DAY
 
 
-def _tallied(search: Search, since: datetime | None, until: datetime | None) -> Iterator[Count]:
-    facet, values = _facet(search)
-    rows = AuditTally.objects.filter(_spans(since, until), facet=facet, value__in=values)
+def _tallied(
+    search: Search, facet: Facet, values: Sequence[str], *, is_daily: bool
+) -> Iterator[Count]:
+    """Of whole days."""
+    spans = _spans(search.since, search.until, is_daily=is_daily)
+    rows = AuditTally.objects.filter(spans, facet=facet, value__in=values)
     if search.outcomes:
         rows = rows.filter(outcome__in=search.outcomes)
     if search.error_code:
@@ -139,21 +144,26 @@ def _tallied(search: Search, since: datetime | None, until: datetime | None) -> 
         yield Count(datetime(day.year, day.month, day.day, tzinfo=UTC), *rest)
 
 
-def _spans(since: datetime | None, until: datetime | None) -> Q:
-    """Months where the range is long, with the days before the first and after the last of them;
-    days where it is not."""
-    if since and until and until - since <= DAILY:
-        return Q(span=Span.DAY, since__gte=since.date(), since__lt=until.date())
+def _spans(since: datetime | None, until: datetime | None, *, is_daily: bool) -> Q:
+    """Each day; or months, with the days before the first and after the last of them."""
     first = since and _month_from(since.date())
     last = until and until.date().replace(day=1)
-    months, days = Q(span=Span.MONTH), Q(pk__in=[])
-    if since and first:
+    days = Q(span=Span.DAY)
+    if since:
+        days &= Q(since__gte=since.date())
+    if until:
+        days &= Q(since__lt=until.date())
+    if is_daily or (first and last and first > last):
+        return days
+    before, after = Q(pk__in=[]), Q(pk__in=[])
+    months = Q(span=Span.MONTH)
+    if first:
         months &= Q(since__gte=first)
-        days |= Q(span=Span.DAY, since__gte=since.date(), since__lt=first)
-    if until and last:
+        before = days & Q(since__lt=first)
+    if last:
         months &= Q(since__lt=last)
-        days |= Q(span=Span.DAY, since__gte=last, since__lt=until.date())
-    return months | days
+        after = days & Q(since__gte=last)
+    return months | before | after
 
 
 def _month_from(day: date) -> date:
@@ -161,20 +171,24 @@ def _month_from(day: date) -> date:
     return day if day.day == 1 else (day.replace(day=1) + 32 * DAY).replace(day=1)
 
 
-def _facet(search: Search) -> tuple[Facet, list[str]]:
+def _facet(search: Search) -> tuple[Facet, list[str]] | None:
     """By what the tally answers: all, one filter's values, or the combinations that match several
-    filters."""
+    filters. None if there are too many of those."""
     given = {name: values for name, values in search.values.items() if name in FACETS}
     if not given:
         return Facet.ALL, [""]
     if len(given) == 1:
         ((name, values),) = given.items()
         return FACETS[name], [str(value) for value in values]
-    wanted = [{str(value) for value in given.get(name, ())} or None for name in ACTOR]
-    actors = AuditTerm.objects.filter(field="actor").values_list("value", flat=True)[:ACTORS]
+    # An empty list of organizations is nobody's, not everybody's.
+    wanted = [{str(v) for v in given[name]} if name in given else None for name in ACTOR]
+    actors = AuditTerm.objects.filter(field="actor").values_list("value", flat=True)
+    some = actors[: ACTORS + 1]
+    if len(some) > ACTORS:
+        return None
     return Facet.ACTOR, [
         actor
-        for actor in actors
+        for actor in some
         if all(
             allowed is None or value in allowed
             for allowed, value in zip(wanted, json.loads(actor), strict=True)

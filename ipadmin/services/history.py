@@ -12,6 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from ipadmin.models import AuditEntry, AuditTerm, User
+from ipadmin.services.among import all_with, among
 from ipadmin.services.search import FEW, MANY, Condition, Search, Stream
 
 PER_PAGE = 50
@@ -45,13 +46,15 @@ class Found:
 class Slice:
     """One page of entries, newest first, with the places to go on from in both directions.
 
-    `is_partial`: not everything older was looked at, though the page is not full.
+    `looked_to`: how far, where the page is not full and there may be more beyond that; on the
+    newer side of what is shown if `is_newer`.
     """
 
     entries: list[AuditEntry]
     older_than: Place | None = None
     newer_than: Place | None = None
-    is_partial: bool = False
+    looked_to: Place | None = None
+    is_newer: bool = False
 
 
 def place_of(entry: AuditEntry) -> Place:
@@ -86,9 +89,11 @@ def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
     return list(AuditEntry.objects.filter(user_id=user.pk, finished_at=None)[:RECENT])
 
 
-def labels(search: Search) -> dict[tuple[str, str], str]:
-    """How people know the chosen tokens and organizations, by filter and id."""
-    ids = {"token": search.tokens, "organization": search.organizations or ()}
+def labels(search: Search, within: Sequence[str] | None) -> dict[tuple[str, str], str]:
+    """How people know the chosen tokens and organizations, by filter and id. `within` as for the
+    vocabulary."""
+    tokens = search.tokens if within is None else ()
+    ids = {"token": tokens, "organization": search.organizations or ()}
     chosen = {(FIELDS[name], str(id)): (name, str(id)) for name, all in ids.items() for id in all}
     if not chosen:
         return {}
@@ -129,20 +134,25 @@ def page(search: Search, *, before: Place | None = None, after: Place | None = N
         is_newer=is_newer,
     )
     places: list[Place] = [(moment, id) for moment, id in found.rows[:PER_PAGE]]
-    if is_newer and not places:
+    if is_newer and not places and not found.looked_to:
         # Nothing has come since.
         return page(search)
     entries = AuditEntry.objects.in_bulk([id for _, id in places])
     # One that was pruned a moment ago is gone.
     shown = sorted((entries[id] for _, id in places if id in entries), key=place_of, reverse=True)
     goes_on = places[-1] if len(found.rows) > PER_PAGE else found.looked_to
-    if is_newer:
-        return Slice(shown, older_than=places[0], newer_than=goes_on)
+    # The way back; from a page without entries it includes the place where that page begins.
+    if places:
+        back: Place | None = places[0]
+    else:
+        start, step = (after, 1) if is_newer else (before, -1)
+        back = start and (start[0], start[1] + step)
     return Slice(
         shown,
-        older_than=goes_on,
-        newer_than=places[0] if before and places else None,
-        is_partial=len(found.rows) <= PER_PAGE and found.looked_to is not None,
+        older_than=back if is_newer else goes_on,
+        newer_than=goes_on if is_newer else before and back,
+        looked_to=found.looked_to if len(found.rows) <= PER_PAGE else None,
+        is_newer=is_newer,
     )
 
 
@@ -157,51 +167,54 @@ def find(
     """The nearest matches on one side of a place, as rows of columns, of which the first two are
     `created_at` and `id`.
 
-    It begins with the rarest condition. If that has few entries all of them are looked at; if it
-    has many they are followed in the order of time, and no further than `LOOKS`.
+    It begins with the rarest condition. What has few entries is looked at as a whole; what has many
+    is followed in the order of time, and no further than `LOOKS`.
     """
     drive, rest = _driver(search.conditions())
     here = search.period & _beyond(start, is_newer=is_newer)
     walk = _Walk(here, rest, columns, limit, is_newer=is_newer)
-    if drive and _is_read_as_a_whole(drive, rest):
-        return walk.through_all(drive.q)
-    return walk.merged([walk.along(stream.q) for stream in _streams(drive)])
+    return walk.merged([walk.along(stream) for stream in _streams(drive)])
 
 
 def newest(search: Search) -> tuple[list[QuerySet[AuditEntry]], bool]:
     """The newest matches, a few thousand at most, as queries without a match in common; and
     whether there may be more."""
     drive, rest = _driver(search.conditions())
-    entries = AuditEntry.objects.order_by()
-    if drive and _is_read_as_a_whole(drive, rest):
-        few = entries.filter(drive.q, search.period).values("id")
-        return [entries.filter(*rest, id__in=few)], False
-    windows = [
-        AuditEntry.objects.filter(stream.q, search.period).order_by("-created_at", "-id")[:MANY]
-        for stream in _streams(drive)
-    ]
-    ends = [end for each in windows for end in each.values_list("created_at", "id")[MANY - 1 :]]
-    # All streams count as far back as the one that is looked through least.
-    since = Q(created_at__gte=max(ends)[0]) if ends else Q()
-    found, before = [], Q(pk__in=[])
-    for stream, window in zip(_streams(drive), windows, strict=True):
-        found.append(entries.filter(*rest, since, ~before, id__in=window.values("id")))
+    found: list[QuerySet[AuditEntry]] = []
+    ends: list[datetime] = []
+    before = Q(pk__in=[])
+    for stream in _streams(drive):
+        if base := _base(stream, rest):
+            some = all_with(base).filter(stream.q, search.period)
+        else:
+            window = AuditEntry.objects.filter(stream.q, search.period)[:MANY]
+            ends += window.values_list("created_at", flat=True)[MANY - 1 :]
+            some = among(window)
+        found.append(some.filter(~before, *rest))
         before |= stream.q
-    return found, bool(ends)
+    # All streams count as far back as the one that is looked through least.
+    since = Q(created_at__gte=max(ends)) if ends else Q()
+    return [some.filter(since) for some in found], bool(ends)
 
 
-def _is_read_as_a_whole(drive: Condition, rest: list[Q]) -> bool:
-    return drive.attempts <= MANY and bool(rest or len(drive.streams) != 1)
+def _base(stream: Stream, rest: list[Q]) -> Q | None:
+    """What few entries meet, where the stream is best read as a whole."""
+    return stream.q if rest and stream.attempts <= MANY else stream.base
 
 
 def _streams(drive: Condition | None) -> Sequence[Stream]:
-    return drive.streams if drive else [Stream(Q())]
+    if drive is None:
+        # All entries, as an index has them; they are many.
+        return [Stream(Q(), MANY + 1)]
+    if drive.attempts <= MANY and len(drive.streams) > 1:
+        return [Stream(drive.q, drive.attempts, base=drive.q)]
+    return drive.streams
 
 
 def _driver(conditions: list[Condition]) -> tuple[Condition | None, list[Q]]:
     """The condition to begin with, and what the others ask. None: begin with time alone."""
     for condition in conditions:
-        if condition.attempts <= MANY or 0 < len(condition.streams) <= 2 * FEW:
+        if 0 < len(condition.streams) <= 2 * FEW:
             return condition, [each.q for each in conditions if each is not condition]
     return None, [each.q for each in conditions]
 
@@ -225,25 +238,23 @@ class _Walk:
     limit: int
     is_newer: bool
 
-    def through_all(self, q: Q) -> Found:
-        """All entries of a rare condition, sorted."""
-        few = AuditEntry.objects.filter(q, self.here).order_by().values("id")
-        return Found(self._rows(AuditEntry.objects.filter(*self.rest, id__in=few)))
-
-    def along(self, q: Q) -> Found:
-        """Entries in the order in which an index has them."""
-        stream = self._ordered(AuditEntry.objects.filter(q, self.here))
+    def along(self, wanted: Stream) -> Found:
+        """Entries in the order in which an index has them, or sorted where they are few."""
+        if base := _base(wanted, self.rest):
+            return Found(self._rows(all_with(base).filter(wanted.q, self.here, *self.rest)))
+        stream = self._ordered(AuditEntry.objects.filter(wanted.q, self.here))
         if not self.rest:
             return Found(self._rows(stream))
-        for look in (look for look in LOOKS if look >= self.limit):
-            window = stream[:look]
-            rows = self._rows(AuditEntry.objects.filter(*self.rest, id__in=window.values("id")))
+        for look in LOOKS:
+            rows = self._rows(among(stream[:look]).filter(*self.rest))
             if len(rows) >= self.limit:
-                return Found(rows)
-            ends = list(stream.values_list("created_at", "id")[look - 1 : look])
-            if not ends:
-                return Found(rows)
-        return Found(rows, looked_to=ends[0])
+                break
+            ends = stream.values_list("created_at", "id")[look - 1 : look + 1]
+            if len(ends) < 2:
+                break
+        else:
+            return Found(rows, looked_to=ends[0])
+        return Found(rows)
 
     def merged(self, found: list[Found]) -> Found:
         """As if the streams were one. What lies beyond the place to which all were looked at is

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
+from itertools import accumulate
 from operator import or_
 from uuid import UUID
 
@@ -27,16 +28,19 @@ MANY = 5_000
 LAST = "\U0010ffff"
 ID = re.compile(r"[a-z]{2,12}_[A-Za-z0-9]{4,}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
+OPEN = Q(finished_at=None)
 NAMES = ("user_name_key", "allocation_name_key", "reverse_dns_key")
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Entries that an index has in the order of time: those with one value of one field."""
+    """Entries with one value of one field, which an index has in the order of time. Or those that
+    meet `q` among the few that meet `base`."""
 
     q: Q
     # How many finished entries match; where nobody counts, few are taken for granted.
     attempts: int = 0
+    base: Q | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Understood:
 
 
 def understand(typed: str) -> Understood:
-    """Find out what somebody means by what they typed. Four queries at most, however much the
+    """Find out what somebody means by what they typed. Eight queries at most, however much the
     history holds."""
     typed = typed.strip()
     if ranges := ranges_in(typed):
@@ -147,19 +151,22 @@ def _exactly(typed: str) -> list[Stream]:
     """The fields of which this may be the whole value."""
     key = folded(typed)
     counted = [("allocation_id_key", key), ("organization_key", key), ("error_code", key)]
+    try:
+        uuid = UUID(typed)
+    except ValueError:
+        request_ids = [typed] if REQUEST_ID.fullmatch(typed) else []
+        attempts = []
+    else:
+        # Ours are written without dashes, Katapult's with them.
+        request_ids = sorted({typed, str(uuid), uuid.hex})
+        attempts = [Stream(Q(attempt_id=uuid))]
+        counted.append(("token_id", str(uuid)))
     counts = _attempts(counted)
     streams = [Stream(Q(**{n: v}), counts[n, v]) for n, v in counted if (n, v) in counts]
     streams.append(_open(reduce(or_, (Q(**{n: v}) for n, v in counted))))
     if typed.startswith("ip_"):
         streams.append(Stream(Q(address_id=typed)))
-    try:
-        uuid = UUID(typed)
-    except ValueError:
-        request_ids = [typed] if REQUEST_ID.fullmatch(typed) else []
-    else:
-        # Ours are written without dashes, Katapult's with them.
-        request_ids = sorted({typed, str(uuid), uuid.hex})
-        streams += [Stream(Q(attempt_id=uuid)), Stream(Q(token_id=uuid))]
+    streams += attempts
     for each in request_ids:
         streams += [Stream(Q(request_id=each)), Stream(Q(katapult_request_id=each))]
     return streams
@@ -183,25 +190,43 @@ def _range(name: str, ends: Range) -> Condition:
         streams = [Stream(Q(**{name: value}), attempts) for value, attempts in found]
         return Condition(q, sum(each.attempts for each in streams), (*streams, _open(q)))
     # More than MANY values have more than MANY entries: how many more does not matter.
-    some = terms.order_by()[: MANY + 1].aggregate(sum=Sum("attempts"))
-    return Condition(q, some["sum"])
+    some = terms.order_by()[: MANY + 1].aggregate(sum=Sum("attempts"))["sum"]
+    return Condition(q, some, (Stream(q, some, base=q),) if some <= MANY else ())
 
 
 def _open(q: Q) -> Stream:
     """What is not finished is not counted yet. It is little, and has an index of its own."""
-    return Stream(Q(finished_at=None) & q)
+    return Stream(OPEN & q, base=OPEN)
 
 
 def _any(streams: Iterable[Stream]) -> Condition:
     streams = tuple(streams)
-    q = reduce(or_, (each.q for each in streams)) if streams else Q(pk__in=[])
-    return Condition(q, sum(each.attempts for each in streams), streams)
+    return Condition(_or(streams), sum(each.attempts for each in streams), _gathered(streams))
 
 
 def _union(conditions: list[Condition]) -> Condition:
     """One condition of several, with streams only where all have them and they are few."""
-    q = reduce(or_, (each.q for each in conditions))
-    attempts = sum(each.attempts for each in conditions)
     streams = tuple(stream for each in conditions for stream in each.streams)
-    is_complete = all(each.streams for each in conditions)
-    return Condition(q, attempts, streams if is_complete and len(streams) <= 2 * FEW else ())
+    gathered = _gathered(streams) if all(each.streams for each in conditions) else ()
+    attempts = sum(each.attempts for each in conditions)
+    return Condition(_or(conditions), attempts, gathered if len(gathered) <= 2 * FEW else ())
+
+
+def _gathered(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+    """The same entries in fewer streams: all that are open are one, and so are the rarest."""
+    still_open = [each for each in streams if each.base == OPEN]
+    finished = dict.fromkeys(each for each in streams if each.base != OPEN)
+    others = sorted(finished, key=lambda each: each.attempts)
+    totals = accumulate(each.attempts for each in others)
+    rare = others[: sum(total <= MANY for total in totals)]
+    many = others[len(rare) :]
+    if len(rare) > 1 or not streams:
+        q = _or(rare)
+        rare = [Stream(q, sum(each.attempts for each in rare), base=q)]
+    if still_open:
+        rare.append(Stream(_or(still_open), base=OPEN))
+    return (*many, *rare)
+
+
+def _or(parts: Iterable[Stream | Condition]) -> Q:
+    return reduce(or_, (each.q for each in parts), Q(pk__in=[]))

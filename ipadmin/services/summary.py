@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import exp
 
-from ipadmin.services.counts import DAILY, HOURLY, Count, day_of, of_entries, of_tally
+from ipadmin.services.counts import DAILY, HOURLY, Counted, count, day_of
 from ipadmin.services.search import Search
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 # Up to which length a range is shown by the month.
 MONTHLY = timedelta(days=366 * 6)
 MOST_ERRORS = 5
+UNITS = ("hour", "day", "month", "year")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,40 +56,42 @@ def summarize(search: Search, now: datetime) -> Summary:
     """What the search matches, counted. What was typed is counted entry by entry, and not beyond
     the newest few thousand; everything else stands in the tally, over any time."""
     # Until now, and what began while this was asked.
-    until = search.until or now + SECOND
-    search = replace(search, until=until)
-    if search.typed:
-        is_short = bool(search.since and until - search.since <= HOURLY)
-        counts, is_partial = of_entries(search, hourly=is_short)
-    else:
-        counts, is_partial = of_tally(search)
-    oldest = min((each.at for each in counts), default=now)
+    until = min(search.until or now + SECOND, now + SECOND)
+    counted = count(search, now)
+    oldest = counted.oldest(until)
+    if not search.since and counted.unit == "month" and oldest < until <= oldest + DAILY:
+        # All time is not long yet: it has days.
+        counted = count(replace(search, since=oldest), now)
+        oldest = counted.oldest(until)
     # Where only the newest were counted, nothing is said of the time before.
-    since = oldest if is_partial else search.since or oldest
-    return _add_up(counts, since, until, is_partial=is_partial)
+    since = oldest if counted.is_partial else search.since or oldest
+    return _add_up(counted, min(since, until), until)
 
 
-def _add_up(
-    counts: Iterable[Count], since: datetime, until: datetime, *, is_partial: bool
-) -> Summary:
-    unit, starts = _starts(since, until)
+def _add_up(counted: Counted, since: datetime, until: datetime) -> Summary:
+    if _unit(counted.unit, since, until) == "year":
+        # Somebody's "since 1970" is not a bar each year.
+        since = max(since, min(_start(counted.oldest(since), "year"), until))
+    unit = _unit(counted.unit, since, until)
+    starts = _starts(since, until, unit)
     outcomes: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     timed, log_seconds = 0, 0.0
     by_bar: dict[datetime, Counter[str]] = defaultdict(Counter)
-    for each in counts:
+    for each in counted.counts:
         outcomes[each.outcome] += each.attempts
-        by_bar[max(_start(each.at, unit), starts[0])][each.outcome] += each.attempts
+        start = min(max(_start(each.at, unit), starts[0]), starts[-1])
+        by_bar[start][each.outcome] += each.attempts
         if each.error_code:
             errors[each.error_code] += each.attempts
         timed += each.timed
         log_seconds += each.log_seconds
     return Summary(
         attempts=outcomes.total(),
-        is_partial=is_partial,
+        is_partial=counted.is_partial,
         outcomes=dict(outcomes),
         typical_seconds=exp(log_seconds / timed) if timed else None,
-        errors=errors.most_common(MOST_ERRORS),
+        errors=sorted(errors.items(), key=lambda each: (-each[1], each[0]))[:MOST_ERRORS],
         unit=unit,
         bars=[
             Bar(start, end, dict(by_bar[start]))
@@ -98,8 +100,8 @@ def _add_up(
     )
 
 
-def _starts(since: datetime, until: datetime) -> tuple[str, list[datetime]]:
-    """What a bar stands for, and where each begins; the first where the range does."""
+def _unit(counted: str, since: datetime, until: datetime) -> str:
+    """What a bar stands for: never less than what the counts tell apart."""
     length = until - since
     if length <= HOURLY:
         unit = "hour"
@@ -107,10 +109,15 @@ def _starts(since: datetime, until: datetime) -> tuple[str, list[datetime]]:
         unit = "day"
     else:
         unit = "month" if length <= MONTHLY else "year"
+    return max(unit, counted, key=UNITS.index)
+
+
+def _starts(since: datetime, until: datetime, unit: str) -> list[datetime]:
+    """Where each bar begins; the first where the range does."""
     starts = [since]
     while (following := _following(starts[-1], unit)) < until:
         starts.append(following)
-    return unit, starts
+    return starts
 
 
 def _start(moment: datetime, unit: str) -> datetime:

@@ -95,7 +95,7 @@ class Tally:
         for field, label in TERMS.items():
             if value := values[field]:
                 self.terms[field, value] += sign
-                if label:
+                if label and sign > 0:
                     self.labels[field, value] = values[label][:200]
 
     def write(self) -> None:
@@ -126,7 +126,7 @@ def _add_up(
     table = model._meta.db_table
     columns = (*key, *added)
     changes = ", ".join(
-        f"{name} = excluded.{name}"
+        f"{name} = COALESCE(NULLIF(excluded.{name}, ''), {table}.{name})"
         if name == "label"
         else f"{name} = {table}.{name} + excluded.{name}"
         for name in added
