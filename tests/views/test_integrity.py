@@ -11,19 +11,17 @@ import time_machine
 from django.conf import LazySettings
 from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ipadmin import tasks
-from ipadmin.models import AuditSeal, AuditStream, AuditVerification, SealKind, User
-from ipadmin.services import integrity, seals, verification
+from ipadmin.models import AuditSeal, AuditVerification, SealKind, User
+from ipadmin.services import seals, verification
 from tests import tampering
 from tests.conftest import ClientOf
 from tests.views.conftest import HTMX
 from tests.views.katapult import HOSTILE
 
 URL = "/audit/integrity/"
-TARGET = "file:///var/log/audit.jsonl"
 pytestmark = pytest.mark.django_db
 
 
@@ -58,11 +56,6 @@ def links(answer: Any) -> list[int]:
     """The numbers of the log's rows."""
     found = re.findall(r'data-label="Link"[^>]*>([\d,]+)<', answer.text)
     return [int(number.replace(",", "")) for number in found]
-
-
-def page_link(answer: Any, rel: str) -> str:
-    found = re.search(rf'rel="{rel}" href="([^"#]*)#log"', answer.text)
-    return found[1] if found else ""
 
 
 # Who may
@@ -275,130 +268,3 @@ def test_the_newest_twenty(audreys: Client) -> None:
     assert url(made[-1]) in text
     assert url(made[1]) in text
     assert url(made[0]) not in text
-
-
-# The log
-
-
-def test_the_log_leaves_out_what_seals_entries(audreys: Client) -> None:
-    tampering.finished()
-    act(SealKind.PRUNED, entries=12, by={"command_line": "root"})
-    tampering.finished()
-    answer = audreys.get(URL)
-    assert links(answer) == [3]
-    assert "12 attempts pruned" in answer.text
-    assert "root (command line)" in answer.text
-
-
-def test_the_log_by_pages(audreys: Client) -> None:
-    for _ in range(2 * integrity.ACTS + 3):
-        act()
-    pages = [audreys.get(URL)]
-    while older := page_link(pages[-1], "next"):
-        pages.append(audreys.get(URL + older))
-    assert [number for page in pages for number in links(page)] == [*range(53, 0, -1)]
-    back = audreys.get(URL + page_link(pages[-1], "prev"))
-    assert links(back) == links(pages[-2])
-    first = audreys.get(URL + page_link(back, "prev"))
-    assert links(first) == links(pages[0])
-    assert page_link(first, "prev") == ""
-
-
-def test_behind_the_newest_is_the_newest_again(audreys: Client) -> None:
-    act()
-    assert links(audreys.get(f"{URL}?after=1")) == [1]
-
-
-def test_behind_the_oldest_is_nothing(audreys: Client) -> None:
-    act()
-    answer = audreys.get(f"{URL}?before=1")
-    assert links(answer) == []
-    assert "Nothing older" in answer.text
-
-
-@pytest.mark.parametrize("number", ["", "x", "-1", "1.5", "9" * 30, "²", "1\x00"])
-def test_a_page_that_is_none(audreys: Client, number: str) -> None:
-    act()
-    assert links(audreys.get(URL, {"before": number})) == [1]
-    assert links(audreys.get(URL, {"after": number})) == [1]
-
-
-def test_htmx_gets_the_log_alone(audreys: Client) -> None:
-    act()
-    answer = audreys.get(f"{URL}?before=9", headers=HTMX)
-    assert "<html" not in answer.text
-    assert "Does it hold?" not in answer.text
-    assert links(answer) == [1]
-
-
-def test_what_somebody_wrote_into_an_act_is_text(audreys: Client) -> None:
-    criteria = {HOSTILE: [HOSTILE]}
-    act(SealKind.EXPORT_FINISHED, by=HOSTILE, criteria=criteria, sha256=HOSTILE, format=HOSTILE)
-    text = audreys.get(URL).text
-    assert HOSTILE not in text
-    assert text.count("&lt;script&gt;") >= 4
-
-
-# The stream
-
-
-def test_no_stream_no_section(audreys: Client) -> None:
-    assert "stream-title" not in audreys.get(URL).text
-
-
-def test_a_stream_that_has_taken_all(audreys: Client, settings: LazySettings) -> None:
-    settings.AUDIT_STREAM = TARGET
-    tampering.finished()
-    AuditStream.objects.create(target=TARGET, sequence=2, taken_at=timezone.now())
-    text = audreys.get(URL).text
-    assert TARGET in text
-    assert "Up to date" in text
-
-
-def test_a_stream_that_has_not_begun(audreys: Client, settings: LazySettings) -> None:
-    settings.AUDIT_STREAM = TARGET
-    tampering.finished()
-    tampering.opened()
-    text = audreys.get(URL).text
-    assert "Nothing yet" in text
-    assert "1 entry<" in text
-
-
-def test_a_stream_that_fails(audreys: Client, settings: LazySettings) -> None:
-    settings.AUDIT_STREAM = TARGET
-    failing = {"failing_since": timezone.now(), "error": f"No space left {HOSTILE}"}
-    AuditStream.objects.create(target=TARGET, **failing)
-    text = audreys.get(URL).text
-    assert "Takes nothing" in text
-    assert "No space left &lt;script&gt;" in text
-
-
-def test_how_far_behind_is_counted_to_a_limit(
-    audreys: Client, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.AUDIT_STREAM = TARGET
-    monkeypatch.setattr(integrity, "MOST_BEHIND", 2)
-    for _ in range(5):
-        tampering.finished()
-    found = integrity.stream()
-    assert found is not None
-    assert (found.behind, found.is_far_behind) == (3, True)
-    assert "More than 1,000 entries" in audreys.get(URL).text
-
-
-# Cost
-
-
-def test_as_many_queries_for_many_as_for_none(audreys: Client, settings: LazySettings) -> None:
-    settings.AUDIT_STREAM = TARGET
-    counts = []
-    for made in (0, 1, 30):
-        for _ in range(made):
-            act(SealKind.VERIFIED, by="audrey", result="holds")
-            tampering.finished()
-            verified()
-        with CaptureQueriesContext(connection) as found:
-            assert audreys.get(URL).status_code == 200
-        counts.append(len(found))
-    assert len(set(counts)) == 1
-    assert counts[0] <= 13
