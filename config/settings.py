@@ -103,7 +103,6 @@ INSTALLED_APPS = [
     "template_partials",
     "django_tasks",
     "django_tasks_db",
-    "lucide",
     "ipadmin",
 ]
 
