@@ -26,8 +26,10 @@ Shape = Callable[[Column], Sequence[str]]
 SIGNS = "=+@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212-"
 # What is passed over before a sign: white space, and what is not seen at all.
 UNSEEN = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff"
+FORMULA = rf"[{UNSEEN}]*[{SIGNS}]"
+IS_FORMULA = re.compile(FORMULA).match
 # The places where an apostrophe is put in.
-RUN = re.compile(rf"(?<![^;\t\r\n])(?=[{UNSEEN}]*[{SIGNS}])|^(?=[\t\r])")
+RUN = re.compile(rf"(?<![^;\t\r\n])(?={FORMULA})|^(?=[\t\r])")
 # None of these, nor anything unseen or beyond ASCII: nothing to neutralise and nothing to quote.
 # Between a column's texts stands a quotation mark.
 SUSPECTS = ("=", "+", "@", ";", ",", '"-', '" ')
@@ -84,7 +86,9 @@ def lines(columns: Sequence[Sequence[str]]) -> str:
 
 def cell(text: str) -> str:
     """Neutralised, and quoted where it has to be. At a NUL many readers end: none is left."""
-    if not text[:1].isalnum() or ";" in text or not text.isprintable():
+    if IS_FORMULA(text):
+        text = f"'{text}"
+    if ";" in text or not text.isprintable():
         text = RUN.sub("'", text).replace("\x00", "\N{REPLACEMENT CHARACTER}")
     if '"' in text or "," in text or "\n" in text or "\r" in text:
         return '"' + text.replace('"', '""') + '"'
