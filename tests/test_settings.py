@@ -18,6 +18,7 @@ from ipadmin import crypto
 LIVE = {
     "SECRET_KEY": "a-long-and-varied-key-for-nothing-but-this-test-0123456789",
     "TOKEN_ENCRYPTION_KEYS": crypto.generate_key(),
+    "AUDIT_KEYS": crypto.generate_key(),
     "ALLOWED_HOSTS": "ip.example.com",
     "KATAPULT_API_URL": "https://api.katapult.io",
 }
