@@ -350,7 +350,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditseal",
-            index=models.Index(fields=["attempt_id"], name="seal_attempt"),
+            index=models.Index(
+                condition=models.Q(("attempt_id__isnull", False)),
+                fields=["attempt_id"],
+                name="seal_attempt",
+            ),
         ),
         migrations.AddIndex(
             model_name="auditseal",

@@ -45,7 +45,12 @@ class AuditSeal(models.Model):
         ordering: ClassVar = ["sequence"]
         default_permissions = ("view",)
         indexes: ClassVar = [
-            models.Index(fields=["attempt_id"], name="seal_attempt"),
+            # Without the acts: SQLite would look for them here, and then sort them all.
+            models.Index(
+                fields=["attempt_id"],
+                name="seal_attempt",
+                condition=models.Q(attempt_id__isnull=False),
+            ),
             # Few beside those of the entries: the log of what was done to the history.
             models.Index(
                 fields=["sequence"], name="seal_act", condition=models.Q(attempt_id__isnull=True)
