@@ -16,7 +16,8 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
@@ -56,7 +57,7 @@ def abilities(user: User | AnonymousUser) -> Abilities:
     )
 
 
-View = Callable[Concatenate[SignedInRequest, P], HttpResponse]
+View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
 
 
 def operators_only(view: View[P]) -> View[P]:
@@ -76,7 +77,7 @@ def auditors_only(view: View[P]) -> View[P]:
 
 def _requires(permission: str, view: View[P]) -> View[P]:
     @wraps(view)
-    def guarded(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.has_perm(permission):
             raise PermissionDenied
         return view(request, *args, **kwargs)

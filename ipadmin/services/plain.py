@@ -96,8 +96,11 @@ def _uuid_of_hex(text: str) -> str:
 
 
 def _json(value: Any) -> Any:
+    # Nearly always one of these.
     if value == "{}":
         return {}
+    if value == "[]":
+        return []
     return json.loads(value) if isinstance(value, str) else value
 
 

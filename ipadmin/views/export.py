@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from allauth.account.adapter import get_adapter
 from django.db import DatabaseError
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 @require_POST
 @history_readers_only
-def audit_export(request: SignedInRequest) -> HttpResponse:
+def audit_export(request: SignedInRequest) -> HttpResponseBase:
     """Newest first. A POST, though it changes no entry: that it was done is written down."""
     filters = HistoryFilters(request.POST, access.own_organizations(request.user))
     format = request.POST.get("format", "")
@@ -74,8 +75,6 @@ def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpRe
     return render(request, "ipadmin/not_exported.html", context, status=status)
 
 
-def _download(pieces: Any, content_type: str, name: str) -> HttpResponse:
+def _download(pieces: Any, content_type: str, name: str) -> HttpResponseBase:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    # Django's streaming answer is no HttpResponse, and views are typed to give one.
-    answer = StreamingHttpResponse(pieces, content_type=content_type, headers=headers)
-    return cast(HttpResponse, answer)
+    return StreamingHttpResponse(pieces, content_type=content_type, headers=headers)
