@@ -26,6 +26,23 @@ FIELDS = {
     "organization": "organization_key",
 }
 MOST_TERMS = 500
+# What the list shows of an entry. To read all of it takes as long as to show it.
+LISTED = (
+    "attempt_id",
+    "outcome",
+    "created_at",
+    "finished_at",
+    "user_name",
+    "reason",
+    "organization_id",
+    "organization_name",
+    "organization_sub_domain",
+    "environment",
+    "address",
+    "allocation_id",
+    "allocation_type",
+    "allocation_name",
+)
 CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -137,7 +154,7 @@ def page(search: Search, *, before: Place | None = None, after: Place | None = N
     if is_newer and not places and not found.looked_to:
         # Nothing has come since.
         return page(search)
-    entries = AuditEntry.objects.in_bulk([id for _, id in places])
+    entries = AuditEntry.objects.only(*LISTED).in_bulk([id for _, id in places])
     # One that was pruned a moment ago is gone.
     shown = sorted((entries[id] for _, id in places if id in entries), key=place_of, reverse=True)
     goes_on = places[-1] if len(found.rows) > PER_PAGE else found.looked_to

@@ -23,7 +23,7 @@ from ipadmin.models import AuditTerm
 # Up to so many values of a range are looked up one by one, each in the order of time.
 FEW = 8
 # More than this is many: what it does not exceed is read as a whole and sorted.
-MANY = 5_000
+MANY = 2_000
 # After every character that a text can go on with.
 LAST = "\U0010ffff"
 ID = re.compile(r"[a-z]{2,12}_[A-Za-z0-9]{4,}")
