@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import structlog
+from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 from django_tasks import task
@@ -12,6 +14,8 @@ from django_tasks_db.models import DBTaskResult
 from ipadmin.models import AuditVerification
 from ipadmin.services import verification
 from ipadmin.services.reconcile import reconcile
+
+log = structlog.get_logger(__name__)
 
 # The results of tasks that run every few seconds are worth keeping for a day at most.
 RESULTS_KEPT = timedelta(days=1)
@@ -35,12 +39,25 @@ def continue_verification() -> int:
     running = AuditVerification.objects.filter(finished_at=None)
     asked = running.order_by("pk").first()
     if asked:
-        verification.step(asked, seconds=STRETCH)
+        _take_further(asked)
     if running.exists():
         # Behind the work that waits by now.
         continue_verification.enqueue()
     _forget_results(continue_verification.module_path)
     return asked.sequence if asked else 0
+
+
+def _take_further(asked: AuditVerification) -> None:
+    try:
+        verification.step(asked, seconds=STRETCH)
+    except DatabaseError:
+        # It goes on where it was, in the next round.
+        raise
+    except Exception as error:
+        log.exception("verification_failed", verification=asked.pk)
+        finding = f"It could not be verified: {type(error).__name__}. The log says more."
+        running = AuditVerification.objects.filter(pk=asked.pk, finished_at=None)
+        running.update(finding=finding, finished_at=timezone.now())
 
 
 def schedule() -> None:

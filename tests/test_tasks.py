@@ -84,6 +84,17 @@ def test_the_worker_does_a_verification_in_stretches(monkeypatch: pytest.MonkeyP
     assert results("reconcile_attempts") == [SUCCESSFUL]
 
 
+def test_a_verification_that_cannot_go_on_ends_and_says_so() -> None:
+    asked = verification.request("audrey")
+    asked.state = {"sequence": "nonsense"}
+    asked.save()
+    tasks.continue_verification.enqueue()
+    run_worker_once()
+    asked.refresh_from_db()
+    assert not asked.is_running
+    assert "could not be verified" in asked.finding
+
+
 def test_nothing_is_verified_unasked() -> None:
     run_worker_once()
     assert results("continue_verification") == []

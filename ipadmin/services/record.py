@@ -47,7 +47,9 @@ OPENING = (
     "allocation_type",
 )
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
+).encode
 
 Values = Mapping[str, Any]
 

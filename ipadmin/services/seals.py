@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -56,7 +57,10 @@ def mac_of(
 
 
 def locked_head() -> AuditHead:
-    """The end of the chain, ours alone until the transaction ends."""
+    """The end of the chain, ours alone until the transaction ends. Raises RuntimeError outside of
+    one, where SQLite would lock nothing and say nothing."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("the chain is added to inside a transaction")
     head, is_new = AuditHead.objects.select_for_update().get_or_create(pk=1)
     if is_new and (last := AuditSeal.objects.last()):
         # Somebody removed the row. Going on behind the last link can hide nothing.

@@ -58,6 +58,8 @@ def integrity(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         head = form.cleaned_data["head"]
         found, is_new = service.verify(request.user.username, head)
+        # Now, and not when the worker looks for work the next time.
+        tasks.schedule()
         if not is_new:
             messages.info(request, NOT_ANOTHER.format(", and your head not compared" * bool(head)))
         return redirect("verification", found.pk)
