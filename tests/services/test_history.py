@@ -1,0 +1,211 @@
+"""Pages of the history, compared with what a look at every entry finds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipadmin.models import AuditEntry, Outcome, User
+from ipadmin.services import history
+from ipadmin.services.history import PER_PAGE, Slice, page, place_of
+from ipadmin.services.search import Search
+from tests.history import keep
+from tests.services.made_up import Question, bounds, histories, kept, questions
+
+pytestmark = pytest.mark.django_db
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+at_random = settings(max_examples=120, deadline=None, suppress_health_check=SLOW)
+STEPS = 200
+
+
+def pages(search: Search, shown: Slice, towards: str) -> list[Slice]:
+    """The page, and all that its links lead to on one side."""
+    found = [shown]
+    for _ in range(STEPS):
+        if towards == "older" and found[-1].older_than:
+            found.append(page(search, before=found[-1].older_than))
+        elif towards == "newer" and found[-1].newer_than:
+            found.append(page(search, after=found[-1].newer_than))
+        else:
+            return found
+    raise AssertionError("There is no end to it.")
+
+
+def ids(*shown: Slice) -> list[int]:
+    return [entry.pk for each in shown for entry in each.entries]
+
+
+@at_random
+@given(many=histories, question=questions, seed=st.integers(0, 10**6))
+def test_pages_hold_every_match_once_there_and_back(
+    many: list[dict[str, Any]], question: Question, seed: int
+) -> None:
+    with kept(many) as entries, bounds(seed):
+        matches = [entry.pk for entry in entries if question.matches(entry)]
+        search = question.search()
+        assert list(AuditEntry.objects.filter(search.q).values_list("pk", flat=True)) == matches
+        there = pages(search, page(search), "older")
+        assert ids(*there) == matches
+        back = pages(search, there[-1], "newer")
+        if len(back) > 1 and ids(back[-1]) == ids(there[0]) != []:
+            # It ends on the newest page, which may show some of the page before again.
+            seen = ids(*back[-2::-1])
+            assert [*(pk for pk in ids(back[-1]) if pk not in seen), *seen] == matches
+        else:
+            assert ids(*back[::-1]) == matches
+
+
+@at_random
+@given(many=histories, question=questions, seed=st.integers(0, 10**6), rows=st.integers(1, 30))
+def test_the_nearest_matches_are_found_or_it_is_said_how_far_one_looked(
+    many: list[dict[str, Any]], question: Question, seed: int, rows: int
+) -> None:
+    with kept(many) as entries, bounds(seed):
+        matches = [place_of(entry) for entry in entries if question.matches(entry)]
+        found = history.find(question.search(), ("created_at", "id"), limit=rows)
+        assert found.rows == matches[: len(found.rows)]
+        if found.looked_to is None:
+            assert len(found.rows) == min(rows, len(matches))
+        else:
+            assert not [each for each in matches[len(found.rows) :] if each >= found.looked_to]
+
+
+# Pages of the size they have
+
+
+def fill(count: int) -> list[int]:
+    """So many entries; their ids, newest first."""
+    return [keep().pk for _ in range(count)][::-1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_what_fits_on_a_page_has_no_other(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(history, "PER_PAGE", 3)
+    everything = fill(count)
+    shown = page(Search())
+    assert ids(shown) == everything
+    assert (shown.older_than, shown.newer_than, shown.looked_to) == (None, None, None)
+
+
+def test_one_more_is_on_the_next_page() -> None:
+    everything = fill(PER_PAGE + 1)
+    first = page(Search())
+    assert ids(first) == everything[:PER_PAGE]
+    assert ids(page(Search(), before=first.older_than)) == everything[PER_PAGE:]
+
+
+FAR = [(datetime(1971, 1, 1, tzinfo=UTC), 1), (datetime(2900, 1, 1, tzinfo=UTC), 10**17)]
+
+
+@pytest.mark.parametrize("place", FAR)
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_no_page_is_a_dead_end(side: str, place: history.Place) -> None:
+    """Wherever a link leads, there are entries, or a link to where they are."""
+    everything = fill(3)
+    shown = page(Search(), **{side: place})
+    around = pages(Search(), shown, "newer") + pages(Search(), shown, "older")
+    assert {pk for each in around for pk in ids(each)} == {*everything}
+
+
+def test_nothing_older_leads_back_to_the_oldest() -> None:
+    (only,) = fill(1)
+    entry = AuditEntry.objects.get()
+    shown = page(Search(), before=place_of(entry))
+    assert ids(shown) == []
+    assert shown.newer_than
+    assert ids(page(Search(), after=shown.newer_than)) == [only]
+
+
+def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "LOOKS", (2, 4))
+    monkeypatch.setattr(history, "MANY", 2)
+    match = keep(outcome=Outcome.FAILED, user_name="bob")
+    for _ in range(5):
+        keep(user_name="bob")
+        keep(outcome=Outcome.FAILED)
+    search = Search(people=["bob"], outcomes=[Outcome.FAILED])
+    first, *others = pages(search, page(search), "older")
+    assert first.entries == []
+    assert first.looked_to == first.older_than
+    assert ids(*others) == [match.pk]
+    back = pages(search, others[-1], "newer")
+    assert {each.is_newer for each in back[1:-1]} <= {True}
+
+
+def test_nothing_newer_is_the_newest_page() -> None:
+    everything = fill(2)
+    newest = page(Search(), after=place_of(AuditEntry.objects.first() or keep()))
+    assert ids(newest) == everything
+    assert newest.newer_than is None
+
+
+# Places
+
+
+def test_a_cursor_says_where_one_is() -> None:
+    place = (datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC), 42)
+    assert history.place_at(history.cursor(place)) == place
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1", "1-", "-1-1", "1-1-1", "1.5-2", "9" * 18 + "-1", "1-" + "9" * 19, "\0"]
+)
+def test_what_is_no_cursor_is_nowhere(text: str) -> None:
+    assert history.place_at(text) is None
+
+
+@pytest.mark.parametrize("text", ["9" * 17 + "-" + "9" * 18, "0-0"])
+def test_the_farthest_cursors_ask_the_database(text: str) -> None:
+    fill(1)
+    place = history.place_at(text)
+    assert place
+    assert len(page(Search(), before=place).entries) + len(page(Search(), after=place).entries) > 0
+
+
+# Others
+
+
+def test_recent_attempts_are_the_newest_on_that_address() -> None:
+    mine = [keep(address_id="ip_AbC") for _ in range(history.RECENT + 1)]
+    keep(address_id="ip_other")
+    assert history.recent_attempts("ip_AbC") == mine[:0:-1]
+
+
+def test_open_attempts_are_ones_own(alice: User, bob: User) -> None:
+    mine = keep(user_id=alice.pk, outcome=Outcome.PENDING)
+    keep(user_id=alice.pk)
+    keep(user_id=bob.pk, outcome=Outcome.PENDING)
+    assert history.open_attempts(alice) == [mine]
+
+
+def test_the_vocabulary_is_what_occurs_the_most_frequent_first() -> None:
+    for name in ("alice", "Bob", "Bob"):
+        keep(user_name=name)
+    words = history.vocabulary(None)
+    assert [term.label for term in words["person"]] == ["Bob", "alice"]
+    assert [(term.value, term.label) for term in words["organization"]] == [("org_1", "Acme")]
+    assert len(words["token"]) == 3
+
+
+def test_the_vocabulary_of_some_organizations_is_their_names_alone() -> None:
+    keep()
+    keep(organization_id="org_2", organization_name="Brook", user_name="eve")
+    words = history.vocabulary(["org_1"])
+    assert [term.label for term in words.pop("organization")] == ["Acme"]
+    assert words == {"person": [], "token": []}
+
+
+def test_labels_are_of_what_is_chosen() -> None:
+    made = keep()
+    other = keep(created_at=made.created_at - timedelta(days=1), token_label="Other")
+    search = Search(tokens=[made.token_id, other.token_id], organizations=["org_1", "org_2"])
+    assert history.labels(search, None) == {
+        ("token", str(made.token_id)): "Live",
+        ("token", str(other.token_id)): "Other",
+        ("organization", "org_1"): "Acme",
+    }
+    assert history.labels(search, ["org_1"]) == {("organization", "org_1"): "Acme"}

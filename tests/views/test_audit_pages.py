@@ -1,0 +1,89 @@
+"""The audit history, paged by its URL alone."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from ipadmin.models import Outcome
+from ipadmin.services import history
+from ipadmin.services.history import PER_PAGE
+from tests.views.audit_page import URL, ids, link, shown
+from tests.views.conftest import HTMX, MakeEntry
+
+
+@pytest.fixture
+def three_pages(entry: MakeEntry) -> list[str]:
+    """The attempt ids, newest first."""
+    made = [entry(user_name="alice") for _ in range(2 * PER_PAGE + 1)]
+    return ids(*reversed(made))
+
+
+def test_there_and_back(alices: Client, three_pages: list[str]) -> None:
+    first = alices.get(URL)
+    second = alices.get(URL + link(first, "next"))
+    third = alices.get(URL + link(second, "next"))
+    assert shown(first) + shown(second) + shown(third) == three_pages
+    assert (link(first, "prev"), link(third, "next")) == ("", "")
+    assert shown(alices.get(URL + link(third, "prev"))) == shown(second)
+    assert shown(alices.get(URL + link(second, "prev"))) == shown(first)
+
+
+def test_the_newest_page_has_no_newer_one(alices: Client, three_pages: list[str]) -> None:
+    second = alices.get(URL + link(alices.get(URL), "next"))
+    assert link(alices.get(URL + link(second, "prev")), "prev") == ""
+
+
+def test_pages_stay_where_they_are(
+    alices: Client, three_pages: list[str], entry: MakeEntry
+) -> None:
+    older = link(alices.get(URL), "next")
+    entry()
+    assert shown(alices.get(URL + older)) == three_pages[PER_PAGE : 2 * PER_PAGE]
+
+
+def test_pages_keep_the_filters(alices: Client, three_pages: list[str], entry: MakeEntry) -> None:
+    entry(user_name="bob")
+    older = link(alices.get(f"{URL}?person=alice&outcome=succeeded"), "next")
+    assert older.startswith("?person=alice&outcome=succeeded&before=")
+    assert shown(alices.get(URL + older)) == three_pages[PER_PAGE : 2 * PER_PAGE]
+
+
+def test_a_full_page_is_the_last(alices: Client, entry: MakeEntry) -> None:
+    for _ in range(PER_PAGE):
+        entry()
+    assert 'aria-label="Pages"' not in alices.get(URL).text
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "7", "1.5-1", "", "%00", "9" * 30 + "-1", "²-²"])
+@pytest.mark.parametrize("name", ["before", "after"])
+def test_no_place_is_the_first_page(
+    alices: Client, entry: MakeEntry, name: str, number: str
+) -> None:
+    made = entry()
+    assert shown(alices.get(f"{URL}?{name}={number}")) == ids(made)
+
+
+@pytest.mark.parametrize("query", ["before=0-0", "before=1-1", "after=99999999999999999-9"])
+def test_beyond_the_end_is_no_dead_end(alices: Client, entry: MakeEntry, query: str) -> None:
+    made = entry()
+    answer = alices.get(f"{URL}?{query}")
+    assert "Nothing has been tried yet" not in answer.text
+    back = link(answer, "prev")
+    assert shown(alices.get(URL + back) if back else answer) == ids(made)
+
+
+def test_where_looking_ended_is_said_and_leads_on(
+    alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LOOKS", (1, 2))
+    monkeypatch.setattr(history, "MANY", 1)
+    made = entry(user_name="bob", outcome=Outcome.FAILED)
+    for _ in range(3):
+        entry(user_name="bob")
+        entry(outcome=Outcome.FAILED)
+    first = alices.get(f"{URL}?person=bob&outcome=failed", headers=HTMX)
+    assert "No match back to" in first.text
+    second = alices.get(URL + link(first, "next"))
+    assert shown(second) == ids(made)
+    assert "Look further" not in second.text
