@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from ipadmin import crypto
 from ipadmin.models import AuditSeal, AuditStream, AuditVerification, SealKind
@@ -85,7 +84,11 @@ def head_taken_at() -> datetime | None:
     """When a head was last printed, to be kept elsewhere."""
     taken = _acts().filter(kind=SealKind.HEAD_TAKEN).order_by("-sequence")[:1]
     rows, _broken = unreadable.read(taken, ("at",), "sequence")
-    return parse_datetime(rows[0][0]) if rows and rows[0][0] else None
+    try:
+        return datetime.fromisoformat(rows[0][0]) if rows and rows[0][0] else None
+    except ValueError:
+        # Somebody made the link unreadable.
+        return None
 
 
 def is_head_old(taken_at: datetime | None) -> bool:

@@ -121,19 +121,17 @@ def _converters(model: type[models.Model], fields: tuple[str, ...]) -> list[tupl
 
 
 def moment(value: Any) -> str:
-    """A moment of Python's, or one as the database writes it. ValueError for another text, which
-    SQLite keeps as well."""
+    """A moment of Python's, or one as the database writes it. Any other text, which SQLite keeps as
+    well, is left as it is: nothing that was sealed."""
     if not isinstance(value, str):
         # In UTC on both databases; on PostgreSQL its offset says so again.
         return str(value.isoformat(timespec="microseconds"))[:26] + "Z"
-    if len(value) == 27 and value[10] == "T":
-        return value
     if len(value) == 26 and value[10] == " ":
         return f"{value[:10]}T{value[11:]}Z"
     if len(value) == 19 and value[10] == " ":
         # Whole seconds, on SQLite.
         return f"{value[:10]}T{value[11:]}.000000Z"
-    raise ValueError("not a moment")
+    return value
 
 
 def _uuid_of_hex(text: str) -> str:
