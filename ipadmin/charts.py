@@ -13,7 +13,7 @@ from itertools import count
 from math import ceil
 
 from ipadmin.models.audit_entry import Outcome
-from ipadmin.services.summary import Bar, Summary
+from ipadmin.services.asking.summary import Bar, Summary
 
 # From the bottom up: what went as wanted is the ground the rest stands on.
 STACK = (Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.PENDING)

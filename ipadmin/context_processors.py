@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ipadmin import __version__, access, tasks
 from ipadmin.checks import api_host
 from ipadmin.models import User
-from ipadmin.services import history
+from ipadmin.services.asking import history
 
 
 def environment() -> str:

@@ -20,9 +20,9 @@ from ipadmin import moments
 from ipadmin.keys import address_of, folded, ranges_in
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.moments import DAY, SECOND, MomentField, ZoneField
-from ipadmin.services import history
-from ipadmin.services.search import Search, Understood, understand
-from ipadmin.services.summary import Bar
+from ipadmin.services.asking import history
+from ipadmin.services.asking.search import Search, Understood, understand
+from ipadmin.services.asking.summary import Bar
 
 validate_no_null_characters = ProhibitNullCharactersValidator()
 # Where in the list one is, not what is asked.

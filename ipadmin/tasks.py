@@ -12,7 +12,7 @@ from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
 from ipadmin.models import AuditVerification
-from ipadmin.services import verification
+from ipadmin.services.proving import verification
 from ipadmin.services.reconcile import reconcile
 
 log = structlog.get_logger(__name__)

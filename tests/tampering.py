@@ -11,7 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, AuditSeal, Outcome
-from ipadmin.services import entries, verification
+from ipadmin.services import entries
+from ipadmin.services.proving import verification
 
 protection = import_module("ipadmin.migrations.0005_chain_is_kept")
 

@@ -25,7 +25,7 @@ from ipadmin.charts import (
     chart,
 )
 from ipadmin.models.audit_entry import Outcome
-from ipadmin.services.summary import Bar, Summary
+from ipadmin.services.asking.summary import Bar, Summary
 from ipadmin.templatetags.figures import percent
 
 START = datetime(2026, 11, 3, 14, tzinfo=UTC)

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from ipadmin import crypto
 from ipadmin.models import AuditEntry
-from ipadmin.services.export import Format, export
+from ipadmin.services.sending.export import Format, export
 from tests.tampering import finished, opened
 
 pytestmark = pytest.mark.django_db

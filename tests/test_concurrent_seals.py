@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
-from ipadmin.services import seals, verification
+from ipadmin.services.proving import seals, verification
 from tests.tampering import finding, finished
 
 pytestmark = pytest.mark.django_db(transaction=True)

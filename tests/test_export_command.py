@@ -18,8 +18,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from ipadmin.models import AuditEntry, AuditSeal, Outcome
-from ipadmin.services import export as service
 from ipadmin.services.seeding import facts
+from ipadmin.services.sending import export as service
 from tests.history import keep
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from ipadmin.services import history
-from ipadmin.services.summary import Bar
+from ipadmin.services.asking import history
+from ipadmin.services.asking.summary import Bar
 from tests.history import keep
 from tests.test_filters import TOKEN, asked, found
 

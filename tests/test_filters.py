@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ipadmin.filters import HistoryFilters
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services import history
+from ipadmin.services.asking import history
 from tests.history import keep
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
-from ipadmin.services import entries, pruning
+from ipadmin.services import entries
+from ipadmin.services.proving import pruning
 from ipadmin.services.seeding import facts
 from tests.tampering import finding
 

@@ -13,10 +13,10 @@ from pytest_django import Settings
 
 from ipadmin.management.commands import seed_audit
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal, AuditTerm
-from ipadmin.services import history
-from ipadmin.services.search import Search, understand
+from ipadmin.services.asking import history
+from ipadmin.services.asking.search import Search, understand
+from ipadmin.services.asking.summary import summarize
 from ipadmin.services.seeding import facts
-from ipadmin.services.summary import summarize
 from tests.history import keep
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django_tasks_db.models import DBTaskResult
 
 from ipadmin import tasks
 from ipadmin.models import AuditEntry, User
-from ipadmin.services import verification, walk
+from ipadmin.services.proving import verification, walk
 from tests import tampering
 from tests.conftest import ClientOf
 

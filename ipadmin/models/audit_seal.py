@@ -25,7 +25,7 @@ OF_ENTRIES = (SealKind.OPENED, SealKind.FINISHED, SealKind.ADOPTED)
 class AuditSeal(models.Model):
     """One link of the chain: an HMAC over what is sealed and the link before it.
 
-    Links are numbered from 1 without a gap and never change; see `services/seals.py`.
+    Links are numbered from 1 without a gap and never change; see `services/proving/seals.py`.
     """
 
     sequence = models.BigIntegerField(primary_key=True)

@@ -16,7 +16,7 @@ class AuditVerification(models.Model):
     # Links to walk along, and those done.
     total = models.BigIntegerField(default=0)
     sequence = models.BigIntegerField(default=0)
-    # Where the walk stands (see `services/verification.py`).
+    # Where the walk stands (see `services/proving/verification.py`).
     state = models.JSONField(default=dict)
     finished_at = models.DateTimeField(null=True)
     # What was found wrong first; empty when finished and all holds.

@@ -10,7 +10,8 @@ from django.db import transaction
 
 from ipadmin.models import AuditEntry, SealKind
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import plain, record, seals, tally
+from ipadmin.services import plain, record, tally
+from ipadmin.services.proving import seals
 
 
 def open_entry(entry: AuditEntry) -> None:

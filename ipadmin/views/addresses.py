@@ -17,7 +17,8 @@ from ipadmin import access, crypto, explanations
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken
-from ipadmin.services import budget, history, inventory, listing
+from ipadmin.services import budget, inventory, listing
+from ipadmin.services.asking import history
 from ipadmin.views.parts import wants_part
 
 CANNOT_READ = (KatapultError, crypto.CannotOpen, budget.ReadsWait)

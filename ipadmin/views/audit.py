@@ -14,8 +14,10 @@ from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.charts import chart
 from ipadmin.filters import PAGES, HistoryFilters
 from ipadmin.keys import address_of
-from ipadmin.services import entry_seal, history, record, story
-from ipadmin.services.summary import summarize
+from ipadmin.services import record
+from ipadmin.services.asking import history, story
+from ipadmin.services.asking.summary import summarize
+from ipadmin.services.proving import entry_seal
 from ipadmin.views.parts import result, wants_part
 
 

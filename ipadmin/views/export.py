@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.filters import HistoryFilters
-from ipadmin.services.export import Format, export
+from ipadmin.services.sending.export import Format, export
 
 NOT_SEALED = (
     "An export leaves a trace in the history, and the trace could not be written. "

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ipadmin import acts, tasks
 from ipadmin.access import SignedInRequest, auditors_only
 from ipadmin.models import AuditVerification
-from ipadmin.services import integrity as service
-from ipadmin.services.verification import parse_head
+from ipadmin.services.proving import integrity as service
+from ipadmin.services.proving.verification import parse_head
 from ipadmin.views.parts import wants_part
 
 NUMBER = re.compile(r"[0-9]{1,18}")

@@ -16,8 +16,8 @@ from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.keys import address_key, address_of
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.moments import MomentField, ZoneField
-from ipadmin.services import history
-from ipadmin.services import story as service
+from ipadmin.services.asking import history
+from ipadmin.services.asking import story as service
 from ipadmin.views.addresses import CANNOT_READ
 from ipadmin.views.parts import wants_part
 

@@ -16,8 +16,9 @@ from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.forms import UnallocateForm
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken, AuditEntry
-from ipadmin.services import confirmation, history, inventory, listing
+from ipadmin.services import confirmation, inventory, listing
 from ipadmin.services import unallocate as service
+from ipadmin.services.asking import history
 from ipadmin.services.confirmation import Bound, Confirmation
 from ipadmin.views.parts import result, wants_part
 

@@ -93,7 +93,7 @@ def _reader() -> Any:
 def _paths() -> dict[str, str]:
     """Every kind of question, about an entry from the middle of the history."""
     from ipadmin.models import AuditEntry, AuditTerm  # noqa: PLC0415
-    from ipadmin.services import history  # noqa: PLC0415
+    from ipadmin.services.asking import history  # noqa: PLC0415
 
     people = AuditTerm.objects.filter(field="user_name_key").order_by("-attempts")
     common, rare = people[0].value, people.reverse()[0].value
@@ -154,7 +154,7 @@ def _long_work() -> Iterator[tuple[str, tuple[float, int]]]:
     from django.core.management import call_command  # noqa: PLC0415
 
     from ipadmin.models import AuditEntry  # noqa: PLC0415
-    from ipadmin.services.export import Format, export  # noqa: PLC0415
+    from ipadmin.services.sending.export import Format, export  # noqa: PLC0415
 
     count = AuditEntry.objects.count()
     for format in Format:

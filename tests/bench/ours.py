@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ipadmin.models import AuditEntry
-from ipadmin.services import history
+from ipadmin.services.asking import history
 
 if TYPE_CHECKING:
     from tests.bench.questions import Sample

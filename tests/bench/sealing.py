@@ -19,7 +19,8 @@ from django.db import connection, connections  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from ipadmin.models import AuditEntry, Outcome  # noqa: E402
-from ipadmin.services import entries, seals, tally  # noqa: E402
+from ipadmin.services import entries, tally  # noqa: E402
+from ipadmin.services.proving import seals  # noqa: E402
 
 TIMES = 200
 WRITERS = 20

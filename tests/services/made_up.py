@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from ipadmin.keys import folded
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services import counts, entries, history, search, summary
-from ipadmin.services.search import Search, understand
+from ipadmin.services import entries
+from ipadmin.services.asking import counts, history, search, summary
+from ipadmin.services.asking.search import Search, understand
 from tests.history import attempt, undone
 
 NOW = datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC)
@@ -56,7 +57,7 @@ def kept(many: list[dict[str, Any]]) -> Iterator[list[AuditEntry]]:
     made = []
     for each in many:
         values = dict(each)
-        if values.pop("is_open") and values["outcome"] == Outcome.UNKNOWN:
+        if values.pop("is_open", False) and values["outcome"] == Outcome.UNKNOWN:
             values["finished_at"] = None
         made.append(attempt(**values))
     with undone():
@@ -153,7 +154,7 @@ questions = st.builds(
             "error_code": st.sampled_from(["", "", *ERRORS]),
         }
     ),
-    st.sampled_from([""] * 10 + ["ALI"] * 4 + list(TYPED)),
+    st.sampled_from([""] * 10 + ["ALI", "10.0.0.1"] * 4 + list(TYPED)),
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, AuditSeal, AuditTally, AuditTerm, Facet, SealKind, Span
-from ipadmin.services import adoption, seals
+from ipadmin.services.proving import adoption, seals
 from tests.tampering import execute, finding, finished, opened, unsealed
 
 pytestmark = pytest.mark.django_db

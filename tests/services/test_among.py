@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from django.test.utils import CaptureQueriesContext
 
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services.among import all_with, among
+from ipadmin.services.asking.among import all_with, among
 from tests.history import keep
 
 pytestmark = pytest.mark.django_db

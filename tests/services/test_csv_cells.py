@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipadmin.services import csv_cells as cells
+from ipadmin.services.sending import csv_cells as cells
 
 FORMULAS = [
     "=1+1",

@@ -13,8 +13,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin.models import AuditEntry, AuditSeal
-from ipadmin.services import entries, entry_seal, seals
-from ipadmin.services.entry_seal import EntrySeal
+from ipadmin.services import entries
+from ipadmin.services.proving import entry_seal, seals
+from ipadmin.services.proving.entry_seal import EntrySeal
 from tests.services.conftest import Attempt
 from tests.services.katapult import Katapult
 

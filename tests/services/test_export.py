@@ -19,9 +19,11 @@ from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditSeal, Outcome, SealKind
-from ipadmin.services import entries, export_csv, plain, record, seals
-from ipadmin.services.export import Format, Progress, export
+from ipadmin.services import entries, plain, record
+from ipadmin.services.proving import seals
 from ipadmin.services.seeding import facts
+from ipadmin.services.sending import export_csv
+from ipadmin.services.sending.export import Format, Progress, export
 from tests.history import keep
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)

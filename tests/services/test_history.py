@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipadmin.models import AuditEntry, Outcome, User
-from ipadmin.services import history
-from ipadmin.services.history import PER_PAGE, Slice, page, place_of
-from ipadmin.services.search import Search
+from ipadmin.services.asking import history
+from ipadmin.services.asking.history import PER_PAGE, Slice, page, place_of
+from ipadmin.services.asking.search import Search
 from tests.history import keep
 from tests.services.made_up import Question, bounds, histories, kept, questions
 
@@ -39,6 +40,19 @@ def ids(*shown: Slice) -> list[int]:
     return [entry.pk for each in shown for entry in each.entries]
 
 
+def there_and_back(search: Search, matches: list[int]) -> None:
+    """Every match is on one page, in its place, on the way to the oldest and on the way back."""
+    there = pages(search, page(search), "older")
+    assert ids(*there) == matches
+    back = pages(search, there[-1], "newer")
+    if len(back) > 1 and ids(back[-1]) == ids(there[0]) != []:
+        # It ends on the newest page, which may show some of the page before again.
+        seen = ids(*back[-2::-1])
+        assert [*(pk for pk in ids(back[-1]) if pk not in seen), *seen] == matches
+    else:
+        assert ids(*back[::-1]) == matches
+
+
 @at_random
 @given(many=histories, question=questions, seed=st.integers(0, 10**6))
 def test_pages_hold_every_match_once_there_and_back(
@@ -48,15 +62,25 @@ def test_pages_hold_every_match_once_there_and_back(
         matches = [entry.pk for entry in entries if question.matches(entry)]
         search = question.search()
         assert list(AuditEntry.objects.filter(search.q).values_list("pk", flat=True)) == matches
-        there = pages(search, page(search), "older")
-        assert ids(*there) == matches
-        back = pages(search, there[-1], "newer")
-        if len(back) > 1 and ids(back[-1]) == ids(there[0]) != []:
-            # It ends on the newest page, which may show some of the page before again.
-            seen = ids(*back[-2::-1])
-            assert [*(pk for pk in ids(back[-1]) if pk not in seen), *seen] == matches
-        else:
-            assert ids(*back[::-1]) == matches
+        there_and_back(search, matches)
+
+
+of_three = st.tuples(st.sampled_from(["alice", "Bob", "carol", "carol"]), st.booleans())
+
+
+@at_random
+@given(st.lists(of_three, min_size=8, max_size=40), st.integers(1, 3), st.integers(1, 3))
+def test_streams_of_which_each_is_looked_through_a_piece_at_a_time(
+    made: list[tuple[str, bool]], look: int, per_page: int
+) -> None:
+    outcomes = {True: "succeeded", False: "failed"}
+    many = [{"user_name": name, "outcome": outcomes[is_well]} for name, is_well in made]
+    tiny: dict[str, Any] = {"MANY": 0, "LOOKS": (look,), "PER_PAGE": per_page}
+    asked = Search(people=["alice", "bob"], outcomes=["failed", "pending"])
+    with kept(many) as entries, mock.patch.multiple(history, **tiny):
+        failed = [e for e in entries if e.outcome == "failed" and e.user_name != "carol"]
+        with mock.patch("ipadmin.services.asking.search.MANY", 0):
+            there_and_back(asked, [entry.pk for entry in failed])
 
 
 @at_random
@@ -72,6 +96,7 @@ def test_the_nearest_matches_are_found_or_it_is_said_how_far_one_looked(
             assert len(found.rows) == min(rows, len(matches))
         else:
             assert not [each for each in matches[len(found.rows) :] if each >= found.looked_to]
+            assert place_of(entries[-1]) < found.looked_to
 
 
 # Pages of the size they have
@@ -123,17 +148,19 @@ def test_nothing_older_leads_back_to_the_oldest() -> None:
 def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "LOOKS", (2, 4))
     monkeypatch.setattr(history, "MANY", 2)
-    match = keep(outcome=Outcome.FAILED, user_name="bob")
-    for _ in range(5):
-        keep(user_name="bob")
-        keep(outcome=Outcome.FAILED)
+    matches = []
+    for _ in range(3):
+        matches.append(keep(outcome=Outcome.FAILED, user_name="bob").pk)
+        for _ in range(5):
+            keep(user_name="bob")
+            keep(outcome=Outcome.FAILED)
     search = Search(people=["bob"], outcomes=[Outcome.FAILED])
     first, *others = pages(search, page(search), "older")
     assert first.entries == []
     assert first.looked_to == first.older_than
-    assert ids(*others) == [match.pk]
+    assert ids(*others) == matches[::-1]
     back = pages(search, others[-1], "newer")
-    assert {each.is_newer for each in back[1:-1]} <= {True}
+    assert [pk for each in back for pk in ids(each)] == matches
 
 
 def test_nothing_newer_is_the_newest_page() -> None:

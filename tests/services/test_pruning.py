@@ -21,8 +21,10 @@ from ipadmin.models import (
     AuditTerm,
     SealKind,
 )
-from ipadmin.services import entries, plain, pruning, seals, stream, tally
+from ipadmin.services import entries, plain, tally
+from ipadmin.services.proving import pruning, seals
 from ipadmin.services.seeding import facts
+from ipadmin.services.sending import stream
 from tests import tampering
 from tests.tampering import finding
 

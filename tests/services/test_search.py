@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipadmin.models import AuditEntry, AuditTerm, Outcome
-from ipadmin.services import history, search
-from ipadmin.services.search import Search, understand
+from ipadmin.services.asking import history, search
+from ipadmin.services.asking.search import Search, understand
 from tests.history import keep
 
 pytestmark = pytest.mark.django_db
@@ -222,6 +222,11 @@ def test_one_value_is_followed_in_its_order(tiny: None) -> None:
     for _ in range(4):
         keep()
     assert streams("192.0.2.7") == [(4, False), (0, True)]
+
+
+def test_what_is_open_is_found_beside_the_many_that_are_counted(tiny: None) -> None:
+    wanted = [keep(outcome=Outcome.PENDING if n == 2 else Outcome.FAILED) for n in range(6)][::-1]
+    assert found("192.0.2.7") == found("web-01") == found("vm_0000000000000001") == wanted
 
 
 def test_few_entries_of_many_values_are_read_as_a_whole(tiny: None) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import AuditEntry
-from ipadmin.services.sightings import (
+from ipadmin.services.asking.sightings import (
     GONE,
     NOBODY,
     Holding,

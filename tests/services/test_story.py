@@ -14,8 +14,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, User
-from ipadmin.services import story
-from ipadmin.services.history import place_of
+from ipadmin.services.asking import story
+from ipadmin.services.asking.history import place_of
 from tests.services.conftest import keep_token
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult
 

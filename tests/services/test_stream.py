@@ -18,8 +18,9 @@ from django.db import connection
 from pytest_django import Settings
 
 from ipadmin.models import AuditEntry, AuditHead, AuditStream, Outcome
-from ipadmin.services import entries, record, stream
+from ipadmin.services import entries, record
 from ipadmin.services.seeding import facts
+from ipadmin.services.sending import stream
 from ipadmin.streaming import NotTaken
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)

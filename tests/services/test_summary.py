@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services import history
-from ipadmin.services.search import Search, understand
-from ipadmin.services.summary import Bar, Summary, summarize
+from ipadmin.services.asking import history, search
+from ipadmin.services.asking.search import Search, understand
+from ipadmin.services.asking.summary import Bar, Summary, summarize
 from ipadmin.services.tally import SHORTEST
 from tests.history import keep
 from tests.services.made_up import NOW, Question, bounds, histories, kept, questions
@@ -155,6 +155,15 @@ def test_one_call_that_hung_does_not_move_the_typical_time() -> None:
     for duration in (0.1, 0.1, 0.1, 0.1, 30.0):
         keep(created_at=NOW - HOUR, duration=duration)
     assert summarize(Search(), NOW).typical_seconds == pytest.approx(0.1 * 300**0.2)
+
+
+def test_what_is_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MANY", 1)
+    monkeypatch.setattr(history, "MANY", 3)
+    for _ in range(2):
+        keep(created_at=NOW - HOUR, user_name="alice", allocation_name="alice-box")
+    summary = summarize(Search(typed=understand("ali").condition), NOW)
+    assert (summary.attempts, summary.is_partial) == (2, False)
 
 
 def test_five_errors_at_most_the_most_frequent_first() -> None:

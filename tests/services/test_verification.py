@@ -12,7 +12,8 @@ from pytest_django import Settings
 
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal, AuditVerification, SealKind
-from ipadmin.services import record, seals, verification, walk
+from ipadmin.services import record
+from ipadmin.services.proving import seals, verification, walk
 from tests import tampering
 from tests.tampering import column, execute, finding, finished, head, link, opened
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from ipadmin import crypto
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from ipadmin.services import entries, record
-from ipadmin.services.entry_seal import EntrySeal, Standing
+from ipadmin.services.proving.entry_seal import EntrySeal, Standing
 from tests.conftest import ClientOf
 from tests.services.conftest import Attempt, attempt, confirmed, seen
 from tests.services.katapult import ADDRESS, IP, VM
@@ -237,7 +237,7 @@ def test_a_seal_that_does_not_hold(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, standing: str, words: str
 ) -> None:
     seal = EntrySeal(Standing(standing), None, None)
-    monkeypatch.setattr("ipadmin.services.entry_seal.seal_of", lambda _: seal)
+    monkeypatch.setattr("ipadmin.services.proving.entry_seal.seal_of", lambda _: seal)
     assert words in alices.get(entry().get_absolute_url()).text
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin.models import ApiToken, AuditSeal, Outcome, User
-from ipadmin.services import seals
+from ipadmin.services.proving import seals
 from tests.conftest import ClientOf
 from tests.views.conftest import MakeEntry
 from tests.views.katapult import HOSTILE

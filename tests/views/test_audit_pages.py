@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from ipadmin.models import Outcome
-from ipadmin.services import history
-from ipadmin.services.history import PER_PAGE
+from ipadmin.services.asking import history
+from ipadmin.services.asking.history import PER_PAGE
 from tests.views.audit_page import URL, ids, link, shown
 from tests.views.conftest import HTMX, MakeEntry
 

@@ -14,8 +14,9 @@ from pytest_django import Settings
 
 from ipadmin.katapult.types import Organization
 from ipadmin.models import AuditEntry, User
-from ipadmin.services import entries, history
-from ipadmin.services.search import Search
+from ipadmin.services import entries
+from ipadmin.services.asking import history
+from ipadmin.services.asking.search import Search
 from tests.history import attempt
 from tests.services.conftest import keep_token
 from tests.services.made_up import TOKENS

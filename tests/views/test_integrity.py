@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from ipadmin import tasks
 from ipadmin.models import AuditSeal, AuditVerification, SealKind, User
-from ipadmin.services import seals, verification
+from ipadmin.services.proving import seals, verification
 from tests import tampering
 from tests.conftest import ClientOf
 from tests.views.conftest import HTMX

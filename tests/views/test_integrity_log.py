@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ipadmin.models import AuditStream, SealKind
-from ipadmin.services import integrity
+from ipadmin.services.proving import integrity
 from tests import tampering
 from tests.views.conftest import HTMX
 from tests.views.katapult import HOSTILE

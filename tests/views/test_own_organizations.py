@@ -131,7 +131,7 @@ def test_an_entry_leads_to_none_of_another_s(alices: Client, others: AuditEntry)
 
 
 def test_pages_pass_over_what_is_another_s(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipadmin.services.history.PER_PAGE", 2)
+    monkeypatch.setattr("ipadmin.services.asking.history.PER_PAGE", 2)
     made = []
     for _ in range(3):
         made.append(keep())

@@ -83,7 +83,7 @@ def test_what_is_not_known_is_said(alices: Client, entry: MakeEntry) -> None:
 def test_thousands_are_paged(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipadmin.services.story.PER_PAGE", 2)
+    monkeypatch.setattr("ipadmin.services.asking.story.PER_PAGE", 2)
     made = [at(entry, hours) for hours in range(3)]
     first = alices.get(URL).text
     older = first.split('rel="next" href="')[1].split('"')[0]

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from ipadmin.management.person import person
 from ipadmin.models import SealKind
-from ipadmin.services import seals
+from ipadmin.services.proving import seals
 
 
 class Command(BaseCommand):

@@ -15,7 +15,7 @@ from django.http import QueryDict
 from ipadmin.files import new_file
 from ipadmin.filters import PAGES, TIMES, HistoryFilters
 from ipadmin.models import AuditEntry
-from ipadmin.services.export import Format, Progress, export
+from ipadmin.services.sending.export import Format, Progress, export
 
 STDOUT = "-"
 FILTERS = [name for name in HistoryFilters.base_fields if name not in PAGES]

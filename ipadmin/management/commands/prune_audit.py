@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from ipadmin.management.person import person
-from ipadmin.services import pruning
+from ipadmin.services.proving import pruning
 
 # A date nearer than this is more likely a slip of the year than meant.
 RECENT = timedelta(days=30)

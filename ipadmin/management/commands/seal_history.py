@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ipadmin.services.adoption import adopt
+from ipadmin.services.proving.adoption import adopt
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ipadmin.management.person import person
-from ipadmin.services import verification
+from ipadmin.services.proving import verification
 
 
 class Command(BaseCommand):

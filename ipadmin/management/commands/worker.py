@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from ipadmin import tasks
-from ipadmin.services import stream
+from ipadmin.services.sending import stream
 
 STREAM_EVERY = 1.0
 

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.models import AuditSeal, AuditStream, AuditVerification, SealKind
-from ipadmin.services import lines, seals, unreadable, verification
+from ipadmin.services.proving import seals, unreadable, verification
+from ipadmin.services.sending import lines
 
 # A head that was taken longer ago says too little about what came since.
 HEAD_MAX_AGE = timedelta(days=7)

@@ -9,8 +9,10 @@ from typing import Any
 from django.db.models import Subquery
 
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal
-from ipadmin.services import lines, plain, seals
-from ipadmin.services.findings import Wrong, inserted_entry, vanished
+from ipadmin.services import plain
+from ipadmin.services.proving import seals
+from ipadmin.services.proving.findings import Wrong, inserted_entry, vanished
+from ipadmin.services.sending import lines
 
 CHUNK = 1000
 # Number and mac of a link, recorded elsewhere.

@@ -18,8 +18,8 @@ from ipadmin.katapult.types import IPAddress
 from ipadmin.keys import address_key
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from ipadmin.services import inventory
-from ipadmin.services.history import Place, place_of
-from ipadmin.services.sightings import (
+from ipadmin.services.asking.history import Place, place_of
+from ipadmin.services.asking.sightings import (
     GONE,
     SECOND,
     Answer,

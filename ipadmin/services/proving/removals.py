@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from ipadmin.models import AuditSeal, SealKind
 from ipadmin.services import plain
-from ipadmin.services.findings import FIELDS, Link, fits, is_sealed
-from ipadmin.services.unreadable import read
+from ipadmin.services.proving.findings import FIELDS, Link, fits, is_sealed
+from ipadmin.services.proving.unreadable import read
 
 
 @dataclass(frozen=True)

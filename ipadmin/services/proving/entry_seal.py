@@ -1,5 +1,5 @@
 """Whether the seal of one entry holds: its own links of the chain, not those around them. The whole
-chain is walked by `services/verification.py`."""
+chain is walked by `services/proving/verification.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from django.db.models import OuterRef, Subquery
 
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
-from ipadmin.services import plain, record, seals
+from ipadmin.services import plain, record
+from ipadmin.services.proving import seals
 
 
 class Standing(StrEnum):

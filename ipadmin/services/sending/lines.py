@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ipadmin.models import AuditSeal, SealKind
-from ipadmin.services import plain, record, seals
+from ipadmin.services import plain, record
+from ipadmin.services.proving import seals
 
 # Kinds of the seal of an entry that is finished.
 OF_FINISHED = (SealKind.FINISHED, SealKind.ADOPTED)

@@ -18,7 +18,9 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
-from ipadmin.services import export_csv, lines, plain, record, seals
+from ipadmin.services import plain, record
+from ipadmin.services.proving import seals
+from ipadmin.services.sending import export_csv, lines
 
 # Of the JSON lines sent at once: some 64 KB.
 LINES = 32

@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from ipadmin.models import AuditEntry
-from ipadmin.services import csv_cells as cells
+from ipadmin.services.sending import csv_cells as cells
 
 # Rows turned into text together: so few that the processor's own memory holds them.
 ROWS = 128

@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
-from ipadmin.services import plain, record, seals
+from ipadmin.services import plain, record
+from ipadmin.services.proving import seals
 from ipadmin.services.tally import Tally
 
 BATCH = 1000

@@ -13,9 +13,9 @@ from django.db.models import Count as CountOf
 from django.db.models.functions import Greatest, Ln
 
 from ipadmin.models import AuditEntry, AuditTally, AuditTerm, Facet, Span
-from ipadmin.services import history
-from ipadmin.services.among import all_with
-from ipadmin.services.search import Search
+from ipadmin.services.asking import history
+from ipadmin.services.asking.among import all_with
+from ipadmin.services.asking.search import Search
 from ipadmin.services.tally import ACTOR, SHORTEST
 
 DAY = timedelta(days=1)

@@ -15,10 +15,10 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditSeal, AuditVerification, SealKind
-from ipadmin.services import seals
-from ipadmin.services.chain_end import Head
-from ipadmin.services.findings import Wrong, entries
-from ipadmin.services.walk import State, Walk
+from ipadmin.services.proving import seals
+from ipadmin.services.proving.chain_end import Head
+from ipadmin.services.proving.findings import Wrong, entries
+from ipadmin.services.proving.walk import State, Walk
 
 HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-fA-F]{64})")
 HOLDS = "holds"

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ipadmin.models import AuditEntry
-from ipadmin.services import plain, record, seals
-from ipadmin.services.unreadable import UNREADABLE
+from ipadmin.services import plain, record
+from ipadmin.services.proving import seals
+from ipadmin.services.proving.unreadable import UNREADABLE
 
 # As long as `AuditVerification.finding`.
 LONGEST = 500

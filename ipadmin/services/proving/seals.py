@@ -3,8 +3,8 @@
 Each link is an HMAC-SHA-256 over what it seals and the link before it, so that nothing behind a
 link can change, go, come or move without every later link saying so. Links are added inside the
 transaction that writes what they seal, while its head is locked: no fork, no gap, no entry without
-its seal. What that proves against whom stands in THREAT_MODEL.md; `services/verification.py` walks
-along the chain.
+its seal. What that proves against whom stands in THREAT_MODEL.md; `verification` walks along the
+chain.
 """
 
 from __future__ import annotations

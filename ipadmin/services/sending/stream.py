@@ -3,7 +3,7 @@
 They go in the order of their seals, and how far the target took them is kept in the database: what
 it did not take is sent again, from there on. A line may so arrive twice (its `event.id` tells), but
 none is missing. A new target gets everything that is kept. Entries pruned before they were sent are
-passed over; `services/pruning.py` prunes none that the present target has not taken.
+passed over; `services/proving/pruning.py` prunes none that the present target has not taken.
 
 Two workers: on PostgreSQL the second waits for its next round while the first is sending. SQLite
 has no lock but the one every writer needs, which nobody may hold while a network is waited for; so
@@ -25,7 +25,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, AuditSeal, AuditStream
-from ipadmin.services import lines, plain, record
+from ipadmin.services import plain, record
+from ipadmin.services.sending import lines
 from ipadmin.streaming import NotTaken, Target, target_from_url
 
 BATCH = 200

@@ -27,9 +27,11 @@ from django.utils import timezone
 
 from ipadmin.files import new_file
 from ipadmin.models import AuditEntry, AuditSeal, AuditStream, AuditTally, AuditTerm, SealKind
-from ipadmin.services import lines, plain, record, seals, tally
-from ipadmin.services.export import Format, export
-from ipadmin.services.export import Progress as ExportProgress
+from ipadmin.services import plain, record, tally
+from ipadmin.services.proving import seals
+from ipadmin.services.sending import lines
+from ipadmin.services.sending.export import Format, export
+from ipadmin.services.sending.export import Progress as ExportProgress
 
 # Entries removed in one transaction, while which every attempt waits; and the seconds after it in
 # which those who waited get their turn (on SQLite they ask again every tenth of a second).

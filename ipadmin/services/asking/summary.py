@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import exp
 
-from ipadmin.services.counts import DAILY, HOURLY, Counted, count, day_of
-from ipadmin.services.search import Search
+from ipadmin.services.asking.counts import DAILY, HOURLY, Counted, count, day_of
+from ipadmin.services.asking.search import Search
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 # Up to which length a range is shown by the month.

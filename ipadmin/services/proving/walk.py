@@ -15,15 +15,16 @@ from typing import Any
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import lines, record, seals
-from ipadmin.services.chain_end import (
+from ipadmin.services import record
+from ipadmin.services.proving import seals
+from ipadmin.services.proving.chain_end import (
     Head,
     compare_heads,
     compare_open,
     ended,
     next_inserted,
 )
-from ipadmin.services.findings import (
+from ipadmin.services.proving.findings import (
     FIELDS,
     Link,
     Wrong,
@@ -36,8 +37,9 @@ from ipadmin.services.findings import (
     missing_link,
     vanished,
 )
-from ipadmin.services.removals import Removals, pruning_of, prunings
-from ipadmin.services.unreadable import read
+from ipadmin.services.proving.removals import Removals, pruning_of, prunings
+from ipadmin.services.proving.unreadable import read
+from ipadmin.services.sending import lines
 
 CHUNK = 1000
 NUMBER = (int, float, type(None))

@@ -12,8 +12,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from ipadmin.models import AuditEntry, AuditTerm, User
-from ipadmin.services.among import all_with, among
-from ipadmin.services.search import FEW, MANY, Condition, Search, Stream
+from ipadmin.services.asking.among import all_with, among
+from ipadmin.services.asking.search import FEW, MANY, Condition, Search, Stream
 
 PER_PAGE = 50
 RECENT = 20
