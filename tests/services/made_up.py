@@ -27,8 +27,8 @@ TOKENS = [UUID(int=number, version=4) for number in (1, 2)]
 PEOPLE = ["alice", "Bob", "ali%", "Straße"]
 ERRORS = ["", "", "no_allocation", "answer_lost"]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# Some at the same moment, some hours, days, months and years apart.
-AGES = [0 * HOUR, HOUR, 2 * HOUR, 30 * HOUR, 5 * DAY, 6 * DAY, 40 * DAY, 100 * DAY, 800 * DAY]
+# Some at the same moment, some hours, days, months and years apart; one on the first of a month.
+AGES = [0 * HOUR, HOUR, 2 * HOUR, 30 * HOUR, 5 * DAY, 40 * DAY, 83 * DAY, 100 * DAY, 800 * DAY]
 ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.1.1", "10.1.0.1", "2001:db8::1", "no address"]
 
 fields = st.fixed_dictionaries(

@@ -127,6 +127,17 @@ def test_all_time_of_a_young_history_has_days() -> None:
     assert len(counts) == 3
 
 
+def test_all_time_of_a_history_that_began_today_is_one_day() -> None:
+    summary = summary_of(HOUR, 3 * HOUR)
+    assert (summary.unit, [bar.counts for bar in summary.bars]) == ("day", [{"succeeded": 2}])
+
+
+def test_the_first_of_a_month_is_counted_once() -> None:
+    first = datetime(2026, 9, 1, tzinfo=UTC)
+    summary = summary_of(NOW - first, since=NOW - 100 * DAY)
+    assert (summary.unit, summary.attempts) == ("month", 1)
+
+
 def test_what_is_typed_has_hours_where_all_of_it_is_of_today() -> None:
     for age in (HOUR, 3 * HOUR):
         keep(created_at=NOW - age)
@@ -164,6 +175,12 @@ def test_what_is_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyPa
         keep(created_at=NOW - HOUR, user_name="alice", allocation_name="alice-box")
     summary = summarize(Search(typed=understand("ali").condition), NOW)
     assert (summary.attempts, summary.is_partial) == (2, False)
+
+
+def test_nobodys_organizations_add_up_to_nothing() -> None:
+    keep(created_at=NOW - HOUR)
+    for asked in (Search(organizations=[]), Search(organizations=[], environment="sandbox")):
+        assert summarize(asked, NOW).attempts == 0
 
 
 def test_five_errors_at_most_the_most_frequent_first() -> None:
