@@ -25,8 +25,9 @@ check: .venv/.dev ## Lint, types, missing migrations, deployment, templates
 	scripts/with_live_settings .venv/bin/python manage.py check --deploy --fail-level WARNING
 	.venv/bin/djlint templates --lint --quiet
 
-bench: .venv/.dev ## Measure our own time on the click
-	.venv/bin/python -m tests.bench
+bench: .venv/.dev ## Measure the click, and the history beside django-auditlog (ENTRIES=1000000, DB=sqlite or postgresql)
+	@$(if $(filter postgresql,$(DB)),scripts/with_postgres) .venv/bin/python -m tests.bench \
+		$(if $(ENTRIES),--entries $(ENTRIES))
 
 soak: .venv/.dev ## Crash the site under load and faults, and compare (SEED, ATTEMPTS, KILLS, DB=sqlite or postgresql)
 	@$(if $(filter postgresql,$(DB)),scripts/with_postgres) .venv/bin/python -m tests.soak \

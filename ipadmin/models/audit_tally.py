@@ -71,3 +71,10 @@ class AuditTerm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field} {self.value}: {self.attempts}"
+
+    @property
+    def title(self) -> str:
+        """As it is offered in a list. Tokens of several people may have the same label."""
+        if self.field == "token_id":
+            return f"{self.label} · {self.value[:8]}"
+        return self.label or self.value

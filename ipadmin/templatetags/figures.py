@@ -1,13 +1,15 @@
-"""Numbers for people, and the bars of a chart."""
+"""Numbers for people, and what comes by the hundred: the bars of a chart, the options of a list."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.charts import Chart, Column
+from ipadmin.models import AuditTerm
 
 register = template.Library()
 
@@ -51,3 +53,22 @@ def _bar(column: Column, chart: Chart) -> str:
         f'<text class="when" y="12">{escape(column.when)}</text>'
         f'<text class="parts" x="100%" y="12">{escape(column.parts)}</text></a>'
     )
+
+
+@register.simple_tag
+def options(terms: Iterable[AuditTerm], without: str = "") -> SafeString:
+    """Of a `<select>`; all but one that stands there already. Like the bars, too many for a
+    template."""
+    made = (
+        f'<option value="{escape(term.value)}">{escape(term.title)}</option>'
+        for term in terms
+        if term.value != without
+    )
+    return mark_safe("".join(made))  # noqa: S308  everything is escaped
+
+
+@register.simple_tag
+def names(terms: Iterable[AuditTerm]) -> SafeString:
+    """Of a `<datalist>`."""
+    made = (f'<option value="{escape(term.title)}">' for term in terms)
+    return mark_safe("".join(made))  # noqa: S308  everything is escaped

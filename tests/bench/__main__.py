@@ -1,48 +1,62 @@
-"""`make bench`: what our part of each page costs, beside the API calls it waits for.
+"""`make bench`: what our part of each page costs, beside the API calls it waits for; what seals
+cost an attempt; and the history, small and large, beside django-auditlog in Django's admin.
 
-Everything runs in one process on one machine: the site through Django's test client (the whole
-middleware, a real database file with its real commits), the sandbox as a process of its own
-without added latency. Figures are medians; look at the ratios, machines differ.
+Everything runs on one machine: the site through Django's test client (the whole middleware, a real
+database with its real commits), the sandbox as a process of its own without added latency. Figures
+are medians; look at the ratios, machines differ. With a million entries it takes a quarter of an
+hour or more, most of it to make them up.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.stage import TOKEN, free_port, wait_for
+from tests.bench import growth
+from tests.bench.stage import ENVIRONMENT, TOKEN, database, free_port, wait_for
 
 
 def main() -> None:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = free_port()
-        command = [sys.executable, "-m", "ipadmin.sandbox", "--port", str(port), "--token", TOKEN]
-        command += ["--addresses", "800", "--rate-limit", "1000000000"]
-        sandbox = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        stack.callback(sandbox.wait)
-        stack.callback(sandbox.terminate)
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--entries", type=int, default=growth.MANY, help="of the large history")
+    entries = parser.parse_args().entries
+    os.environ.update(ENVIRONMENT)
+    with tempfile.TemporaryDirectory() as name, sandbox() as url:
+        folder = Path(name)
+        click = {"KATAPULT_API_URL": url, "DATABASE_URL": database(folder, "click")}
+        run("click", url, env=click)
+        run("sealing", env=click)
+        few, many = database(folder, "few"), database(folder, "many")
+        growth.compare({growth.FEW: few, entries: many})
+        run("auditlog", "--count", str(entries), "--ours", env={"DATABASE_URL": many})
+
+
+def run(module: str, *arguments: str, env: dict[str, str]) -> None:
+    """In a process of its own: settings are read on import."""
+    command = [sys.executable, "-m", f"tests.bench.{module}", *arguments]
+    subprocess.run(command, env=os.environ | env, check=True)
+
+
+@contextmanager
+def sandbox() -> Iterator[str]:
+    """The URL of a sandbox with 800 addresses."""
+    port = free_port()
+    command = [sys.executable, "-m", "ipadmin.sandbox", "--port", str(port), "--token", TOKEN]
+    command += ["--addresses", "800", "--rate-limit", "1000000000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
         url = f"http://127.0.0.1:{port}"
         wait_for(f"{url}/_sandbox/health")
-        os.environ.update(
-            {
-                "DJANGO_SETTINGS_MODULE": "config.settings",
-                "ENV_FILE": os.devnull,
-                "SECRET_KEY": "only-for-measuring-0123456789-abcdefghijklmnopqrstuvwxyz",
-                "TOKEN_ENCRYPTION_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLTAxMjM0NTY3ODktYWI=",
-                "AUDIT_KEYS": "c2VhbHMtb25seS1rZXktc2VhbHMtb25seS1rZXktMDE=",
-                "ALLOWED_HOSTS": "testserver",
-                "KATAPULT_API_URL": url,
-            }
-        )
-        os.environ.setdefault("DATABASE_URL", f"sqlite:///{folder / 'bench.sqlite3'}")
-        from tests.bench import click  # noqa: PLC0415 - settings are read on import
-
-        click.run(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
 
 
 if __name__ == "__main__":

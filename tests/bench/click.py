@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import sys
 from html import unescape
 
 import django
@@ -33,6 +35,7 @@ CALLS: list[float] = []
 def run(sandbox: str) -> None:
     """Measure and print; `sandbox` is the URL of a sandbox with 800 addresses."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    logging.disable(logging.INFO)
     call_command("migrate", verbosity=0)
     _listen()
     user = User.objects.create_user("bench")
@@ -143,3 +146,7 @@ def _allocated(sandbox: str, token: ApiToken) -> dict[str, str]:
         if each["organization"] == token.organization_id
         and each["allocation_type"] == "VirtualMachine"
     }
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])

@@ -1,13 +1,14 @@
 """Our own pages with a history of ten thousand entries and with one of a million.
 
 `python -m tests.bench.growth` asks the history of DATABASE_URL, which it makes up when it is empty,
-and prints one line of JSON: the name of each page, its median in ms and its number of queries.
-`compare` does so for two of them, and prints the ratios.
+and prints one line of JSON: of each page its name, median in ms and number of queries. `compare`
+does so for two histories, and prints the ratios.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import subprocess
@@ -21,29 +22,26 @@ from statistics import median
 from typing import Any
 
 TIMES = 20
-# What a page may be slower by.
 FEW, MANY = 10_000, 1_000_000
 
 Figures = dict[str, tuple[float, int]]
 
 
-def compare(folder: Path, many: int) -> None:
-    """Fill, ask and print; SQLite files in the folder, which may be there from the last time."""
-    asked = []
-    for count in (FEW, many):
-        url = f"sqlite:///{folder / f'history-{count}.sqlite3'}"
-        asked.append(_ask_in_a_process(os.environ | {"DATABASE_URL": url}, count))
-    few, much = asked
-    heads = [f"{FEW:,}", f"{many:,}"]
-    print(f"\n{'our pages, median in ms':<44}{heads[0]:>10}{heads[1]:>11}  ratio queries")
-    for name, (before, queries) in few.items():
-        now, later = much[name]
+def compare(databases: dict[int, str]) -> None:
+    """Fill, ask and print: a small history and a large one, by the number of their entries."""
+    few, many = databases
+    before, after = (_ask_in_a_process(url, count) for count, url in databases.items())
+    title = "our pages, median in ms"
+    print(f"\n{title:<44}{few:10,}{many:11,}  ratio queries")
+    for name, (small, queries) in before.items():
+        large, later = after[name]
         same = f"{queries}" if queries == later else f"{queries} → {later}"
-        print(f"{name:<44}{before:10.1f}{now:11.1f}{now / before:7.2f} {same:>7}")
+        print(f"{name:<44}{small:10.1f}{large:11.1f}{large / small:7.2f} {same:>7}", flush=True)
 
 
-def _ask_in_a_process(env: dict[str, str], count: int) -> Figures:
+def _ask_in_a_process(url: str, count: int) -> Figures:
     command = [sys.executable, "-m", "tests.bench.growth", str(count)]
+    env = os.environ | {"DATABASE_URL": url}
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
     return figures
@@ -53,6 +51,7 @@ def main() -> None:
     import django  # noqa: PLC0415
 
     django.setup()
+    logging.disable(logging.INFO)
     from django.core.management import call_command  # noqa: PLC0415
     from django.test.utils import override_settings  # noqa: PLC0415
 

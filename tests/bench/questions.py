@@ -6,6 +6,7 @@ Everything runs in one process through Django's test client: server time, withou
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -103,6 +104,7 @@ Figures = dict[tuple[str, str], Figure]
 
 def run(count: int, ours: Ours | None = None) -> Figures:
     """Fill an empty database, ask, print the table; with `ours` our history too."""
+    logging.disable(logging.INFO)
     call_command("migrate", verbosity=0)
     if ours and not AuditEntry.objects.exists():
         call_command("seed_audit", count)

@@ -84,3 +84,7 @@ def _without_seals() -> Iterator[None]:
         for module, name in ((seals, "seal_opened"), (seals, "seal_finished"), (tally, "count")):
             stack.enter_context(mock.patch.object(module, name))
         yield
+
+
+if __name__ == "__main__":
+    run()

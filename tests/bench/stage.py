@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 import httpx
+import psycopg
 
 TOKEN = "bench-token-0123456789"
+ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "ENV_FILE": os.devnull,
+    "SECRET_KEY": "only-for-measuring-0123456789-abcdefghijklmnopqrstuvwxyz",
+    "TOKEN_ENCRYPTION_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLTAxMjM0NTY3ODktYWI=",
+    "AUDIT_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLWF1ZGl0LTAxMjM0NTY=",
+    "ALLOWED_HOSTS": "testserver",
+    "KATAPULT_API_URL": "http://127.0.0.1:9",
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
+}
 
 
 def free_port() -> int:
@@ -19,6 +32,16 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def database(folder: Path, name: str) -> str:
+    """The URL of an empty database: on the PostgreSQL of DATABASE_URL, or a SQLite file."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        return f"sqlite:///{folder / name}.sqlite3"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server.rpartition('/')[0]}/{name}"
 
 
 def wait_for(url: str, *, seconds: float = 30) -> None:

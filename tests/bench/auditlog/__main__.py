@@ -11,6 +11,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from tests.bench.stage import ENVIRONMENT
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench.auditlog")
@@ -18,17 +20,8 @@ def main() -> None:
     parser.add_argument("--ours", action="store_true", help="ask our own history as well")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(
-            {
-                "DJANGO_SETTINGS_MODULE": "tests.bench.auditlog.settings",
-                "ENV_FILE": os.devnull,
-                "SECRET_KEY": "only-for-measuring-0123456789-abcdefghijklmnopqrstuvwxyz",
-                "TOKEN_ENCRYPTION_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLTAxMjM0NTY3ODktYWI=",
-                "AUDIT_KEYS": "b25seS1mb3ItbWVhc3VyaW5nLWF1ZGl0LTAxMjM0NTY=",
-                "ALLOWED_HOSTS": "testserver",
-                "KATAPULT_API_URL": "http://127.0.0.1:9",
-            }
-        )
+        os.environ.update(ENVIRONMENT)
+        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.bench.auditlog.settings"
         os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder) / 'bench.sqlite3'}")
         from tests.bench import questions  # noqa: PLC0415 - settings are read on import
         from tests.bench.ours import paths  # noqa: PLC0415
