@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import exp, log
@@ -127,9 +128,16 @@ def test_all_time_of_a_young_history_has_days() -> None:
     assert len(counts) == 3
 
 
-def test_all_time_of_a_history_that_began_today_is_one_day() -> None:
+def test_all_time_of_a_history_that_began_today_has_hours() -> None:
     summary = summary_of(HOUR, 3 * HOUR)
-    assert (summary.unit, [bar.counts for bar in summary.bars]) == ("day", [{"succeeded": 2}])
+    assert summary.unit == "hour"
+    assert [bar.counts for bar in summary.bars] == [{"succeeded": 1}, {}, {"succeeded": 1}, {}]
+
+
+def test_what_is_known_by_the_day_has_no_hours() -> None:
+    keep(created_at=datetime(2026, 11, 30, 15, tzinfo=UTC))
+    summary = summarize(Search(), datetime(2026, 12, 1, 10, tzinfo=UTC))
+    assert (summary.unit, [bar.counts for bar in summary.bars]) == ("day", [{"succeeded": 1}, {}])
 
 
 def test_the_first_of_a_month_is_counted_once() -> None:
@@ -179,7 +187,8 @@ def test_what_is_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyPa
 
 def test_nobodys_organizations_add_up_to_nothing() -> None:
     keep(created_at=NOW - HOUR)
-    for asked in (Search(organizations=[]), Search(organizations=[], environment="sandbox")):
+    nobodys = Search(organizations=[], since=NOW - 30 * DAY)
+    for asked in (nobodys, replace(nobodys, environment="sandbox")):
         assert summarize(asked, NOW).attempts == 0
 
 
