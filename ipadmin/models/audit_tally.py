@@ -13,7 +13,7 @@ class Facet(models.TextChoices):
     TOKEN = "token"  # noqa: S105  a word, not a password
     ORGANIZATION = "organization"
     ENVIRONMENT = "environment"
-    # Person, token, organization and environment together, as JSON: for questions about several.
+    # Person, token, organization and environment together: for questions about several.
     ACTOR = "actor"
 
 

@@ -126,7 +126,7 @@ def moment(value: Any) -> str:
     if not isinstance(value, str):
         # In UTC on both databases; on PostgreSQL its offset says so again.
         return str(value.isoformat(timespec="microseconds"))[:26] + "Z"
-    if len(value) == 26 and value[10] == " ":
+    if len(value) == 26 and value[10] == " " and not value.endswith(".000000"):
         return f"{value[:10]}T{value[11:]}Z"
     if len(value) == 19 and value[10] == " ":
         # Whole seconds, on SQLite.

@@ -7,7 +7,6 @@ always exact, and no two writers meet.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from math import log
@@ -34,6 +33,7 @@ FACETS = {
     Facet.ENVIRONMENT: "environment",
     Facet.ACTOR: "actor",
 }
+SEPARATOR = "\x1f"
 ACTOR = ("user_name_key", "token_id", "organization_key", "environment")
 # Fields whose values can be searched for, and the field that says how people know the value.
 TERMS = {
@@ -79,7 +79,8 @@ class Tally:
     def add(self, entry: Mapping[str, Any], *, sign: int = 1) -> None:
         """Count a finished entry, given by the plain values of `FIELDS`; or count it off again."""
         values = {**entry, **keys_of(entry)}
-        values["actor"] = json.dumps([values[name] for name in ACTOR], ensure_ascii=False)
+        actor = (str(values[name]).replace(SEPARATOR, " ") for name in ACTOR)
+        values["actor"] = SEPARATOR.join(actor)
         duration = entry["duration"]
         timed = 0 if duration is None else sign
         log_seconds = timed * log(max(duration, SHORTEST)) if timed else 0.0
