@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from json.encoder import encode_basestring
+from math import isfinite
 from typing import Any
 
 from ipadmin.models import AuditEntry
@@ -76,9 +79,46 @@ def opening(entry: Values) -> dict[str, Any]:
 
 
 def record(entry: Values) -> dict[str, Any]:
-    """The document of a finished entry, from its plain values (`plain.rows` with `fields()`)."""
+    """The document of a finished entry, from its plain values (`plain.rows` with `fields()`).
+
+    Raises ValueError for a duration that is no number of seconds, which the product never writes.
+    """
+    return _document(_as_ecs_has_it(entry))
+
+
+def opening_text(entry: Values) -> str:
+    """The canonical form of `opening`."""
+    return _OPENING.text(entry)
+
+
+def record_text(entry: Values) -> str:
+    """The canonical form of `record`."""
+    return _RECORD.text(_as_ecs_has_it(entry))
+
+
+def line_text(entry: Values, seal: Any) -> str:
+    """The canonical form of `record` with its seal in it."""
+    return _LINE.text(_as_ecs_has_it(entry) | {"seal": seal})
+
+
+def text_digest(text: str) -> bytes:
+    """As `digest`, of what is canonical already."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _as_ecs_has_it(entry: Values) -> dict[str, Any]:
     duration = entry["duration"]
-    address, user_name = entry["address"], entry["user_name"]
+    if duration is not None and not isfinite(duration):
+        raise ValueError("a duration that is no number of seconds")
+    return {
+        **entry,
+        "ecs_outcome": ECS_OUTCOMES.get(entry["outcome"], "unknown"),
+        "nanoseconds": None if duration is None else round(duration * 1_000_000_000),
+        "user_number": str(entry["user_id"]),
+    }
+
+
+def _document(entry: Values) -> dict[str, Any]:
     return {
         "@timestamp": entry["created_at"],
         "ecs": {"version": ECS_VERSION},
@@ -88,17 +128,16 @@ def record(entry: Values) -> dict[str, Any]:
             "category": ["configuration"],
             "type": ["change"],
             "action": entry["action"],
-            "outcome": ECS_OUTCOMES.get(entry["outcome"], "unknown"),
+            "outcome": entry["ecs_outcome"],
             "provider": "katapult",
             "dataset": "ip_admin.audit",
             "sequence": entry["id"],
             "start": entry["sent_at"],
             "end": entry["finished_at"],
-            # Nanoseconds, as ECS wants them.
-            "duration": None if duration is None else round(duration * 1_000_000_000),
+            "duration": entry["nanoseconds"],
             "reason": entry["reason"],
         },
-        "user": {"id": str(entry["user_id"]), "name": user_name},
+        "user": {"id": entry["user_number"], "name": entry["user_name"]},
         "source": {"ip": entry["source_ip"]},
         "organization": {"id": entry["organization_id"], "name": entry["organization_name"]},
         "http": {
@@ -106,14 +145,14 @@ def record(entry: Values) -> dict[str, Any]:
             "response": {"status_code": entry["http_status"]},
         },
         "error": {"code": entry["error_code"], "message": entry["error_description"]},
-        "related": {"ip": [address], "user": [user_name]},
+        "related": {"ip": [entry["address"]], "user": [entry["user_name"]]},
         "katapult": {
             "url": entry["api_url"],
             "request_id": entry["katapult_request_id"],
             "organization": {"sub_domain": entry["organization_sub_domain"]},
             "ip_address": {
                 "id": entry["address_id"],
-                "address": address,
+                "address": entry["address"],
                 "label": entry["address_label"],
                 "vip": entry["vip"],
                 "reverse_dns": entry["reverse_dns"],
@@ -143,3 +182,29 @@ def record(entry: Values) -> dict[str, Any]:
             "rivals": entry["rivals"],
         },
     }
+
+
+class _Form:
+    """The canonical form of a document, with places where an entry's values go. All of a document
+    but its values is always the same: a million of them are written in half the time."""
+
+    def __init__(self, document: Callable[[Values], dict[str, Any]], names: Iterable[str]) -> None:
+        marked = _encode(document({name: f"\0{name}\0" for name in names}))
+        literals, self.names = MARK.split(marked)[::2], MARK.findall(marked)
+        self.form = "%s".join(text.replace("%", "%%") for text in literals)
+
+    def text(self, values: Values) -> str:
+        return self.form % tuple([_value(values[name]) for name in self.names])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
+    return "null" if value is None else _encode(value)
+
+
+MARK = re.compile(r'"\\u0000(\w+)\\u0000"')
+_NAMES = (*fields(), "ecs_outcome", "nanoseconds", "user_number")
+_OPENING = _Form(opening, OPENING)
+_RECORD = _Form(_document, _NAMES)
+_LINE = _Form(lambda entry: {**_document(entry), "seal": entry["seal"]}, (*_NAMES, "seal"))

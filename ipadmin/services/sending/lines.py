@@ -20,7 +20,7 @@ Seal = dict[str, Any]
 
 def line(entry: Mapping[str, Any], seal: Seal | None) -> str:
     """The line of an entry, given by its plain values; an open one has no seal yet."""
-    return record.canonical({**record.record(entry), "seal": seal})
+    return record.line_text(entry, seal)
 
 
 def seals_of(attempt_ids: Sequence[str]) -> dict[str, Seal]:
