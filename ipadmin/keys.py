@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import (
     AddressValueError,
     IPv4Address,
@@ -23,6 +24,7 @@ IPV6_BEGINNING = re.compile(r"((?:[0-9a-f]{1,4}:){1,7})([0-9a-f]{0,4})")
 LONGEST = 200
 
 
+@lru_cache(maxsize=10_000)
 def address_key(text: str) -> str:
     """An address so that texts sort as addresses do: its version, then its bits in hexadecimal,
     `4b92cffd7` for 185.44.255.215. Empty for what is no address."""
