@@ -6,11 +6,15 @@ from pathlib import Path
 
 from django.contrib.auth.models import Group
 from django.core.management import call_command
+from django.db.models import Count
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from ipadmin.models import ApiToken, User
+from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.sandbox import Sandbox
+from ipadmin.services import entries
+from ipadmin.services.seeding import facts
 from tests.browser.chromium import find_chromium
 from tests.browser.conftest import add_token, session
 from tests.browser.steps import Address, ask, confirm, open_list, row, unallocate
@@ -51,8 +55,19 @@ def show(page: Page, box: Sandbox, token: ApiToken, docs: Path) -> None:
     confirm(page)
     row(page, first).locator(".result").wait_for()
     page.screenshot(path=docs / "result.png")
-    page.goto("/audit/")
+    make_up_a_history()
+    page.goto("/audit/?when=30d")
     page.screenshot(path=docs / "history.png")
+    busiest = AuditEntry.objects.values_list("address").annotate(n=Count("id")).order_by("-n")
+    page.goto(f"/audit/addresses/{busiest[0][0]}/")
+    page.screenshot(path=docs / "story.png")
+
+
+def make_up_a_history() -> None:
+    made = list(facts(20_000, now=timezone.now()))
+    for entry in made:
+        entry.environment = "sandbox"
+    entries.write_finished(made)
 
 
 def machines(box: Sandbox) -> list[Address]:
