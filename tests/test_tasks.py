@@ -47,14 +47,7 @@ def test_a_run_waits_at_most_once() -> None:
 
 
 def test_the_worker_closes_what_was_interrupted() -> None:
-    AuditEntry.objects.create(
-        attempt_id=uuid.uuid4(),
-        created_at=timezone.now() - timedelta(hours=1),
-        user_id=1,
-        token_id=uuid.uuid4(),
-        address_id="ip_a",
-        address="192.0.2.1",
-    )
+    tampering.opened(created_at=timezone.now() - timedelta(hours=1))
     run_worker_once()
     assert AuditEntry.objects.get().error_code == "interrupted"
     assert DBTaskResult.objects.get().return_value == 1

@@ -19,7 +19,7 @@ def open_entry(entry: AuditEntry) -> None:
     the attempt was made before."""
     with transaction.atomic(durable=True):
         entry.save(force_insert=True)
-        seals.seal_opened(_values(entry))
+        seals.seal_opened(values_of(entry))
 
 
 def write(entry: AuditEntry, fields: dict[str, Any]) -> bool:
@@ -61,12 +61,13 @@ def write_finished(new: Sequence[AuditEntry]) -> None:
         counts.write()
 
 
-def finished(entry: AuditEntry, kind: SealKind = SealKind.FINISHED) -> None:
-    """Seal and count an entry that the present transaction has finished."""
-    values = _values(entry)
-    seals.seal_finished(values, kind)
+def finished(entry: AuditEntry) -> None:
+    """Seal and count an entry that the present transaction has finished. Raises NotSealed when it
+    is not the one that was opened."""
+    values = values_of(entry)
+    seals.seal_finished(values)
     tally.count(values)
 
 
-def _values(entry: AuditEntry) -> dict[str, Any]:
+def values_of(entry: AuditEntry) -> dict[str, Any]:
     return plain.one(AuditEntry, record.fields(), entry.pk)

@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services import entries, evidence
+from ipadmin.services.proving import seals
+from ipadmin.services.proving.seals import NotSealed
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +34,8 @@ def reconcile(now: datetime | None = None) -> list[AuditEntry]:
         outcome=Outcome.UNKNOWN
     )
     for entry in unanswered.filter(outcome=Outcome.UNKNOWN).order_by("id"):
-        if evidence.is_due(entry, now):
-            evidence.gather_with_its_token(entry)
-            if not entry.is_open:
-                closed.append(entry)
+        if evidence.is_due(entry, now) and _take_further(entry):
+            closed.append(entry)
     for entry in closed:
         log.info("attempt_closed", attempt_id=str(entry.attempt_id), outcome=entry.outcome)
     return closed
@@ -47,17 +48,39 @@ def _close_never_sent(now: datetime, abandoned: datetime) -> list[AuditEntry]:
     )
     closed = []
     for entry in never_sent:
-        with transaction.atomic():
-            # Asked once more in the update: a very slow process may have begun its call meanwhile.
-            written = never_sent.filter(pk=entry.pk).update(
-                outcome=Outcome.REFUSED,
-                error_code="interrupted",
-                basis=Basis.CHECK,
-                finished_at=now,
-            )
-            if written:
-                entries.finished(entry)
+        try:
+            written = _refuse(never_sent.filter(pk=entry.pk), entry, now)
+        except NotSealed:
+            _leave_open(entry)
+            continue
         if written:
             entry.refresh_from_db()
             closed.append(entry)
     return closed
+
+
+def _refuse(still_so: QuerySet[AuditEntry], entry: AuditEntry, now: datetime) -> bool:
+    with transaction.atomic():
+        # Asked once more in the update: a very slow process may have begun its call meanwhile.
+        written = still_so.update(
+            outcome=Outcome.REFUSED, error_code="interrupted", basis=Basis.CHECK, finished_at=now
+        )
+        if written:
+            entries.finished(entry)
+    return bool(written)
+
+
+def _take_further(entry: AuditEntry) -> bool:
+    """Whether another reading closes it. For one that is not as it was opened, nothing is read."""
+    try:
+        seals.refuse_unopened(entries.values_of(entry))
+        evidence.gather_with_its_token(entry)
+    except NotSealed:
+        _leave_open(entry)
+    return not entry.is_open
+
+
+def _leave_open(entry: AuditEntry) -> None:
+    """Somebody wrote or changed it past this product: evidence of that, and not to be closed as if
+    it were an attempt. A verification names it."""
+    log.error("attempt_not_as_opened", attempt_id=str(entry.attempt_id))

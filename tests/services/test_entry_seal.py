@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from ipadmin.models import AuditEntry, AuditSeal
-from ipadmin.services import entries
+from ipadmin.models import AuditEntry, AuditSeal, SealKind
+from ipadmin.services import entries, record
 from ipadmin.services.proving import entry_seal, seals
 from ipadmin.services.proving.entry_seal import EntrySeal
 from tests.services.conftest import Attempt
@@ -109,6 +109,18 @@ def test_sealed_twice(made: AuditEntry) -> None:
     with transaction.atomic():
         seals.seal_finished(entry_seal.values_of(made))
     assert seal_of(made).standing == "broken"
+
+
+def test_sealed_at_its_end_alone() -> None:
+    bare = AuditEntry.objects.create(
+        attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), finished_at=timezone.now()
+    )
+    values = entry_seal.values_of(bare)
+    digest = record.digest(record.record(values))
+    links = [(SealKind.FINISHED, str(bare.attempt_id), values["created_at"], digest)]
+    with transaction.atomic():
+        seals.append_all(seals.locked_head(), links)
+    assert seal_of(bare).standing == "broken"
 
 
 def test_a_key_that_is_lost(made: AuditEntry, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
-from ipadmin.services import evidence
+from ipadmin.services import entries, evidence
 from ipadmin.services.evidence import Found, Verdict, is_due, is_same, judge, rivals_of
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult, html
 
@@ -215,7 +215,7 @@ def test_without_an_unallocated_reading_there_is_nothing_to_be_rivals_about() ->
 def unanswered(token: ApiToken) -> AuditEntry:
     made = entry(token_id=token.id)
     made.sent_at = made.created_at
-    made.save()
+    entries.open_entry(made)
     return made
 
 

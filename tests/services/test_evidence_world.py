@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from ipadmin.katapult.errors import AnswerLost, ErrorAnswer
 from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Reply, Secret
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.services import api, evidence
+from ipadmin.services import api, entries, evidence
+from ipadmin.services.proving import seals
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -94,7 +95,7 @@ class World:
     def begin(self, number: int) -> None:
         if number in self.attempts or self.holder != VM or not self.is_ours:
             return
-        entry = AuditEntry.objects.create(
+        entry = AuditEntry(
             attempt_id=uuid.uuid4(),
             outcome=Outcome.UNKNOWN,
             error_code="answer_lost",
@@ -106,6 +107,9 @@ class World:
             address=ADDRESS,
             allocation_id=VM,
         )
+        # Each world is a transaction, and so no durable one.
+        entry.save()
+        seals.seal_opened(entries.values_of(entry))
         self.attempts[number] = Truth(entry)
 
     def land(self, attempt: Truth) -> None:

@@ -16,16 +16,17 @@ from django.db import connection
 from django.utils import timezone
 
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
-from ipadmin.services import evidence
+from ipadmin.services import entries, evidence
 from ipadmin.services.reconcile import reconcile
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult
+from tests.tampering import column, finding, unsealed
 
 pytestmark = pytest.mark.django_db
 
 
 def left_open(token: ApiToken, *, age: float, **fields: Any) -> AuditEntry:
     """A pending entry of a process that died `age` seconds ago."""
-    return AuditEntry.objects.create(
+    entry = AuditEntry(
         attempt_id=uuid.uuid4(),
         created_at=timezone.now() - timedelta(seconds=age),
         user_id=token.owner_id,
@@ -39,8 +40,10 @@ def left_open(token: ApiToken, *, age: float, **fields: Any) -> AuditEntry:
         address=ADDRESS,
         allocation_id=VM,
         allocation_type="VirtualMachine",
-        **fields,
     )
+    entries.open_entry(entry)
+    AuditEntry.objects.filter(pk=entry.pk).update(**fields)
+    return entry
 
 
 def ago(seconds: float) -> datetime:
@@ -124,6 +127,30 @@ def test_one_that_cannot_be_read_does_not_stop_the_others(
     assert first.evidence[0]["error_code"] == "answer_lost"
     second.refresh_from_db()
     assert second.evidence[0]["found"] == evidence.Found.UNALLOCATED
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_somebody_wrote_past_the_product_is_not_closed(
+    token: ApiToken, katapult: Katapult, sent: bool
+) -> None:
+    katapult.holder = None
+    forged = {"token_id": token.pk, "address_id": IP, "address": ADDRESS, "allocation_id": VM}
+    forged |= {"created_at": ago(LONG), "api_url": settings.KATAPULT_API_URL}
+    entry = unsealed(**forged, sent_at=ago(LONG) if sent else None)
+    left_open(token, age=LONG)
+    assert [closed.error_code for closed in reconcile()] == ["interrupted"]
+    entry.refresh_from_db()
+    assert (entry.is_open, katapult.requests) == (True, [])
+    assert finding().startswith(f"Inserted: entry {entry.pk} ")
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_nor_is_what_somebody_changed(token: ApiToken, katapult: Katapult, sent: bool) -> None:
+    katapult.holder = None
+    entry = left_open(token, age=LONG, sent_at=ago(LONG) if sent else None)
+    column(entry, "user_name", "mallory")
+    assert (reconcile(), katapult.requests) == ([], [])
+    assert "Who acted" in finding()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal, AuditVerification, SealKind
-from ipadmin.services import record
+from ipadmin.services import entries, record
 from ipadmin.services.proving import seals, verification, walk
 from tests import tampering
 from tests.tampering import column, execute, finding, finished, head, link, opened
@@ -76,11 +76,22 @@ def test_so_is_one_of_an_entry_that_is_still_open(name: str) -> None:
     assert "when it was opened" in finding()
 
 
-def test_what_changed_before_its_end_is_found_behind_it() -> None:
+def test_what_changed_before_its_end_is_not_finished() -> None:
     entry = opened()
     column(entry, "user_name", "mallory")
-    tampering.finish(entry)
+    with pytest.raises(seals.NotSealed), transaction.atomic():
+        tampering.finish(entry)
     assert "Who acted" in finding()
+
+
+def test_what_was_sealed_at_its_end_alone_is_found() -> None:
+    entry = tampering.unsealed(finished_at=timezone.now())
+    values = entries.values_of(entry)
+    with transaction.atomic():
+        digest = record.digest(record.record(values))
+        links = [(SealKind.FINISHED, str(entry.attempt_id), values["created_at"], digest)]
+        seals.append_all(seals.locked_head(), links)
+    assert "finished by link 1 without having been opened" in finding()
 
 
 def test_it_says_whether_the_outcome_was_changed() -> None:

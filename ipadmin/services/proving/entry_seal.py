@@ -62,11 +62,18 @@ def _standing(values: Mapping[str, Any], links: Sequence[AuditSeal]) -> Standing
     keys = crypto.audit_keys()
     if any(each.key_id not in keys for each in links):
         return Standing.UNCHECKED
-    # A second link of a kind, or an outcome sealed of an entry that has none, is none of ours.
-    is_odd = len({each.kind for each in links}) < len(links) or (is_open and is_sealed)
-    if is_odd or not all(_holds(each, values, keys[each.key_id]) for each in links):
+    if _is_odd([each.kind for each in links], is_open) or not all(
+        _holds(each, values, keys[each.key_id]) for each in links
+    ):
         return Standing.BROKEN
     return Standing.OPEN if is_open else Standing.HOLDS
+
+
+def _is_odd(kinds: Sequence[str], is_open: bool) -> bool:
+    """Whether links of these kinds, in their order, are none of ours together."""
+    if is_open:
+        return list(kinds) != [SealKind.OPENED]
+    return list(kinds) not in ([SealKind.OPENED, SealKind.FINISHED], [SealKind.ADOPTED])
 
 
 def _holds(link: AuditSeal, values: Mapping[str, Any], key: bytes) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import Error, connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -27,6 +27,11 @@ from ipadmin.services import plain, record
 PREFIX = "ip-admin seal 1"
 Values = Mapping[str, Any]
 FIELDS = ("sequence", "kind", "attempt_id", "at", "digest", "key_id", "mac")
+
+
+class NotSealed(Error):
+    """The database does not have what this product wrote to it. No seal makes that good: the
+    transaction is undone."""
 
 
 def mac_of(
@@ -71,12 +76,23 @@ def locked_head() -> AuditHead:
 def seal_opened(entry: Values) -> AuditSeal:
     """Seal the entry of an attempt that was just written, given by its plain values as the database
     has them: a number in JSON may come back in another form. Inside its transaction."""
-    return _append_entry(SealKind.OPENED, entry, record.opening(entry))
+    return _append_entry(locked_head(), SealKind.OPENED, entry, record.opening(entry))
 
 
-def seal_finished(entry: Values, kind: SealKind = SealKind.FINISHED) -> AuditSeal:
-    """Seal a finished entry, likewise. Inside the transaction that finished it."""
-    return _append_entry(kind, entry, record.record(entry))
+def seal_finished(entry: Values) -> AuditSeal:
+    """Seal a finished entry, likewise. Inside the transaction that finished it. Raises
+    NotSealed."""
+    head = locked_head()
+    refuse_unopened(entry)
+    return _append_entry(head, SealKind.FINISHED, entry, record.record(entry))
+
+
+def refuse_unopened(entry: Values) -> None:
+    """Raises NotSealed for an entry, given by its plain values, that no link seals as it was
+    opened: somebody wrote it past this product, or has changed it since."""
+    links = AuditSeal.objects.filter(attempt_id=entry["attempt_id"], kind=SealKind.OPENED)
+    if not links.filter(digest=record.digest(record.opening(entry))).exists():
+        raise NotSealed(f"attempt {entry['attempt_id']} is not as it was opened")
 
 
 def seal_act(kind: SealKind, details: dict[str, Any]) -> AuditSeal:
@@ -177,9 +193,11 @@ def _link(
     return seal
 
 
-def _append_entry(kind: SealKind, entry: Values, document: dict[str, Any]) -> AuditSeal:
+def _append_entry(
+    head: AuditHead, kind: SealKind, entry: Values, document: dict[str, Any]
+) -> AuditSeal:
     return append(
-        locked_head(),
+        head,
         kind,
         at=entry["created_at"],
         attempt_id=UUID(entry["attempt_id"]),

@@ -43,7 +43,7 @@ from ipadmin.services.sending import lines
 
 CHUNK = 1000
 NUMBER = (int, float, type(None))
-OPENED = SealKind.OPENED.value
+OPENED, FINISHED = SealKind.OPENED.value, SealKind.FINISHED.value
 
 Row = dict[str, Any]
 
@@ -171,6 +171,11 @@ class Walk:
         if row is None:
             self._count_pruned(link)
             return
+        if opened is None and link.kind == FINISHED:
+            raise Wrong(
+                f"Inserted: the entry of {about_entry(row)} was finished by link {link.sequence}"
+                " without having been opened. Somebody wrote it past this product."
+            )
         if pruning := self.removals.of(link.sequence, link.at):
             raise Wrong(
                 f"Inserted: the entry of {about_entry(row)}, finished by link {link.sequence}, was"
