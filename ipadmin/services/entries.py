@@ -3,8 +3,11 @@ transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -19,7 +22,9 @@ def open_entry(entry: AuditEntry) -> None:
     the attempt was made before."""
     with transaction.atomic(durable=True):
         entry.save(force_insert=True)
-        seals.seal_opened(values_of(entry))
+        values = values_of(entry)
+        _refuse_other(values, {name: getattr(entry, name) for name in record.OPENING})
+        seals.seal_opened(values)
 
 
 def write(entry: AuditEntry, fields: dict[str, Any]) -> bool:
@@ -32,7 +37,7 @@ def write(entry: AuditEntry, fields: dict[str, Any]) -> bool:
         if still_open.update(**fields, **keys_of(fields)) != 1:
             return False
         if fields.get("finished_at"):
-            finished(entry)
+            finished(entry, fields)
     return True
 
 
@@ -61,13 +66,36 @@ def write_finished(new: Sequence[AuditEntry]) -> None:
         counts.write()
 
 
-def finished(entry: AuditEntry) -> None:
-    """Seal and count an entry that the present transaction has finished. Raises NotSealed when it
-    is not the one that was opened."""
+def finished(entry: AuditEntry, fields: Mapping[str, Any]) -> None:
+    """Seal and count an entry that the present transaction has finished by writing these fields.
+    Raises NotSealed when it has others, or is not the one that was opened."""
     values = values_of(entry)
+    _refuse_other(values, fields)
     seals.seal_finished(values)
     tally.count(values)
 
 
 def values_of(entry: AuditEntry) -> dict[str, Any]:
     return plain.one(AuditEntry, record.fields(), entry.pk)
+
+
+def _refuse_other(values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
+    """What is sealed is what the database has; so that has to be what was written. Somebody else's
+    trigger could see to another."""
+    for name, value in written.items():
+        if not _is_same(values[name], value):
+            raise seals.NotSealed(f"{name} of attempt {values['attempt_id']} is not as written")
+
+
+def _is_same(plain_value: Any, written: Any) -> bool:
+    if isinstance(written, datetime):
+        written = plain.moment(written.astimezone(UTC))
+    elif isinstance(written, UUID):
+        written = str(written)
+    if plain_value == written:
+        return True
+    try:
+        # An IPv6 address may have come back in another form.
+        return ip_address(str(plain_value)) == ip_address(str(written))
+    except ValueError:
+        return False

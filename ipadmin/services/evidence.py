@@ -195,9 +195,10 @@ def _keep(entry: AuditEntry, reading: dict[str, Any]) -> None:
             if verdict := judge(current, rivals_of(current), now):
                 current.outcome, current.basis = verdict.outcome, Basis.EVIDENCE
                 current.rivals, current.finished_at = list(verdict.rivals), now
-            current.save(update_fields=["evidence", "outcome", "basis", "rivals", "finished_at"])
+            written = ("evidence", "outcome", "basis", "rivals", "finished_at")
+            current.save(update_fields=written)
             if not current.is_open:
-                entries.finished(current)
+                entries.finished(current, {name: getattr(current, name) for name in written})
     entry.refresh_from_db()
 
 

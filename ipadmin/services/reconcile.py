@@ -61,12 +61,12 @@ def _close_never_sent(now: datetime, abandoned: datetime) -> list[AuditEntry]:
 
 def _refuse(still_so: QuerySet[AuditEntry], entry: AuditEntry, now: datetime) -> bool:
     with transaction.atomic():
+        fields = {"error_code": "interrupted", "basis": Basis.CHECK, "finished_at": now}
+        fields["outcome"] = Outcome.REFUSED
         # Asked once more in the update: a very slow process may have begun its call meanwhile.
-        written = still_so.update(
-            outcome=Outcome.REFUSED, error_code="interrupted", basis=Basis.CHECK, finished_at=now
-        )
+        written = still_so.update(**fields)
         if written:
-            entries.finished(entry)
+            entries.finished(entry, fields)
     return bool(written)
 
 
