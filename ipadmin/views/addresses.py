@@ -93,7 +93,8 @@ def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> H
     """One address, read now, with the recent attempts on it."""
     token = access.own_ready_token(request.user, token_id)
     context: dict[str, Any] = {"token": token, "sought": address_id}
-    context["attempts"] = history.recent_attempts(address_id)
+    entries = access.visible_entries(request.user)
+    context["attempts"] = history.recent_attempts(entries, address_id)
     try:
         ip = inventory.find(token, id=address_id)
     except CANNOT_READ as error:

@@ -99,7 +99,7 @@ def _confirmation_context(
         "ip": shown.ip,
         "confirmation": shown,
         "why_not": _why_not(shown),
-        "attempts": history.recent_attempts(shown.ip.id),
+        "attempts": history.recent_attempts(access.visible_entries(request.user), shown.ip.id),
         "form": form or UnallocateForm(initial=signed, address_to_type=_address_to_type(shown)),
     }
 

@@ -95,8 +95,9 @@ def place_at(text: str) -> Place | None:
         return None
 
 
-def recent_attempts(address_id: str) -> Sequence[AuditEntry]:
-    return list(AuditEntry.objects.filter(address_id=address_id)[:RECENT])
+def recent_attempts(entries: QuerySet[AuditEntry], address_id: str) -> Sequence[AuditEntry]:
+    """The newest on an address among the entries that the reader may see."""
+    return list(entries.filter(address_id=address_id)[:RECENT])
 
 
 def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
