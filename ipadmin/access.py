@@ -98,13 +98,19 @@ def own_ready_token(user: User, token_id: uuid.UUID) -> ApiToken:
 def own_organizations(user: User) -> list[str] | None:
     """The keys of the organizations whose entries the user may see; None when they see all.
 
-    A setting narrows operators to those they have a token for; auditors see all.
+    A setting narrows operators to those they have a token for; auditors see all. A sub-domain that
+    was typed counts once Katapult has listed its addresses to the token. Ids have an underscore,
+    sub-domains never: what is typed is no other organization's id.
     """
     if not settings.HISTORY_OF_OWN_ORGANIZATIONS or user.has_perm(VERIFY_HISTORY):
         return None
     own = ApiToken.objects.ready().filter(owner=user)
-    pairs = own.values_list("organization_id", "organization_sub_domain")
-    return sorted({folded(id or sub_domain) for id, sub_domain in pairs})
+    named = own.exclude(organization_id="").values_list("organization_id", flat=True)
+    typed = own.filter(organization_id="", can_list=True).exclude(
+        organization_sub_domain__contains="_"
+    )
+    sub_domains = typed.values_list("organization_sub_domain", flat=True)
+    return sorted({folded(key) for key in (*named, *sub_domains)})
 
 
 def visible_entries(user: User) -> QuerySet[AuditEntry]:

@@ -15,8 +15,10 @@ from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from tests.conftest import ClientOf
 from tests.history import keep
 from tests.services.conftest import keep_token
+from tests.services.katapult import IP
 from tests.views.audit_page import ALL, URL, ids, link, shown
 from tests.views.conftest import HTMX
+from tests.views.katapult import Organizations
 
 TOKEN = "7d1f5a3e-2b4c-4d6e-9f80-a1b2c3d4e5f6"
 # Nothing of this may be told.
@@ -130,6 +132,19 @@ def test_an_entry_leads_to_none_of_another_s(alices: Client, others: AuditEntry)
     assert str(others.attempt_id) not in alices.get(mine.get_absolute_url()).text
 
 
+@pytest.mark.parametrize("path", ["", "unallocate/"])
+def test_an_address_tells_of_ones_own_attempts(
+    alices: Client, katapult: Organizations, path: str
+) -> None:
+    mine = keep(address_id=IP)
+    other = keep(address_id=IP, organization_id="org_2", user_name="zeppelin")
+    token = ApiToken.objects.get()
+    text = alices.get(f"/tokens/{token.pk}/addresses/{IP}/{path}").text
+    assert str(mine.attempt_id) in text
+    assert str(other.attempt_id) not in text
+    assert "zeppelin" not in text
+
+
 def test_pages_pass_over_what_is_another_s(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ipadmin.services.asking.history.PER_PAGE", 2)
     made = []
@@ -160,10 +175,21 @@ def test_a_token_that_is_not_ready_shows_nothing(
 
 
 def test_a_sub_domain_is_an_organization_that_has_no_id(bob: User, client_of: ClientOf) -> None:
-    keep_token(bob, "another0token0another0", Organization("", "", "Brook"))
+    token = keep_token(bob, "another0token0another0", Organization("", "", "Brook"))
     made = keep(organization_id="", organization_sub_domain="brook")
     keep(organization_id="", organization_sub_domain="acme")
+    assert shown(client_of(bob).get(ALL)) == []
+    ApiToken.objects.filter(pk=token.pk).update(can_list=True)
     assert shown(client_of(bob).get(ALL)) == ids(made)
+
+
+@pytest.mark.parametrize("can_list", [None, False, True])
+def test_a_typed_sub_domain_opens_no_other_organization(
+    bob: User, client_of: ClientOf, others: AuditEntry, can_list: bool | None
+) -> None:
+    token = keep_token(bob, "another0token0another0", Organization("", "", "ORG_2"))
+    ApiToken.objects.filter(pk=token.pk).update(can_list=can_list)
+    assert shown(client_of(bob).get(ALL)) == []
 
 
 def test_auditors_see_all(
