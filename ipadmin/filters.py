@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,13 +10,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
 from ipadmin import moments
+from ipadmin.fields import ListField, TokenField, unique
 from ipadmin.keys import address_of, folded, ranges_in
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.moments import DAY, SECOND, MomentField, ZoneField
@@ -24,7 +23,6 @@ from ipadmin.services.asking import history
 from ipadmin.services.asking.search import Search, Understood, understand
 from ipadmin.services.asking.summary import Bar
 
-validate_no_null_characters = ProhibitNullCharactersValidator()
 # Where in the list one is, not what is asked.
 PAGES = ("before", "after")
 # A filter that is set at once for another: of the times only one counts.
@@ -52,33 +50,6 @@ class Chip:
     label: str
     text: str
     url: str
-
-
-def unique(texts: Iterable[str]) -> list[str]:
-    """Each once, in their order."""
-    return list(dict.fromkeys(texts))
-
-
-class ListField(forms.Field):
-    """Any number of texts, one a parameter."""
-
-    widget = forms.MultipleHiddenInput
-
-    def to_python(self, value: Any) -> list[str]:
-        texts = [text for each in value or [] if (text := str(each).strip()[:200])]
-        for text in texts:
-            validate_no_null_characters(text)
-        return unique(texts)
-
-
-class TokenField(ListField):
-    """Ids of tokens."""
-
-    def to_python(self, value: Any) -> list[str]:
-        try:
-            return unique(str(UUID(text)) for text in super().to_python(value))
-        except ValueError as error:
-            raise ValidationError("That is not the id of a token.") from error
 
 
 class HistoryFilters(forms.Form):

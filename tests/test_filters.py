@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -204,6 +205,16 @@ def test_hostile_filters_are_harmless(query: str) -> None:
     assert len(filters.apply(AuditEntry.objects.all())) <= 1
     assert all(chip.url.startswith("?") for chip in filters.chips())
     assert isinstance(filters.criteria(), dict)
+
+
+@pytest.mark.parametrize("name", ["person", "organization", "token"])
+def test_so_many_values_and_no_more(name: str) -> None:
+    """Every chip's link repeats all the others."""
+    many = [f"{name}={UUID(int=number)}" for number in range(51)]
+    assert len(asked("&".join(many[:50] * 2)).chips()) == 51  # with the last days
+    too_many = asked("&".join(many))
+    assert too_many.errors[name] == ["At most 50 at once."]
+    assert len(too_many.chips()) == 1
 
 
 NAMES = ["q", "when", "since", "until", "at", "zone", "outcome", "person", "token", "organization"]
