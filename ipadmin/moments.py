@@ -85,9 +85,12 @@ def read(text: str, zone: tzinfo) -> datetime:
     """What `write` wrote, or ISO 8601 with an offset of its own; in UTC. ValueError if it is
     neither, or lies at the ends of the calendar, where nobody can count on."""
     moment = parse_datetime(text)
-    if moment is None or not MINYEAR < moment.year < MAXYEAR:
-        raise ValueError("There is no such moment.")
-    return moment.astimezone(UTC) if moment.tzinfo else _first(moment, zone)
+    if moment is not None and MINYEAR < moment.year < MAXYEAR:
+        moment = moment.astimezone(UTC) if moment.tzinfo else _first(moment, zone)
+        # In another zone it may be another year.
+        if MINYEAR < moment.year < MAXYEAR:
+            return moment
+    raise ValueError("There is no such moment.")
 
 
 def _first(shown: datetime, zone: tzinfo) -> datetime:
@@ -111,9 +114,16 @@ def _clock(moment: datetime, zone: tzinfo) -> datetime:
 
 def zone_to_show(moments: Iterable[datetime], zone: tzinfo) -> tzinfo:
     """This zone, unless one of the moments lies in the second of an hour that its clock shows
-    twice and would be read as another: then UTC."""
-    is_safe = all(read(write(each, zone), zone) == each.replace(microsecond=0) for each in moments)
+    twice and would be read as another, or in a year at the end of the calendar: then UTC."""
+    is_safe = all(_is_read_as_written(each.replace(microsecond=0), zone) for each in moments)
     return zone if is_safe else UTC
+
+
+def _is_read_as_written(moment: datetime, zone: tzinfo) -> bool:
+    try:
+        return read(write(moment, zone), zone) == moment
+    except ValueError:
+        return False
 
 
 # Forms

@@ -254,6 +254,22 @@ def test_the_form_shows_it_on_the_readers_clock(query: str, zone: str, since: st
 
 
 @pytest.mark.parametrize(
+    ("query", "reader", "is_understood"),
+    [
+        # In UTC, or on the clock of the reader, these lie in the last year or the first.
+        ("until=9998-12-31T23:59:59&zone=Etc/GMT%2B12", "UTC", False),
+        ("until=0002-01-01T00:00:00&zone=Etc/GMT-14", "UTC", False),
+        ("until=9998-12-31T23:59:59Z", "Etc/GMT-14", True),
+        ("until=0002-01-01T00:00:00Z", "Etc/GMT+12", True),
+    ],
+)
+def test_the_ends_of_the_calendar(query: str, reader: str, is_understood: bool) -> None:
+    form = opened(query, reader)
+    assert form.is_valid() is is_understood
+    assert 'value="UTC"' in str(form["zone"])
+
+
+@pytest.mark.parametrize(
     ("query", "named"),
     [
         ("", "Europe/Berlin"),
