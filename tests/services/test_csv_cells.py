@@ -52,7 +52,7 @@ HARMLESS = [
     "2001:db8::1",
 ]
 # A sign in its place at the beginning of what some spreadsheet takes for a cell.
-RUNS = re.compile(r"(?:^|[;\t\r\n])\s*[=+@\uff1d\uff0b\uff0d\uff20-]")
+RUNS = re.compile(r"(?:^\s*|[;\t\r\n][\s\"]*)[=+@\uff1d\uff0b\uff0d\uff20-]")
 
 
 def read(text: str) -> list[list[str]]:
@@ -74,6 +74,9 @@ def test_a_formula_becomes_a_text(text: str) -> None:
         ("x\t-1", "x\t'-1"),
         ("x\n=1", "x\n'=1"),
         ('";=1', "\";'=1"),
+        ('a;"=1"', 'a;\'"=1"'),
+        ('a; ""\t"@x', 'a;\' ""\t\'"@x'),
+        ('a\n"-1', "a\n'\"-1"),
     ],
 )
 def test_nor_where_a_semicolon_ends_a_cell(text: str, kept: str) -> None:
@@ -132,6 +135,23 @@ def test_uuids_of_both_databases() -> None:
 
 def test_numbers_stay_numbers() -> None:
     assert cells.numbers([-1, 0.25, None]) == ["-1", "0.25", ""]
+
+
+CMD = "=cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize("shape", [cells.moments, cells.uuids, cells.numbers, cells.documents])
+@pytest.mark.parametrize("text", [CMD, f"{CMD:36}", f"{CMD:26}", f"{CMD:32}", "a,b\n", "infinity"])
+def test_what_is_not_what_belongs_there_is_a_text(shape: cells.Shape, text: str) -> None:
+    """Whatever stands beside it."""
+    assert [*shape([text])] == [*shape([text, text])][:1] == [cells.cell(text)]
+
+
+def test_one_of_these_leaves_the_others_as_they_are() -> None:
+    moment, id = "2026-01-02 03:04:05.678901", UUID(int=1)
+    assert cells.moments([moment, CMD])[0] == cells.moments([moment])[0]
+    assert list(cells.uuids([id.hex, CMD])) == list(cells.uuids([str(id), CMD]))
+    assert cells.moments(["2026-13-02 03:04:05"]) == ["2026-13-02 03:04:05"]
 
 
 def test_documents_are_json_and_nothing_when_empty() -> None:

@@ -6,7 +6,10 @@ With the csv module, cell by cell, an export takes half as long again.
 What a spreadsheet would run gets an apostrophe before it, by which spreadsheets know a text. That
 is a cell that begins with a sign of a formula; and, as a spreadsheet of some countries takes
 semicolons and tabs for the ends of cells and minds no quotes then, what follows one of these or a
-new line as well.
+new line as well, with quotation marks before it or not.
+
+What stands where a number, a moment or an id belongs and is none was written by somebody else into
+the database (SQLite takes anything anywhere), and is a text like any other.
 """
 
 from __future__ import annotations
@@ -26,13 +29,17 @@ Shape = Callable[[Column], Sequence[str]]
 SIGNS = "=+@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212-"
 # What is passed over before a sign: white space, and what is not seen at all.
 UNSEEN = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff"
-FORMULA = rf"[{UNSEEN}]*[{SIGNS}]"
-IS_FORMULA = re.compile(FORMULA).match
+IS_FORMULA = re.compile(rf"[{UNSEEN}]*[{SIGNS}]").match
 # The places where an apostrophe is put in.
-RUN = re.compile(rf"(?<![^;\t\r\n])(?={FORMULA})|^(?=[\t\r])")
+RUN = re.compile(rf"(?<![^;\t\r\n])(?=[{UNSEEN}\"]*[{SIGNS}])|^(?=[\t\r])")
 # None of these, nor anything unseen or beyond ASCII: nothing to neutralise and nothing to quote.
 # Between a column's texts stands a quotation mark.
 SUSPECTS = ("=", "+", "@", ";", ",", '"-', '" ')
+# A moment in UTC as SQLite writes it, or PostgreSQL; and a column of them, one a line.
+MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:\+00)?"
+ARE_MOMENTS = re.compile(rf"(?:{MOMENT}\n)*").fullmatch
+IS_HEX = re.compile("[0-9a-f]{32}").fullmatch
+ARE_UUIDS = re.compile("(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n)*").fullmatch
 
 
 def texts(column: Column) -> Sequence[str]:
@@ -58,6 +65,8 @@ def documents(column: Column) -> Sequence[str]:
 
 def moments(column: Column) -> Sequence[str]:
     """`2026-01-02T03:04:05.678Z` of a moment in UTC as either database writes it."""
+    if not ARE_MOMENTS(_lines(column)):
+        return [_moment(text) for text in column]
     return [
         # With its fraction, which is left out when it is zero.
         f"{text[:10]}T{text[11:23]}Z" if text and len(text) > 25 else _moment(text)
@@ -66,13 +75,15 @@ def moments(column: Column) -> Sequence[str]:
 
 
 def uuids(column: Column) -> Sequence[str]:
-    if len(column[0]) == 36:
-        return column
-    return [f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" for text in column]
+    """With dashes, as PostgreSQL writes them; SQLite leaves them out."""
+    return column if ARE_UUIDS(_lines(column)) else [_uuid(text) for text in column]
 
 
 def numbers(column: Column) -> Sequence[str]:
-    return ["" if number is None else str(number) for number in column]
+    return [
+        "" if each is None else str(each) if isinstance(each, int | float) else cell(str(each))
+        for each in column
+    ]
 
 
 def flags(column: Column) -> Sequence[str]:
@@ -95,16 +106,36 @@ def cell(text: str) -> str:
     return text
 
 
+def _lines(column: Column) -> str:
+    return "".join([f"{text}\n" for text in column if text])
+
+
 def _each(column: Column, change: Callable[[str], str]) -> Sequence[str]:
     changed = {text: change(text) for text in set(column)}
     return [changed[text] for text in column]
 
 
 def _document(text: str) -> str:
-    return "" if text in {"{}", "[]"} else cell(record.canonical(json.loads(text)))
+    if text in {"{}", "[]"}:
+        return ""
+    try:
+        return cell(record.canonical(json.loads(text)))
+    except (ValueError, RecursionError):
+        return cell(text)
 
 
 def _moment(text: str | None) -> str:
     if not text:
         return ""
-    return f"{datetime.fromisoformat(text).isoformat(timespec='milliseconds')[:23]}Z"
+    try:
+        if ARE_MOMENTS(f"{text}\n"):
+            return f"{datetime.fromisoformat(text).isoformat(timespec='milliseconds')[:23]}Z"
+    except ValueError:
+        pass
+    return cell(text)
+
+
+def _uuid(text: str) -> str:
+    if IS_HEX(text):
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return cell(text)
