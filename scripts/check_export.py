@@ -12,7 +12,7 @@ over these texts with a newline between them. "digest" is the SHA-256 of the lin
 the end: of "export") as JSON with sorted keys and no spaces, "previous" the mac of the link before.
 
 This shows that somebody with the key has sealed each entry as it stands here, and the whole file as
-the answer to what was asked for ("criteria" in the last line). It can't show that there were no
+the answer to what was asked for, which it prints with who asked. It can't show that there were no
 other entries (`manage.py verify_audit` walks along the whole chain), what was true before an entry
 was sealed, or anything against those who have the key. An entry that was still open has no seal but
 the file's. CSV files have none; their SHA-256 stands in the log of exports.
@@ -31,6 +31,8 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
+# What reading a line that no export wrote may raise.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 Keys = dict[str, bytes]
 
@@ -78,13 +80,19 @@ def check_line(line: bytes, keys: Keys) -> dict[str, Any]:
     return dict(content)
 
 
+def asked(end: dict[str, Any]) -> str:
+    """What the export answers and who asked, in JSON: whatever was typed, a terminal runs none."""
+    criteria, by = json.dumps(end["criteria"]), json.dumps(end["by"])
+    return f"Asked for: {'everything' if criteria == '{}' else criteria}\nBy: {by}"
+
+
 def check(file: BinaryIO, keys: Keys) -> str:
     """Raise NotAsSealed for the first bad line; say what was shown if there is none."""
     before, number, still_open = hashlib.sha256(), 0, 0
     for number, line in enumerate(file, 1):
         try:
             content = check_line(line, keys)
-        except (NotAsSealed, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (NotAsSealed, *UNREADABLE) as error:
             what = error if isinstance(error, NotAsSealed) else "it is no line of an export"
             raise NotAsSealed(f"Line {number}: {what}") from None
         if end := content.get("export"):
@@ -94,7 +102,8 @@ def check(file: BinaryIO, keys: Keys) -> str:
                 raise NotAsSealed(f"Line {number}: the export does not end here")
             but = f" but {still_open} that were still open" if still_open else ""
             as_sealed = f"{number - 1} entries, all as they were sealed{but}"
-            return f"{as_sealed}; complete as exported at {content['seal']['at']}"
+            exported = f"complete as exported at {content['seal']['at']}"
+            return f"{as_sealed}; {exported}\n{asked(end)}"
         before.update(line)
         still_open += content["seal"] is None
     raise NotAsSealed(f"The end is missing: nothing seals the export after line {number}")

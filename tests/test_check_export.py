@@ -72,6 +72,17 @@ def test_an_untouched_export_is_as_it_was_sealed(lines: Lines, check: Check) -> 
     code, said = check(lines)
     assert code == 0
     assert said.startswith("3 entries, all as they were sealed but 1 that were still open; comp")
+    assert said.endswith('Asked for: everything\nBy: {"name": "audrey"}\n')
+
+
+def test_it_says_what_was_asked_for(check: Check) -> None:
+    """In letters that steer no terminal."""
+    criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, {"name": "audrey"}
+    entries = AuditEntry.objects.filter(user_name="nobody")
+    pieces = export(entries, Format.JSON_LINES, by=by, criteria=criteria)
+    code, said = check([*pieces])
+    assert code == 0
+    assert r'Asked for: {"person": ["\u001b[2J\u009b\u202e"]}' in said
 
 
 def test_it_needs_nothing_but_python(lines: Lines, tmp_path: Path) -> None:
@@ -148,6 +159,11 @@ def test_what_was_asked_for_is_sealed(lines: Lines, check: Check) -> None:
 @pytest.mark.parametrize("other", [b"nonsense\n", b"[]\n", b"\xff\n", b"\n", b'{"a": 1}\n'])
 def test_other_files_are_no_exports(lines: Lines, check: Check, other: bytes) -> None:
     assert check([other, *lines])[0] == 1
+
+
+def test_a_line_that_is_too_deep_to_read_is_named(lines: Lines, check: Check) -> None:
+    deep = b"[" * 200_000 + b"]" * 200_000 + b"\n"
+    assert check([deep, *lines]) == (1, "Line 1: it is no line of an export\n")
 
 
 def test_the_same_content_in_other_words_is_refused(lines: Lines, check: Check) -> None:
