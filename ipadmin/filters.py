@@ -120,6 +120,7 @@ class HistoryFilters(forms.Form):
             people=unique(folded(name) for name in chosen.get("person", [])),
             tokens=[UUID(id) for id in chosen.get("token", [])],
             organizations=self._organizations(),
+            is_narrowed=self.within is not None,
             environment=chosen.get("environment", ""),
             outcomes=chosen.get("outcome", []),
             error_code=chosen.get("error", ""),

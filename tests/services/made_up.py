@@ -111,11 +111,14 @@ class Question:
 
     given: dict[str, Any]
     typed: str = ""
+    is_narrowed: bool = False
 
     def search(self) -> Search:
+        is_narrowed = self.is_narrowed and self.given["organizations"] is not None
         typed = understand(self.typed).condition if self.typed else None
         people = [folded(name) for name in self.given["people"]]
-        return Search(**self.given | {"people": people}, typed=typed)
+        given = self.given | {"people": people, "is_narrowed": is_narrowed}
+        return Search(**given, typed=typed)
 
     def matches(self, e: AuditEntry) -> bool:
         given = self.given
@@ -155,6 +158,7 @@ questions = st.builds(
         }
     ),
     st.sampled_from([""] * 10 + ["ALI", "10.0.0.1"] * 4 + list(TYPED)),
+    st.booleans(),
 )
 
 

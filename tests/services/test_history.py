@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipadmin.models import AuditEntry, Outcome, User
-from ipadmin.services.asking import history
+from ipadmin.services.asking import history, search
 from ipadmin.services.asking.history import PER_PAGE, Slice, page, place_of
-from ipadmin.services.asking.search import Search
+from ipadmin.services.asking.search import FEW, Search
 from tests.history import keep
 from tests.services.made_up import Question, bounds, histories, kept, questions
 
@@ -161,6 +161,23 @@ def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.Monke
     assert ids(*others) == matches[::-1]
     back = pages(search, others[-1], "newer")
     assert [pk for each in back for pk in ids(each)] == matches
+
+
+@pytest.mark.parametrize("asked", [{"people": ["bob"]}, {"outcomes": ["failed"]}])
+@pytest.mark.parametrize("count", [1, 2 * FEW + 1])
+def test_how_far_one_looked_tells_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], count: int
+) -> None:
+    for module in (history, search):
+        monkeypatch.setattr(module, "MANY", 2)
+    monkeypatch.setattr(history, "LOOKS", (2,))
+    keys = [f"org_{number}" for number in range(count)]
+    for key in keys * 5:
+        keep(organization_id=key)
+        keep(organization_id="others", user_name="bob", outcome=Outcome.FAILED)
+    narrowed = Search(**asked, organizations=keys, is_narrowed=True)
+    own = AuditEntry.objects.filter(organization_key__in=keys)
+    assert page(narrowed).looked_to in {place_of(entry) for entry in own}
 
 
 def test_nothing_newer_is_the_newest_page() -> None:

@@ -175,7 +175,8 @@ def test_request_ids_of_any_form(name: str, id: str) -> None:
         ("2001:DB8:0::1", "the address 2001:db8::1"),
         ("185.44.", "addresses that begin with 185.44."),
         ("185.44.253.1/22", "addresses from 185.44.252.0 to 185.44.255.255"),
-        ("ip_Nobodys", "the id or code ip_Nobodys"),
+        ("ip_Nobodys", "the id ip_Nobodys"),
+        ("disk_full1", "the id or code disk_full1, and names that begin with it"),
         ("web", "names that begin with “web”, error codes and request ids"),
     ],
 )
@@ -186,12 +187,19 @@ def test_it_is_said_what_was_understood(typed: str, said: str) -> None:
 def test_a_code_that_looks_like_an_id() -> None:
     wanted = keep(outcome=Outcome.FAILED, error_code="no_allocation")
     assert found("no_allocation") == [wanted]
-    assert understand("no_allocation").text == "the id or code no_allocation"
 
 
 def test_a_name_that_looks_like_an_id() -> None:
     wanted = keep(allocation_name="web_server1")
     assert found("web_server1") == [wanted]
+
+
+def test_what_others_have_does_not_show_in_the_words() -> None:
+    said = understand("disk_full1").text
+    wanted = [keep(allocation_name="disk_full123")]
+    wanted += [keep(outcome=Outcome.FAILED, error_code="disk_full1")]
+    assert understand("disk_full1").text == said
+    assert found("disk_full1") == wanted[::-1]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PENDING, Outcome.UNKNOWN])

@@ -188,7 +188,7 @@ def find(
     It begins with the rarest condition. What has few entries is looked at as a whole; what has many
     is followed in the order of time, and no further than `LOOKS`.
     """
-    drive, rest = _driver(search.conditions())
+    drive, rest = _driver(search)
     here = search.period & _beyond(start, is_newer=is_newer)
     walk = _Walk(here, rest, columns, limit, is_newer=is_newer)
     return walk.merged([walk.along(stream) for stream in _streams(drive)])
@@ -197,7 +197,7 @@ def find(
 def newest(search: Search) -> tuple[list[QuerySet[AuditEntry]], bool]:
     """The newest matches, a few thousand at most, as queries without a match in common; and
     whether there may be more."""
-    drive, rest = _driver(search.conditions())
+    drive, rest = _driver(search)
     found: list[QuerySet[AuditEntry]] = []
     ends: list[datetime] = []
     before = Q(pk__in=[])
@@ -229,10 +229,12 @@ def _streams(drive: Condition | None) -> Sequence[Stream]:
     return drive.streams
 
 
-def _driver(conditions: list[Condition]) -> tuple[Condition | None, list[Q]]:
+def _driver(search: Search) -> tuple[Condition | None, list[Q]]:
     """The condition to begin with, and what the others ask. None: begin with time alone."""
+    conditions = search.conditions()
     for condition in conditions:
-        if 0 < len(condition.streams) <= 2 * FEW:
+        # A narrowed reader's organizations are begun with however many they are.
+        if condition.streams and (len(condition.streams) <= 2 * FEW or search.is_narrowed):
             return condition, [each.q for each in conditions if each is not condition]
     return None, [each.q for each in conditions]
 

@@ -62,6 +62,8 @@ class Search:
     people: Sequence[str] = ()  # folded names
     tokens: Sequence[UUID] = ()
     organizations: Sequence[str] | None = None  # keys; empty: nobody's
+    # Whether these are all that the reader may see of.
+    is_narrowed: bool = False
     environment: str = ""
     outcomes: Sequence[str] = ()
     error_code: str = ""
@@ -102,15 +104,28 @@ class Search:
         return q & self.typed.q if self.typed else q
 
     def conditions(self) -> list[Condition]:
-        """Each filter with what it costs, the rarest first. One query."""
+        """Each filter with what it costs, the rarest first. One query.
+
+        For a narrowed reader their organizations come before all that many entries have: how far
+        another filter was looked through would tell how often others' entries meet it.
+        """
         counts = _attempts([(n, str(v)) for n, values in self.values.items() for v in values])
-        found = [
-            _any(Stream(Q(**{name: value}), counts.get((name, str(value)), 0)) for value in values)
+        found = {
+            name: _any(
+                Stream(Q(**{name: value}), counts.get((name, str(value)), 0)) for value in values
+            )
             for name, values in self.values.items()
-        ]
+        }
         if self.typed:
-            found.append(self.typed)
-        return sorted(found, key=lambda condition: condition.attempts)
+            found["typed"] = self.typed
+        own = found.get("organization_key") if self.is_narrowed else None
+        return sorted(
+            found.values(),
+            key=lambda each: (
+                bool(own) and each is not own and each.attempts > MANY,
+                each.attempts,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +137,20 @@ class Understood:
 
 
 def understand(typed: str) -> Understood:
-    """Find out what somebody means by what they typed. Eight queries at most, however much the
-    history holds."""
+    """Find out what somebody means by what they typed, from its form alone: what others' entries
+    hold must not show in it. Eight queries at most, however much the history holds."""
     typed = typed.strip()
     if ranges := ranges_in(typed):
         parts = [_range("address_key", each) for each in ranges]
         return Understood(_addresses(typed, ranges), _union(parts))
     streams = _exactly(typed)
-    if ID.fullmatch(typed):
-        found = _any(streams)
-        if found.attempts or typed[: typed.index("_")] in {"ip", "vm", "lb", "org", "id"}:
-            return Understood(f"the id or code {typed}", found)
+    is_id = bool(ID.fullmatch(typed))
+    if is_id and typed[: typed.index("_")] in {"ip", "vm", "lb", "org", "id"}:
+        return Understood(f"the id {typed}", _any(streams))
     names = [_range(name, (folded(typed), folded(typed) + LAST)) for name in NAMES]
     text = f"names that begin with “{typed}”, error codes and request ids"
+    if is_id:
+        text = f"the id or code {typed}, and names that begin with it"
     return Understood(text, _union([_any(streams), *names]))
 
 
