@@ -108,7 +108,7 @@ def text_digest(text: str) -> bytes:
 
 def _as_ecs_has_it(entry: Values) -> dict[str, Any]:
     duration = entry["duration"]
-    if duration is not None and not isfinite(duration):
+    if duration is not None and not _is_seconds(duration):
         raise ValueError("a duration that is no number of seconds")
     return {
         **entry,
@@ -116,6 +116,11 @@ def _as_ecs_has_it(entry: Values) -> dict[str, Any]:
         "nanoseconds": None if duration is None else round(duration * 1_000_000_000),
         "user_number": str(entry["user_id"]),
     }
+
+
+def _is_seconds(value: Any) -> bool:
+    """Whether it is as many nanoseconds as well. A text times a billion would be a long one."""
+    return isinstance(value, int | float) and isfinite(value * 1_000_000_000)
 
 
 def _document(entry: Values) -> dict[str, Any]:

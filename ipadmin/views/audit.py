@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -61,7 +62,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
         "story_of": address_of(entry.address_key),
         "token": story.token_for(request.user, entry) if may_look else None,
         "seal": entry_seal.seal_of(values),
-        "record": record.record(values),
+        "record": _record(values),
     }
     return render(request, "ipadmin/audit_entry.html", context)
 
@@ -71,8 +72,21 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
 def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonResponse:
     """The record of an attempt, as it is exported and sealed once it is finished."""
     entry = access.visible_entry(request.user, attempt_id)
+    found = _record(entry_seal.values_of(entry))
     layout = {"indent": 2, "ensure_ascii": False}
-    return JsonResponse(record.record(entry_seal.values_of(entry)), json_dumps_params=layout)
+    return JsonResponse(
+        found or {"error": "unreadable_entry"},
+        status=200 if found else 422,
+        json_dumps_params=layout,
+    )
+
+
+def _record(values: dict[str, Any]) -> dict[str, Any] | None:
+    """None when somebody wrote into the entry what no record can hold."""
+    try:
+        return record.record(values)
+    except ValueError:
+        return None
 
 
 @require_safe

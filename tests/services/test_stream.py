@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ipadmin.services import entries, record
 from ipadmin.services.seeding import facts
 from ipadmin.services.sending import stream
 from ipadmin.streaming import NotTaken
+from tests.tampering import column
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 
@@ -280,3 +282,13 @@ def test_two_workers_at_once_never_move_back(
     monkeypatch.setattr(siem, "send", overtaken)
     assert stream.send_some() == 0
     assert kept().sequence == 100
+
+
+def test_what_cannot_be_sent_is_said(siem: Witness) -> None:
+    some = history(3)
+    entry = AuditEntry.objects.get(attempt_id=some[1])
+    column(entry, "duration", inf)
+    assert stream.send_some() == 0
+    assert kept().error.startswith("What stands behind link 0 cannot be sent (ValueError)")
+    assert kept().failing_since
+    assert siem.batches == []

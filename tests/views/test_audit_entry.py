@@ -6,6 +6,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from math import inf
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from ipadmin.services.proving.entry_seal import EntrySeal, Standing
 from tests.conftest import ClientOf
 from tests.services.conftest import Attempt, attempt, confirmed, seen
 from tests.services.katapult import ADDRESS, IP, VM
+from tests.tampering import column
 from tests.views.conftest import HTMX, MakeEntry
 from tests.views.katapult import HOSTILE, Organizations
 
@@ -292,3 +294,13 @@ def test_anonymous(client: Client, entry: MakeEntry) -> None:
     url = entry().get_absolute_url()
     assert client.get(url)["Location"] == f"/accounts/login/?next={url}"
     assert "HX-Redirect" in client.get(url, headers=HTMX)
+
+
+@pytest.mark.parametrize("duration", [inf, -inf, 1e300])
+def test_what_no_record_can_hold(alices: Client, entry: MakeEntry, duration: float) -> None:
+    made = entry()
+    column(made, "duration", duration)
+    text = alices.get(made.get_absolute_url()).text
+    assert "holds a value that this product never writes" in text
+    found = alices.get(reverse("audit_entry_json", args=[made.attempt_id]))
+    assert (found.status_code, found.json()) == (422, {"error": "unreadable_entry"})

@@ -15,6 +15,7 @@ from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
 from ipadmin.services import plain, record
 from ipadmin.services.proving import seals
+from ipadmin.services.proving.unreadable import UNREADABLE
 
 
 class Standing(StrEnum):
@@ -77,10 +78,8 @@ def _is_odd(kinds: Sequence[str], is_open: bool) -> bool:
 
 
 def _holds(link: AuditSeal, values: Mapping[str, Any], key: bytes) -> bool:
-    is_opening = link.kind == SealKind.OPENED
-    content = record.opening(values) if is_opening else record.record(values)
     previous = b"" if link.sequence == 1 else getattr(link, "mac_before", None)
-    if previous is None or record.digest(content) != bytes(link.digest):
+    if previous is None or _digest(link, values) != bytes(link.digest):
         return False
     mac = seals.mac_of(
         key,
@@ -93,3 +92,12 @@ def _holds(link: AuditSeal, values: Mapping[str, Any], key: bytes) -> bool:
         previous=bytes(previous),
     )
     return hmac.compare_digest(mac, bytes(link.mac))
+
+
+def _digest(link: AuditSeal, values: Mapping[str, Any]) -> bytes | None:
+    """Of what the link should have sealed; None when that cannot be read."""
+    text = record.opening_text if link.kind == SealKind.OPENED else record.record_text
+    try:
+        return record.text_digest(text(values))
+    except UNREADABLE:
+        return None

@@ -21,7 +21,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, AuditSeal, AuditStream
@@ -36,6 +36,10 @@ LONGEST_ERROR = 300
 # What is left of a line that no datagram holds: some KB at most.
 KEPT_OF_LONG = ("@timestamp", "ecs", "event", "organization", "related", "seal", "source", "user")
 TOO_LONG = "Too long for one datagram, and shortened. An export has all of it."
+UNSENDABLE = (
+    "What stands behind link {} cannot be sent ({}). The log says more; manage.py verify_audit may"
+    " say where."
+)
 
 log = structlog.get_logger(__name__)
 
@@ -69,13 +73,20 @@ def _send_batch(name: str, target: Target) -> int | None:
         stream = AuditStream.objects.select_for_update(skip_locked=True).filter(target=name).first()
         if stream is None:
             return None
-        last, some = _next(stream.sequence)
-        if last == stream.sequence:
-            return None
         try:
+            last, some = _next(stream.sequence)
             _send(target, some)
         except NotTaken as error:
             _failed(stream, str(error))
+            return None
+        except DatabaseError:
+            raise
+        except Exception as error:
+            # What somebody wrote past this product, say. Nothing is passed over for it.
+            log.exception("stream_stopped", sequence=stream.sequence)
+            _failed(stream, UNSENDABLE.format(stream.sequence, type(error).__name__))
+            return None
+        if last == stream.sequence:
             return None
         return len(some) if _taken(stream, last, len(some)) else None
 
