@@ -17,11 +17,21 @@ from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.filters import HistoryFilters
 from ipadmin.services.sending.export import Format, export
+from ipadmin.services.sending.places import Held, NoPlace, Places
 
 NOT_SEALED = (
     "An export leaves a trace in the history, and the trace could not be written. "
     "Try again in a minute; if this stays, an administrator can look into the log."
 )
+IS_RUNNING = "An export of yours is still running. Let it end, or cancel it; then ask again."
+ALL_RUNNING = (
+    "As many exports are running as this site sends at once. Try again in a minute: what you asked "
+    "for is still on the history page."
+)
+# Seconds.
+RETRY_AFTER = 60
+# Far fewer than gunicorn has threads.
+PLACES = Places(4)
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +46,10 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
         return _not_exported(request, 400, _not_understood(filters, format))
     entries = filters.apply(access.visible_entries(request.user))
     try:
+        place = PLACES.take(request.user.pk)
+    except NoPlace as full:
+        return _not_exported(request, 503, IS_RUNNING if full.is_own else ALL_RUNNING)
+    try:
         pieces = export(
             entries.order_by("-created_at", "-id"),
             Format(format),
@@ -43,10 +57,11 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
             criteria=filters.criteria(),
         )
     except DatabaseError:
+        place.leave()
         log.exception("export_not_sealed")
         return _not_exported(request, 503, NOT_SEALED)
     name = f"history-{timezone.now():%Y-%m-%dT%H%M%SZ}.{format}"
-    return _download(pieces, Format(format).content_type, name)
+    return _download(Held(pieces, place), Format(format).content_type, name)
 
 
 def _by(request: SignedInRequest) -> dict[str, Any]:
@@ -72,9 +87,12 @@ def _not_understood(filters: HistoryFilters, format: str) -> str:
 def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpResponse:
     context = {"title": "Nothing was exported", "message": message}
     context["request_id"] = request.request_id
-    return render(request, "ipadmin/not_exported.html", context, status=status)
+    response = render(request, "ipadmin/not_exported.html", context, status=status)
+    if status == 503:
+        response["Retry-After"] = str(RETRY_AFTER)
+    return response
 
 
-def _download(pieces: Any, content_type: str, name: str) -> HttpResponseBase:
+def _download(pieces: Held, content_type: str, name: str) -> HttpResponseBase:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(pieces, content_type=content_type, headers=headers)

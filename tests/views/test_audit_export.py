@@ -17,6 +17,8 @@ from pytest_django import Settings
 
 from ipadmin.models import ApiToken, AuditSeal, Outcome, User
 from ipadmin.services.proving import seals
+from ipadmin.services.sending.places import NoPlace, Places
+from ipadmin.views import export as view
 from tests.conftest import ClientOf
 from tests.views.conftest import MakeEntry
 from tests.views.katapult import HOSTILE
@@ -25,6 +27,12 @@ URL = "/audit/export/"
 CSV = {"format": "csv", "when": "all"}
 JSON_LINES = {"format": "jsonl", "when": "all"}
 INPUT = re.compile(r'<input type="hidden" name="(.*?)" value="(.*?)">')
+
+
+@pytest.fixture(autouse=True)
+def _places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All free: some tests leave an answer unread."""
+    monkeypatch.setattr(view, "PLACES", Places(4))
 
 
 def body(answer: Any) -> bytes:
@@ -140,10 +148,66 @@ def test_no_trace_no_export(
         raise DatabaseError("The disk is full.")
 
     entry(reason="kept in")
+    works = seals.seal_act
     monkeypatch.setattr(seals, "seal_act", broken)
     answer = alices.post(URL, CSV)
     assert (answer.status_code, "Nothing was exported" in answer.text) == (503, True)
     assert "kept in" not in answer.text
+    monkeypatch.setattr(seals, "seal_act", works)
+    assert alices.post(URL, CSV).status_code == 200
+
+
+# How many at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_at_a_time_a_person(alices: Client, bob: User, client_of: ClientOf) -> None:
+    unread: Any = alices.post(URL, CSV)
+    refused = alices.post(URL, CSV)
+    assert (refused.status_code, refused["Retry-After"]) == (503, "60")
+    assert "An export of yours is still running" in refused.text
+    assert len(trace()) == 1
+    assert client_of(bob).post(URL, CSV).status_code == 200
+    unread.close()
+    body(alices.post(URL, CSV))
+    assert alices.post(URL, CSV).status_code == 200
+
+
+def test_so_many_at_once(alices: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who reads nothing takes every thread."""
+    places = Places(2)
+    monkeypatch.setattr(view, "PLACES", places)
+    held = [places.take(alice.pk + 1), places.take(alice.pk + 2)]
+    refused = alices.post(URL, CSV)
+    assert (refused.status_code, refused["Retry-After"]) == (503, "60")
+    assert "As many exports are running" in refused.text
+    held.pop().leave()
+    assert alices.post(URL, CSV).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_whoever_goes_away_leaves_their_place(
+    alices: Client, entry: MakeEntry, *, is_begun: bool
+) -> None:
+    entry()
+    answer: Any = alices.post(URL, CSV)
+    if is_begun:
+        next(iter(answer.streaming_content))
+    answer.close()
+    assert alices.post(URL, CSV).status_code == 200
+
+
+def test_an_answer_that_got_lost_leaves_its_place() -> None:
+    places = Places(1)
+    held = places.take(1)
+    held.leave()
+    again = places.take(1)
+    held.leave()
+    with pytest.raises(NoPlace):
+        places.take(2)
+    del again
+    assert places.take(2)
 
 
 # What is not exported
