@@ -56,8 +56,7 @@ def _take_further(asked: AuditVerification) -> None:
     except Exception as error:
         log.exception("verification_failed", verification=asked.pk)
         finding = f"It could not be verified: {type(error).__name__}. The log says more."
-        running = AuditVerification.objects.filter(pk=asked.pk, finished_at=None)
-        running.update(finding=finding, finished_at=timezone.now())
+        verification.give_up(asked, finding)
 
 
 def schedule() -> None:

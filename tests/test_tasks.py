@@ -14,7 +14,7 @@ from django_tasks_db.models import DBTaskResult
 
 from ipadmin import tasks
 from ipadmin.models import AuditEntry, User
-from ipadmin.services.proving import verification, walk
+from ipadmin.services.proving import verification, verification_row, walk
 from tests import tampering
 from tests.conftest import ClientOf
 
@@ -80,12 +80,14 @@ def test_the_worker_does_a_verification_in_stretches(monkeypatch: pytest.MonkeyP
 def test_a_verification_that_cannot_go_on_ends_and_says_so() -> None:
     asked = verification.request("audrey")
     asked.state = {"sequence": "nonsense"}
+    verification_row.seal(asked)
     asked.save()
     tasks.continue_verification.enqueue()
     run_worker_once()
     asked.refresh_from_db()
     assert not asked.is_running
-    assert "could not be verified" in asked.finding
+    assert "could not be verified: ValueError" in asked.finding
+    assert verification_row.is_ours(asked)
 
 
 def test_nothing_is_verified_unasked() -> None:

@@ -208,6 +208,7 @@ class Migration(migrations.Migration):
                 ("state", models.JSONField(default=dict)),
                 ("finished_at", models.DateTimeField(null=True)),
                 ("finding", models.CharField(blank=True, max_length=500)),
+                ("mac", models.BinaryField(default=b"", max_length=32)),
             ],
             options={
                 "ordering": ["-requested_at"],

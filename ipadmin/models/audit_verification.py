@@ -21,6 +21,8 @@ class AuditVerification(models.Model):
     finished_at = models.DateTimeField(null=True)
     # What was found wrong first; empty when finished and all holds.
     finding = models.CharField(max_length=500, blank=True)
+    # Under an audit key, over all of the above: nobody else says what was found, or how far.
+    mac = models.BinaryField(max_length=32, default=b"")
 
     class Meta:
         ordering: ClassVar = ["-requested_at"]

@@ -17,6 +17,7 @@ from ipadmin.access import SignedInRequest, auditors_only
 from ipadmin.models import AuditVerification
 from ipadmin.services.proving import integrity as service
 from ipadmin.services.proving.verification import parse_head
+from ipadmin.services.proving.verification_row import as_believed
 from ipadmin.views.parts import wants_part
 
 NUMBER = re.compile(r"[0-9]{1,18}")
@@ -70,7 +71,7 @@ def integrity(request: SignedInRequest) -> HttpResponse:
 @auditors_only
 def verification(request: SignedInRequest, verification_id: int) -> HttpResponse:
     """One verification as it stands now; a running one asks for itself again and again."""
-    found = get_object_or_404(AuditVerification, pk=verification_id)
+    found = as_believed(get_object_or_404(AuditVerification, pk=verification_id))
     context = {
         "verification": found,
         "state": found.state,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ from pytest_django import Settings
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal, AuditVerification, SealKind
 from ipadmin.services import entries, record
-from ipadmin.services.proving import seals, verification, walk
+from ipadmin.services.proving import seals, verification, verification_row, walk
 from tests import tampering
 from tests.tampering import column, execute, finding, finished, head, link, opened
 
 pytestmark = pytest.mark.django_db
 
+only_on_postgresql = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="no moment of SQLite's"
+)
 DIGIT = "0123456789abcdef"
 only_on_sqlite = pytest.mark.skipif(
     connection.vendor != "sqlite", reason="PostgreSQL takes no other types"
@@ -276,6 +280,49 @@ def test_a_changed_head_is_found(change: dict[str, Any]) -> None:
     assert finding().startswith("Changed: the")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("sequence", value) for value in ("x", b"x", inf, 2**63 - 1)),
+        *(("mac", value) for value in ("text", 1.5, -1, 10**12)),
+        ("pruning_before", "x"),
+    ],
+)
+@only_on_sqlite
+def test_so_is_one_that_cannot_be_read(name: str, value: Any) -> None:
+    finished()
+    execute(f"UPDATE ipadmin_audithead SET {name} = %s", value)
+    assert "the head of the chain" in finding()
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "0044-03-15 12:00 BC"])
+@only_on_postgresql
+def test_and_one_that_lets_entries_go_until_no_moment(moment: str) -> None:
+    finished()
+    execute("UPDATE ipadmin_audithead SET pruning_before = %s", moment)
+    assert "lets entries be deleted" in finding()
+
+
+@pytest.mark.parametrize("value", ["x", b"x", inf, -inf, 1e300, 2.5])
+@only_on_sqlite
+def test_a_number_of_a_link_that_is_none_is_found(value: Any) -> None:
+    finished()
+    link(2, "sequence", value)
+    assert finding().startswith(("Changed", "Removed", "Inserted"))
+
+
+@pytest.mark.parametrize("duration", [inf, -inf, nan, 1e300])
+def test_so_is_a_duration_that_is_none(duration: float) -> None:
+    entry = finished()
+    column(entry, "duration", duration)
+    assert "is not as link 2 sealed it" in finding()
+
+
+def test_whatever_else_cannot_be_read_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk.Walk, "step", lambda _walk: 1 // 0)
+    assert "cannot be read (ZeroDivisionError)" in finding()
+
+
 def test_a_removed_head_is_found() -> None:
     finished()
     AuditHead.objects.all().delete()
@@ -315,6 +362,24 @@ def test_a_killed_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
         verification.step(again, seconds=0)
     assert again.holds
     assert (again.total, again.sequence, again.state["entries"]) == (8, 8, 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": {"sequence": 2, "mac": "", "ended": True, "entry_id": 2**40}, "sequence": 2},
+        {"total": 0},
+        {"head": ""},
+        {"user_name": "adam"},
+    ],
+)
+def test_a_row_that_says_more_than_was_done_is_not_believed(change: dict[str, Any]) -> None:
+    finished()
+    asked = verification.request("audrey", head())
+    AuditVerification.objects.update(**change)
+    found = AuditVerification.objects.get(pk=asked.pk)
+    verification.step(found, seconds=10)
+    assert found.finding == verification_row.NOT_OURS
 
 
 def test_it_finds_what_ended_in_another_step(monkeypatch: pytest.MonkeyPatch) -> None:

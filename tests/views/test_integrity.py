@@ -268,3 +268,20 @@ def test_the_newest_twenty(audreys: Client) -> None:
     assert url(made[-1]) in text
     assert url(made[1]) in text
     assert url(made[0]) not in text
+
+
+def test_a_result_that_somebody_wrote_is_not_believed(audreys: Client) -> None:
+    forged = AuditVerification.objects.create(
+        user_name="adam", total=2, sequence=2, finished_at=timezone.now()
+    )
+    for url in (URL, f"{URL}{forged.pk}/"):
+        text = audreys.get(url).text
+        assert "is not as this product wrote it" in text
+        assert "links hold" not in text
+
+
+def test_nor_one_that_was_changed(audreys: Client) -> None:
+    tampering.column(tampering.finished(), "reason", "another")
+    assert verified().finding
+    AuditVerification.objects.update(finding="")
+    assert "is not as this product wrote it" in audreys.get(URL).text

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from itertools import islice
-from typing import Any
 
-from django.db.models import Subquery
+from django.db import DatabaseError, connection
+from django.db.models import Q, Subquery
 
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal
 from ipadmin.services import plain
 from ipadmin.services.proving import seals
 from ipadmin.services.proving.findings import Wrong, inserted_entry, vanished
+from ipadmin.services.proving.unreadable import UNREADABLE
 from ipadmin.services.sending import lines
 
 CHUNK = 1000
@@ -23,12 +24,17 @@ def compare_heads(total: int, recorded: Head | None) -> None:
     """That nothing was cut off the end. `total` is the last link that was walked along."""
     if recorded and recorded[0] > total:
         raise _cut_off(total, recorded[0], "was recorded elsewhere")
-    found = _heads()
+    try:
+        found = _heads()
+    except (*UNREADABLE, DatabaseError) as error:
+        if not connection.is_usable():
+            raise
+        raise Wrong("Changed: the row that keeps the head of the chain cannot be read.") from error
     if found is None:
         if total:
             raise Wrong("Removed: the row that keeps the head of the chain is gone.")
         return
-    sequence, mac, pruning_before, first, last, last_mac = found
+    sequence, mac, is_pruning, first, last, last_mac = found
     if sequence > last:
         raise _cut_off(last, sequence, "the head of the chain names")
     if sequence != last or mac != last_mac:
@@ -38,13 +44,14 @@ def compare_heads(total: int, recorded: Head | None) -> None:
         )
     if first < 1 and last:
         raise Wrong(f"Inserted: link {first} stands before the first.")
-    if pruning_before is not None:
+    if is_pruning:
         raise Wrong("Changed: the head of the chain lets entries be deleted, and no pruning runs.")
 
 
-def _heads() -> tuple[int, bytes, Any, int, int, bytes] | None:
+def _heads() -> tuple[int, bytes, bool, int, int, bytes] | None:
     """The head as it is kept, and the numbers of the first and last links as they are. In one
-    statement, so that all is as of one moment while others add links."""
+    statement, so that all is as of one moment while others add links. TypeError and ValueError
+    when they are no numbers."""
     links = AuditSeal.objects.order_by("-sequence")
     found = (
         AuditHead.objects.filter(pk=1)
@@ -52,14 +59,21 @@ def _heads() -> tuple[int, bytes, Any, int, int, bytes] | None:
             first=Subquery(links.reverse().values("sequence")[:1]),
             last=Subquery(links.values("sequence")[:1]),
             last_mac=Subquery(links.values("mac")[:1]),
+            # Whether there is any: it may be no moment that can be read.
+            is_pruning=Q(pruning_before__isnull=False),
         )
-        .values_list("sequence", "mac", "pruning_before", "first", "last", "last_mac")
+        .values_list("sequence", "mac", "is_pruning", "first", "last", "last_mac")
         .first()
     )
     if found is None:
         return None
-    sequence, mac, pruning_before, first, last, last_mac = found
-    return sequence, bytes(mac), pruning_before, first or 0, last or 0, bytes(last_mac or b"")
+    sequence, mac, is_pruning, first, last, last_mac = found
+    numbers = [sequence, first or 0, last or 0]
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError
+    sequence, first, last = numbers
+    macs = bytes(memoryview(mac)), bytes(memoryview(last_mac or b""))
+    return sequence, macs[0], bool(is_pruning), first, last, macs[1]
 
 
 def _cut_off(last: int, named: int, by: str) -> Wrong:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.models import AuditSeal, AuditStream, AuditVerification, SealKind
-from ipadmin.services.proving import seals, unreadable, verification
+from ipadmin.services.proving import seals, unreadable, verification, verification_row
 from ipadmin.services.sending import lines
 
 # A head that was taken longer ago says too little about what came since.
@@ -98,7 +98,8 @@ def is_head_old(taken_at: datetime | None) -> bool:
 
 def verifications() -> list[AuditVerification]:
     """The newest. Those that run are among them: there is one at a time."""
-    return list(AuditVerification.objects.order_by("-pk").defer("state")[:PAST])
+    newest = AuditVerification.objects.order_by("-pk")[:PAST]
+    return [verification_row.as_believed(each) for each in newest]
 
 
 def verify(user_name: str, head: str) -> tuple[AuditVerification, bool]:

@@ -187,7 +187,8 @@ def _link(
         at=at if isinstance(at, str) else plain.moment(at),
         digest=digest,
         key_id=key_id,
-        previous=bytes(head.mac),
+        # Not `bytes(number)`: SQLite keeps whatever somebody writes.
+        previous=bytes(memoryview(head.mac)),
     )
     head.sequence, head.mac = seal.sequence, seal.mac
     return seal

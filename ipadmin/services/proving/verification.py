@@ -11,17 +11,19 @@ import time
 from dataclasses import asdict
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditSeal, AuditVerification, SealKind
-from ipadmin.services.proving import seals
+from ipadmin.services.proving import seals, verification_row
 from ipadmin.services.proving.chain_end import Head
 from ipadmin.services.proving.findings import Wrong, entries
+from ipadmin.services.proving.unreadable import UNREADABLE
 from ipadmin.services.proving.walk import State, Walk
 
 HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-fA-F]{64})")
 HOLDS = "holds"
+HIGHEST = 2**63 - 1
 
 log = structlog.get_logger(__name__)
 
@@ -40,35 +42,65 @@ def prepare(user_name: str, head: str = "") -> AuditVerification:
     """A verification of all links there are, not kept yet. ValueError when the head is none."""
     if head := head.strip():
         parse_head(head)
-    last = AuditSeal.objects.order_by("-sequence").values_list("sequence", flat=True).first()
-    total = max(last or 0, 0)
+    # SQLite keeps any value, and sorts texts behind numbers: the end of the walk names those.
+    numbers = AuditSeal.objects.filter(sequence__gte=0, sequence__lte=HIGHEST)
+    last = numbers.order_by("-sequence").values_list("sequence", flat=True).first()
+    total = int(last or 0)
     return AuditVerification(user_name=user_name, head=head, total=total, state=asdict(State()))
 
 
 def request(user_name: str, head: str = "") -> AuditVerification:
     """A verification for the worker to do. ValueError when the head is none."""
     verification = prepare(user_name, head)
-    verification.save()
+    with transaction.atomic():
+        _save(verification)
     return verification
 
 
 def step(verification: AuditVerification, *, seconds: float) -> None:
     """Take a verification further for so long, or to its end."""
     deadline = time.monotonic() + seconds
+    try:
+        _walk(verification, deadline)
+    except Wrong as wrong:
+        _end(verification, str(wrong))
+    except (OperationalError, InterfaceError):
+        # The database is away, or busy: it goes on where it was.
+        raise
+    except Exception as error:
+        # Somebody has written what no query of ours can read.
+        log.exception("verification_failed", verification=verification.pk)
+        _end(
+            verification,
+            f"Changed: something behind link {verification.sequence} cannot be read"
+            f" ({type(error).__name__}). The log says more.",
+        )
+    _keep(verification)
+
+
+def _walk(verification: AuditVerification, deadline: float) -> None:
+    if verification.pk and not verification_row.is_ours(verification):
+        raise Wrong(verification_row.NOT_OURS)
     state = State(**verification.state)
     head = parse_head(verification.head) if verification.head else None
     walk = Walk(state, total=verification.total, head=head)
     try:
         while walk.step():
             if time.monotonic() > deadline:
-                break
-        else:
-            verification.finished_at = timezone.now()
-    except Wrong as wrong:
-        verification.finding = str(wrong)
-        verification.finished_at = timezone.now()
-    verification.sequence = state.sequence
-    verification.state = asdict(state)
+                return
+        _end(verification, "")
+    finally:
+        verification.sequence, verification.state = state.sequence, asdict(state)
+
+
+def _end(verification: AuditVerification, finding: str) -> None:
+    verification.finding, verification.finished_at = finding, timezone.now()
+
+
+def give_up(verification: AuditVerification, finding: str) -> None:
+    """End a verification that cannot even be taken up."""
+    verification.sequence, verification.state = 0, {}
+    _end(verification, finding)
     _keep(verification)
 
 
@@ -87,7 +119,8 @@ def _keep(verification: AuditVerification) -> None:
         if verification.finished_at:
             _keep_result(verification)
         return
-    fields = ("sequence", "state", "finished_at", "finding")
+    verification_row.seal(verification)
+    fields = ("sequence", "state", "finished_at", "finding", "mac")
     running = AuditVerification.objects.filter(pk=verification.pk, finished_at=None)
     if not running.update(**{name: getattr(verification, name) for name in fields}):
         # Another worker was quicker.
@@ -99,10 +132,18 @@ def _keep(verification: AuditVerification) -> None:
 def _keep_result(verification: AuditVerification) -> None:
     """What a command has found is said even when the database takes no more."""
     try:
-        verification.save()
-    except DatabaseError:
+        with transaction.atomic():
+            _save(verification)
+    except (DatabaseError, StopIteration):
         log.exception("verification_not_kept")
     _seal_result(verification)
+
+
+def _save(verification: AuditVerification) -> None:
+    """A new one: its mac is over its id as well."""
+    verification.save()
+    verification_row.seal(verification)
+    verification.save(update_fields=["mac"])
 
 
 def _seal_result(verification: AuditVerification) -> None:
@@ -115,6 +156,6 @@ def _seal_result(verification: AuditVerification) -> None:
     try:
         with transaction.atomic():
             seals.seal_act(SealKind.VERIFIED, details)
-    except (DatabaseError, StopIteration):
+    except (*UNREADABLE, DatabaseError, StopIteration):
         # Without a key nothing can be sealed; what was found counts more.
         log.exception("verification_not_sealed")
