@@ -35,10 +35,11 @@ RUN = re.compile(rf"(?<![^;\t\r\n])(?=[{UNSEEN}\"]*[{SIGNS}])|^(?=[\t\r])")
 # None of these, nor anything unseen or beyond ASCII: nothing to neutralise and nothing to quote.
 # Between a column's texts stands a quotation mark.
 SUSPECTS = ("=", "+", "@", ";", ",", '"-', '" ')
+NUMBERS = {int, float, type(None)}
 # A moment in UTC as SQLite writes it, or PostgreSQL; and a column of them, one a line.
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:\+00)?"
-ARE_MOMENTS = re.compile(rf"(?:{MOMENT}\n)*").fullmatch
-IS_HEX = re.compile("[0-9a-f]{32}").fullmatch
+ARE_MOMENTS = re.compile(rf"(?:{MOMENT}\n)+|\n").fullmatch
+ARE_HEX = re.compile("(?:[0-9a-f]{32}\n)*").fullmatch
 ARE_UUIDS = re.compile("(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n)*").fullmatch
 
 
@@ -76,14 +77,16 @@ def moments(column: Column) -> Sequence[str]:
 
 def uuids(column: Column) -> Sequence[str]:
     """With dashes, as PostgreSQL writes them; SQLite leaves them out."""
-    return column if ARE_UUIDS(_lines(column)) else [_uuid(text) for text in column]
+    whole = _lines(column)
+    if ARE_HEX(whole):
+        return [f"{t[:8]}-{t[8:12]}-{t[12:16]}-{t[16:20]}-{t[20:]}" for t in column]
+    return column if ARE_UUIDS(whole) else [_uuid(text) for text in column]
 
 
 def numbers(column: Column) -> Sequence[str]:
-    return [
-        "" if each is None else str(each) if isinstance(each, int | float) else cell(str(each))
-        for each in column
-    ]
+    if set(map(type, column)) <= NUMBERS:
+        return ["" if number is None else str(number) for number in column]
+    return [_number(each) for each in column]
 
 
 def flags(column: Column) -> Sequence[str]:
@@ -107,7 +110,7 @@ def cell(text: str) -> str:
 
 
 def _lines(column: Column) -> str:
-    return "".join([f"{text}\n" for text in column if text])
+    return "\n".join(filter(None, column)) + "\n"
 
 
 def _each(column: Column, change: Callable[[str], str]) -> Sequence[str]:
@@ -136,6 +139,10 @@ def _moment(text: str | None) -> str:
 
 
 def _uuid(text: str) -> str:
-    if IS_HEX(text):
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-    return cell(text)
+    return uuids([text])[0] if ARE_HEX(f"{text}\n") else cell(text)
+
+
+def _number(number: Any) -> str:
+    if number is None:
+        return ""
+    return str(number) if type(number) in NUMBERS else cell(str(number))
