@@ -12,10 +12,12 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin import crypto
-from ipadmin.models import AuditEntry, AuditHead, AuditSeal, AuditVerification, SealKind
+from ipadmin.models import AuditEntry, AuditHead, AuditSeal, AuditTerm, AuditVerification, SealKind
 from ipadmin.services import entries, record
 from ipadmin.services.proving import seals, verification, verification_row, walk
+from ipadmin.services.tally import TERMS
 from tests import tampering
+from tests.history import attempt
 from tests.tampering import column, execute, finding, finished, head, link, opened
 
 pytestmark = pytest.mark.django_db
@@ -546,3 +548,80 @@ def test_a_pruning_meanwhile_does_not_confuse_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(walk.Walk, "_walk_links", pruning_just_before)
     verification.step(asked, seconds=10)
     assert asked.finding == ""
+
+
+def test_a_pruning_between_two_looks_does_not_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entries were read before it, and it is known of when they are compared."""
+    some = [finished(), finished()]
+    real = walk.Walk._rows
+
+    def pruning_just_after(self: walk.Walk, links: Any) -> Any:
+        found = real(self, links)
+        prune(LATER, some)
+        self.removals = walk.Removals(walk.prunings(self.keys))
+        return found
+
+    monkeypatch.setattr(walk.Walk, "_rows", pruning_just_after)
+    assert finding() == ""
+
+
+def test_a_second_entry_of_an_attempt_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By somebody who has removed what keeps attempts apart."""
+    entry = finished()
+    real = walk.read
+
+    def twice(rows: Any, fields: Any, key: str) -> Any:
+        found, unreadable = real(rows, fields, key)
+        return found + found[-1:] * (key == "attempt_id"), unreadable
+
+    monkeypatch.setattr(walk, "read", twice)
+    assert finding().startswith("Inserted: there are two entries of link 1")
+    assert str(entry.attempt_id) in finding()
+
+
+@pytest.mark.parametrize("field", TERMS)
+def test_what_is_no_longer_found_is_found(field: str) -> None:
+    finished(address="192.0.2.9")
+    usual = {"organization_name": "Acme", "reverse_dns": "a.example", "outcome": "succeeded"}
+    entries.write_finished([attempt(**usual, error_code="odd", user_name="bob")])
+    assert finding() == ""
+    AuditTerm.objects.filter(field=field).latest("pk").delete()
+    assert "is gone from what can be searched for" in finding()
+    assert field.removesuffix("_key") in finding()
+
+
+def test_what_was_pruned_needs_no_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = finished()
+    real = walk.compare_terms
+
+    def pruning_just_before(rows: Any, known: Any) -> None:
+        prune(LATER, [entry])
+        AuditTerm.objects.all().delete()
+        real(rows, known)
+
+    monkeypatch.setattr(walk, "compare_terms", pruning_just_before)
+    assert finding() == ""
+
+
+def test_an_open_entry_hides_from_nobody() -> None:
+    column(opened(), "user_name_key", "")
+    assert "what it is searched by was changed" in finding()
+
+
+@only_on_sqlite
+def test_an_end_that_is_no_moment_is_found() -> None:
+    column(opened(), "finished_at", "x")
+    assert "was finished without a seal" in finding()
+
+
+def test_a_link_put_in_meanwhile_is_found() -> None:
+    finished()
+    asked = verification.request("audrey")
+    entry = tampering.unsealed(finished_at=timezone.now())
+    AuditSeal.objects.create(
+        sequence=3, kind="adopted", attempt_id=entry.attempt_id, at=entry.created_at,
+        digest=b"d" * 32, key_id=key_id(), mac=b"m" * 32,
+    )  # fmt: skip
+    set_back()
+    verification.step(asked, seconds=10)
+    assert asked.finding.startswith("Changed: link 3")

@@ -151,3 +151,18 @@ def vanished(attempt_id: str, link: int) -> Wrong:
         f"Removed: attempt {attempt_id} was opened by link {link}, and its entry has vanished"
         " without an outcome."
     )
+
+
+def vanished_entry(link: Link) -> Wrong:
+    return vanished(str(link.attempt_id), link.sequence)
+
+
+def unreadable_entry(link: Link) -> Wrong:
+    return Wrong(f"Changed: the entry of link {link.sequence} ({about_link(link)}) cannot be read.")
+
+
+def entry_twice(link: Link) -> Wrong:
+    return Wrong(
+        f"Inserted: there are two entries of link {link.sequence} ({about_link(link)}). Somebody"
+        " wrote one of them past this product."
+    )

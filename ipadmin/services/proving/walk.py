@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
+
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
 from ipadmin.models.audit_entry import keys_of
@@ -32,19 +34,25 @@ from ipadmin.services.proving.findings import (
     about_link,
     bad_link,
     entries,
+    entry_twice,
     fits,
     is_sealed,
     missing_link,
-    vanished,
+    unreadable_entry,
+    vanished_entry,
 )
 from ipadmin.services.proving.removals import Removals, pruning_of, prunings
+from ipadmin.services.proving.terms import compare_terms
 from ipadmin.services.proving.unreadable import UNREADABLE, read
 from ipadmin.services.sending import lines
 
 CHUNK = 1000
 OPENED, FINISHED = SealKind.OPENED.value, SealKind.FINISHED.value
 
+HIGHEST = 2**63 - 1
+
 Row = dict[str, Any]
+Finding = Callable[[Link], Wrong]
 
 
 @dataclass
@@ -73,6 +81,8 @@ class Walk:
         self.state, self.total, self.head = state, total, head
         self.keys = crypto.audit_keys()
         self.removals = Removals(prunings(self.keys))
+        # What is searched for, as far as it was found; see `terms`.
+        self.terms: set[tuple[str, str]] = set()
         self.fields = [*record.fields(), *keys_of(dict.fromkeys(record.fields(), ""))]
 
     def step(self) -> bool:
@@ -81,6 +91,7 @@ class Walk:
             self._walk_links()
             return True
         if not self.state.ended:
+            self._look_ahead()
             compare_heads(self.total, self.head)
             compare_open(self.state.opened)
             self.state.entries += len(self.state.opened)
@@ -94,22 +105,33 @@ class Walk:
     def _walk_links(self) -> None:
         after = self.state.sequence
         ahead = AuditSeal.objects.filter(sequence__gt=after, sequence__lte=self.total)
-        found, unreadable = read(ahead.order_by("sequence")[:CHUNK], FIELDS, "sequence")
-        stop = unreadable[0] if unreadable else self.total + 1
-        links = [link for row in found if (link := Link(*row)).sequence < stop]
-        proven, wrong = self._proven(links)
+        links, unreadable = _read(ahead)
+        proven, wrong = self._proven(links, after, bytes.fromhex(self.state.mac))
         self._compare(links[:proven])
-        if wrong:
-            raise wrong
-        if unreadable:
-            raise Wrong(f"Changed: link {stop} cannot be read.")
+        if wrong or unreadable:
+            raise wrong or unreadable  # type: ignore[misc]
         if not links:
             raise missing_link(after + 1, None)
         self.state.sequence, self.state.mac = links[-1].sequence, links[-1].mac.hex()
 
-    def _proven(self, links: Sequence[Link]) -> tuple[int, Wrong | None]:
-        """How many of the links follow each other as they were sealed, and what is wrong then."""
+    def _look_ahead(self) -> None:
+        """That the links fit that were added since it began: what they seal, the next one compares.
+        Otherwise an entry that was put in meanwhile would pass for sealed."""
         number, previous = self.state.sequence, bytes.fromhex(self.state.mac)
+        while True:
+            ahead = AuditSeal.objects.filter(sequence__gt=number, sequence__lte=HIGHEST)
+            links, unreadable = _read(ahead)
+            if wrong := self._proven(links, number, previous)[1] or unreadable:
+                raise wrong
+            if not links:
+                return
+            number, previous = links[-1].sequence, links[-1].mac
+
+    def _proven(
+        self, links: Sequence[Link], number: int, previous: bytes
+    ) -> tuple[int, Wrong | None]:
+        """How many of the links follow that number and mac, and each other, as they were sealed;
+        and what is wrong then."""
         for index, link in enumerate(links):
             number += 1
             if link.sequence != number:
@@ -127,8 +149,8 @@ class Walk:
 
     def _compare(self, links: Sequence[Link]) -> None:
         """Compare what links seal with what is there."""
-        rows, unreadable = self._rows(links)
-        lost = _lost(links, rows.keys() | unreadable)
+        rows, odd = self._rows(links)
+        finished = []
         for link in links:
             if link.attempt_id is None:
                 self._compare_act(link)
@@ -136,24 +158,27 @@ class Walk:
                 raise Wrong(
                     f"Changed: details were added to link {link.sequence} ({about_link(link)})."
                 )
-            elif link.attempt_id in unreadable:
-                raise Wrong(
-                    f"Changed: the entry of link {link.sequence} ({about_link(link)}) cannot be"
-                    " read."
-                )
-            elif link.attempt_id in lost:
-                raise vanished(link.attempt_id, link.sequence)
+            elif link.attempt_id in odd:
+                raise odd[link.attempt_id](link)
             elif link.kind == OPENED:
                 self._compare_opening(link, link.attempt_id, rows.get(link.attempt_id))
-            else:
-                self._compare_finished(link, link.attempt_id, rows.get(link.attempt_id))
+            elif row := self._compare_finished(link, link.attempt_id, rows.get(link.attempt_id)):
+                finished.append(row)
+        compare_terms(finished, self.terms)
 
-    def _rows(self, links: Sequence[Link]) -> tuple[dict[str, Row], set[str]]:
+    def _rows(self, links: Sequence[Link]) -> tuple[dict[str, Row], dict[str, Finding]]:
+        """Entries by their attempts, and what is wrong with those that there are not one of."""
         attempts = {link.attempt_id for link in links if link.attempt_id}
         some = AuditEntry.objects.filter(attempt_id__in=attempts).order_by()
         found, unreadable = read(some, self.fields, "attempt_id")
-        rows = (dict(zip(self.fields, values, strict=True)) for values in found)
-        return {row["attempt_id"]: row for row in rows}, {str(value) for value in unreadable}
+        rows: dict[str, Row] = {}
+        odd: dict[str, Finding] = {str(value): unreadable_entry for value in unreadable}
+        for values in found:
+            row = dict(zip(self.fields, values, strict=True))
+            if rows.setdefault(row["attempt_id"], row) is not row:
+                odd[row["attempt_id"]] = entry_twice
+        odd |= dict.fromkeys(_lost(links, rows.keys() | odd), vanished_entry)
+        return rows, odd
 
     def _compare_opening(self, link: Link, attempt_id: str, row: Row | None) -> None:
         self.state.opened[attempt_id] = link.sequence
@@ -164,18 +189,24 @@ class Walk:
                 f" {link.sequence} sealed when it was opened. Who acted, on what, with what or why"
                 " was changed."
             )
+        # One that is finished is compared with the link that finished it.
+        if row is not None and row["finished_at"] is None:
+            _refuse_hidden(row, link)
 
-    def _compare_finished(self, link: Link, attempt_id: str, row: Row | None) -> None:
+    def _compare_finished(self, link: Link, attempt_id: str, row: Row | None) -> Row | None:
+        """The entry, unless it was pruned."""
         opened = self.state.opened.pop(attempt_id, None)
-        if row is None:
+        pruning = self.removals.of(link.sequence, link.at)
+        # Pruned since it was read, it is not there again.
+        if row is None or (pruning and not AuditEntry.objects.filter(pk=row["id"]).exists()):
             self._count_pruned(link)
-            return
+            return None
         if opened is None and link.kind == FINISHED:
             raise Wrong(
                 f"Inserted: the entry of {about_entry(row)} was finished by link {link.sequence}"
                 " without having been opened. Somebody wrote it past this product."
             )
-        if pruning := self.removals.of(link.sequence, link.at):
+        if pruning:
             raise Wrong(
                 f"Inserted: the entry of {about_entry(row)}, finished by link {link.sequence}, was"
                 f" removed by the pruning of link {pruning.sequence} and is there again."
@@ -186,13 +217,9 @@ class Walk:
                 f"Changed: the entry of {about_entry(row)} is not as link {link.sequence} sealed it"
                 f" when it was finished. {what} was changed."
             )
-        if not keys_of(row).items() <= row.items():
-            raise Wrong(
-                f"Changed: the entry of {about_entry(row)}, finished by link {link.sequence}, says"
-                " what it said, but what it is searched by was changed: it hides from those who"
-                " look for it."
-            )
+        _refuse_hidden(row, link)
         self.state.entries += 1
+        return row
 
     def _count_pruned(self, link: Link) -> None:
         pruning = self.removals.of(link.sequence, link.at)
@@ -226,6 +253,25 @@ class Walk:
                 f"{entries(pruning.entries)}, and the chain before it lacks {count:,}: not the same"
                 " ones."
             )
+
+
+def _refuse_hidden(row: Row, link: Link) -> None:
+    if not keys_of(row).items() <= row.items():
+        raise Wrong(
+            f"Changed: the entry of {about_entry(row)}, {link.kind} by link {link.sequence}, says"
+            " what it said, but what it is searched by was changed: it hides from those who look"
+            " for it."
+        )
+
+
+def _read(ahead: QuerySet[AuditSeal]) -> tuple[list[Link], Wrong | None]:
+    """The next links, and what is wrong behind them."""
+    found, unreadable = read(ahead.order_by("sequence")[:CHUNK], FIELDS, "sequence")
+    if not unreadable:
+        return [Link(*row) for row in found], None
+    stop = unreadable[0]
+    links = [link for row in found if (link := Link(*row)).sequence < stop]
+    return links, Wrong(f"Changed: link {stop} cannot be read.")
 
 
 def _lost(links: Sequence[Link], present: set[str]) -> set[str]:

@@ -1,0 +1,49 @@
+"""That what finished entries are looked for by is there: a search asks `AuditTerm` first, and an
+entry whose terms were removed from it would hide without having been touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ipadmin.models import AuditEntry, AuditTerm
+from ipadmin.services.proving.findings import Wrong, about_entry
+from ipadmin.services.tally import ACTOR, SEPARATOR, TERMS
+
+Row = Mapping[str, Any]
+# Some tens of MB.
+MOST_KNOWN = 200_000
+
+
+def compare_terms(rows: Sequence[Row], known: set[tuple[str, str]]) -> None:
+    """That each of these finished entries has its terms. `known` are those that were found, and
+    grows: most values occur again and again."""
+    for field in TERMS:
+        new = {value: row for row in rows if (value := _value(row, field))}
+        wanted = {value for value in new if (field, value) not in known}
+        if not wanted:
+            continue
+        terms = AuditTerm.objects.filter(field=field, value__in=wanted)
+        there = set(terms.values_list("value", flat=True))
+        for value in wanted - there:
+            _refuse_hidden(new[value], field)
+        known.update((field, value) for value in there)
+    if len(known) > MOST_KNOWN:
+        known.clear()
+
+
+def _value(row: Row, field: str) -> str:
+    if field == "actor":
+        return SEPARATOR.join([row[name] for name in ACTOR])
+    value: str = row[field]
+    return value
+
+
+def _refuse_hidden(row: Row, field: str) -> None:
+    # Pruned just now, it has taken its terms along.
+    if AuditEntry.objects.filter(pk=row["id"]).exists():
+        raise Wrong(
+            f"Removed: the entry of {about_entry(row)} is as it was sealed, but its"
+            f" {field.removesuffix('_key')} is gone from what can be searched for: it hides from"
+            " those who look for it."
+        )
