@@ -102,3 +102,23 @@ def test_a_change_of_an_adopted_entry_is_found() -> None:
     adoption.adopt()
     execute("UPDATE ipadmin_auditentry SET outcome = 'failed' WHERE id = %s", entry.pk)
     assert "is not as link 1 sealed it" in finding()
+
+
+@pytest.mark.parametrize("pk", [-7, 0, None])
+def test_an_open_one_that_was_put_in_is_not_sealed(pk: int | None) -> None:
+    """Neither below all others, nor where a number was left out."""
+    _first, left_out, _last = old(), old(), old()
+    execute("DELETE FROM ipadmin_auditentry WHERE id = %s", left_out.pk)
+    adoption.adopt()
+    finished()
+    planted = unsealed()
+    number = left_out.pk if pk is None else pk
+    execute("UPDATE ipadmin_auditentry SET id = %s WHERE id = %s", number, planted.pk)
+    done = adoption.adopt()
+    assert (done.opened, done.left) == (0, 1)
+
+
+def test_not_even_before_anything_was_sealed() -> None:
+    planted = unsealed()
+    execute("UPDATE ipadmin_auditentry SET id = -7 WHERE id = %s", planted.pk)
+    assert adoption.adopt() == adoption.Adopted(0, 0, 1)

@@ -37,10 +37,13 @@ def adopt(progress: Callable[[int], None] = lambda _done: None) -> Adopted:
 
     Only behind the last entry that was adopted, and before the first that was sealed when it was
     opened: what somebody put in since is not made good by this. So a second run does nothing, and
-    one that was interrupted goes on.
+    one that was interrupted goes on. Open ones, which the reconciler would close as ours, are
+    sealed by the first run alone, or by one that goes on before anything else was sealed.
     """
     done = Adopted()
-    entries = AuditEntry.objects.order_by("pk")
+    # No database gives an entry a number below 1.
+    entries = AuditEntry.objects.filter(pk__gt=0).order_by("pk")
+    is_first = _is_first()
     if first := _entry_of(AuditSeal.objects.filter(kind=SealKind.OPENED).order_by("sequence")):
         entries = entries.filter(pk__lt=first)
     after = _entry_of(AuditSeal.objects.filter(kind=SealKind.ADOPTED).order_by("-sequence")) or 0
@@ -50,9 +53,17 @@ def adopt(progress: Callable[[int], None] = lambda _done: None) -> Adopted:
         after = some[-1]
         progress(done.finished)
     # At last: from then on the first link of an opening bounds what may be adopted.
-    done.opened = _open(entries.filter(finished_at=None))
+    if is_first:
+        done.opened = _open(entries.filter(finished_at=None))
     done.left = seals.unsealed(AuditEntry.objects.all()).count()
     return done
+
+
+def _is_first() -> bool:
+    """Whether nothing was adopted yet, or the last thing that was sealed."""
+    adopted = AuditSeal.objects.filter(kind=SealKind.ADOPTED)
+    last = AuditSeal.objects.order_by("-sequence").values_list("kind", flat=True).first()
+    return last == SealKind.ADOPTED or not adopted.exists()
 
 
 def _entry_of(links: QuerySet[AuditSeal]) -> int | None:
