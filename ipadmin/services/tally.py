@@ -68,6 +68,11 @@ FIELDS = (
 )
 
 
+def actor_of(values: Mapping[str, Any]) -> str:
+    """The value of `Facet.ACTOR` of an entry, given by its plain values and search keys."""
+    return SEPARATOR.join([str(values[name]).replace(SEPARATOR, " ") for name in ACTOR])
+
+
 class Tally:
     """Counts of entries, gathered to be written at once."""
 
@@ -79,8 +84,7 @@ class Tally:
     def add(self, entry: Mapping[str, Any], *, sign: int = 1) -> None:
         """Count a finished entry, given by the plain values of `FIELDS`; or count it off again."""
         values = {**entry, **keys_of(entry)}
-        actor = (str(values[name]).replace(SEPARATOR, " ") for name in ACTOR)
-        values["actor"] = SEPARATOR.join(actor)
+        values["actor"] = actor_of(values)
         duration = entry["duration"]
         timed = 0 if duration is None else sign
         log_seconds = timed * log(max(duration, SHORTEST)) if timed else 0.0

@@ -14,7 +14,15 @@ from pytest_django import Settings
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal, AuditTerm, AuditVerification, SealKind
 from ipadmin.services import entries, record
-from ipadmin.services.proving import seals, verification, verification_row, walk
+from ipadmin.services.proving import (
+    removals,
+    seals,
+    terms,
+    unreadable,
+    verification,
+    verification_row,
+    walk,
+)
 from ipadmin.services.tally import TERMS
 from tests import tampering
 from tests.history import attempt
@@ -558,7 +566,7 @@ def test_a_pruning_between_two_looks_does_not_either(monkeypatch: pytest.MonkeyP
     def pruning_just_after(self: walk.Walk, links: Any) -> Any:
         found = real(self, links)
         prune(LATER, some)
-        self.removals = walk.Removals(walk.prunings(self.keys))
+        self.removals = removals.Removals(removals.prunings(self.keys))
         return found
 
     monkeypatch.setattr(walk.Walk, "_rows", pruning_just_after)
@@ -568,7 +576,7 @@ def test_a_pruning_between_two_looks_does_not_either(monkeypatch: pytest.MonkeyP
 def test_a_second_entry_of_an_attempt_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """By somebody who has removed what keeps attempts apart."""
     entry = finished()
-    real = walk.read
+    real = unreadable.read
 
     def twice(rows: Any, fields: Any, key: str) -> Any:
         found, unreadable = real(rows, fields, key)
@@ -592,7 +600,7 @@ def test_what_is_no_longer_found_is_found(field: str) -> None:
 
 def test_what_was_pruned_needs_no_terms(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = finished()
-    real = walk.compare_terms
+    real = terms.compare_terms
 
     def pruning_just_before(rows: Any, known: Any) -> None:
         prune(LATER, [entry])

@@ -4,11 +4,12 @@ entry whose terms were removed from it would hide without having been touched.""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from ipadmin.models import AuditEntry, AuditTerm
 from ipadmin.services.proving.findings import Wrong, about_entry
-from ipadmin.services.tally import ACTOR, SEPARATOR, TERMS
+from ipadmin.services.tally import TERMS, actor_of
 
 Row = Mapping[str, Any]
 # Some tens of MB.
@@ -19,24 +20,18 @@ def compare_terms(rows: Sequence[Row], known: set[tuple[str, str]]) -> None:
     """That each of these finished entries has its terms. `known` are those that were found, and
     grows: most values occur again and again."""
     for field in TERMS:
-        new = {value: row for row in rows if (value := _value(row, field))}
-        wanted = {value for value in new if (field, value) not in known}
+        of = actor_of if field == "actor" else itemgetter(field)
+        with_value = dict(zip(map(of, rows), rows, strict=True))
+        wanted = {value for value in with_value if value and (field, value) not in known}
         if not wanted:
             continue
         terms = AuditTerm.objects.filter(field=field, value__in=wanted)
         there = set(terms.values_list("value", flat=True))
         for value in wanted - there:
-            _refuse_hidden(new[value], field)
+            _refuse_hidden(with_value[value], field)
         known.update((field, value) for value in there)
     if len(known) > MOST_KNOWN:
         known.clear()
-
-
-def _value(row: Row, field: str) -> str:
-    if field == "actor":
-        return SEPARATOR.join([row[name] for name in ACTOR])
-    value: str = row[field]
-    return value
 
 
 def _refuse_hidden(row: Row, field: str) -> None:
