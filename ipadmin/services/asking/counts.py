@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -51,6 +51,8 @@ class Counted:
     is_partial: bool
     # What the counts tell apart: "hour", "day" or "month".
     unit: str
+    # Attempts by error code, of those counts that do not tell it.
+    errors: dict[str, int] = field(default_factory=dict)
 
     def oldest(self, default: datetime) -> datetime:
         return min((each.at for each in self.counts), default=default)
@@ -74,12 +76,13 @@ def count(search: Search, now: datetime) -> Counted:
         return Counted(counts, is_cut, "hour")
     is_daily = bool(since and until - since <= DAILY)
     whole = replace(search, since=first, until=last or day_of(now) + DAY)
-    counts += _tallied(whole, *facet, is_daily=is_daily)
+    tallied, errors = _tallied(whole, *facet, is_daily=is_daily)
+    counts += tallied
     counts += _sums(all_with(Q(finished_at=None)).filter(whole.q))
     if since != first:
         older, is_cut = _of_entries(replace(search, until=first))
         counts += older
-    return Counted(counts, is_cut, "day" if is_daily else "month")
+    return Counted(counts, is_cut, "day" if is_daily else "month", errors)
 
 
 def _of_entries(search: Search) -> tuple[list[Count], bool]:
@@ -128,19 +131,23 @@ def _next_day(moment: datetime) -> datetime:
 
 def _tallied(
     search: Search, facet: Facet, values: Sequence[str], *, is_daily: bool
-) -> Iterator[Count]:
-    """Of whole days."""
+) -> tuple[list[Count], dict[str, int]]:
+    """Of whole days; and their errors apart, for by outcome they are few rows, by error many."""
     spans = _spans(search.since, search.until, is_daily=is_daily)
-    rows = AuditTally.objects.filter(spans, facet=facet, value__in=values)
+    rows = AuditTally.objects.filter(spans, facet=facet, value__in=values).order_by()
     if search.outcomes:
         rows = rows.filter(outcome__in=search.outcomes)
     if search.error_code:
         rows = rows.filter(error_code=search.error_code)
-    sums = rows.values_list("since", "outcome", "error_code").annotate(
+    sums = rows.values_list("since", "outcome").annotate(
         Sum("attempts"), Sum("timed"), Sum("log_seconds")
     )
-    for day, *rest in sums.order_by():
-        yield Count(datetime(day.year, day.month, day.day, tzinfo=UTC), *rest)
+    counts = [
+        Count(datetime(day.year, day.month, day.day, tzinfo=UTC), outcome, "", *numbers)
+        for day, outcome, *numbers in sums
+    ]
+    errors = rows.exclude(error_code="").values_list("error_code").annotate(Sum("attempts"))
+    return counts, dict(errors)
 
 
 def _spans(since: datetime | None, until: datetime | None, *, is_daily: bool) -> Q:

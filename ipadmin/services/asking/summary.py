@@ -75,7 +75,7 @@ def _add_up(counted: Counted, since: datetime, until: datetime) -> Summary:
     unit = _unit(counted.unit, since, until)
     starts = _starts(since, until, unit)
     outcomes: Counter[str] = Counter()
-    errors: Counter[str] = Counter()
+    errors = Counter(counted.errors)
     timed, log_seconds = 0, 0.0
     by_bar: dict[datetime, Counter[str]] = defaultdict(Counter)
     for each in counted.counts:
