@@ -35,6 +35,13 @@ class ListField(forms.Field):
         return each_once
 
 
+class NameField(ListField):
+    """Names of people; several may stand in one text, with commas, which no name has."""
+
+    def to_python(self, value: Any) -> list[str]:
+        return super().to_python([name for each in value or [] for name in str(each).split(",")])
+
+
 class TokenField(ListField):
     """Ids of tokens."""
 

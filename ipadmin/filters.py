@@ -15,7 +15,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from ipadmin import moments
-from ipadmin.fields import ListField, TokenField, unique
+from ipadmin.fields import ListField, NameField, TokenField, unique
 from ipadmin.keys import address_of, folded, ranges_in
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.moments import DAY, SECOND, MomentField, ZoneField
@@ -64,7 +64,7 @@ class HistoryFilters(forms.Form):
     outcome = forms.MultipleChoiceField(
         choices=Outcome.choices, required=False, widget=forms.CheckboxSelectMultiple
     )
-    person = ListField(required=False)
+    person = NameField(required=False)
     token = TokenField(required=False)
     organization = ListField(required=False)
     environment = forms.ChoiceField(

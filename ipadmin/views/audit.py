@@ -39,6 +39,7 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "newer_url": filters.page_url(after=page.newer_than),
         "summary": summary,
         "chart": chart(summary, filters.bar_url),
+        "pruned_before": history.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
         # Callables: only a whole page, or an empty one, asks for them.
         "vocabulary": lambda: history.vocabulary(within),

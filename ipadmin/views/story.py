@@ -75,6 +75,7 @@ def _context(request: SignedInRequest, key: str, *, look: bool = False) -> dict[
         "older_than": page.older_than and history.cursor(page.older_than),
         "newer_than": page.newer_than and history.cursor(page.newer_than),
         "form": form,
+        "pruned_before": history.pruned_before(),
         "sees_own_only": access.own_organizations(request.user) is not None,
     }
     if form.is_bound and form.is_valid():

@@ -57,8 +57,8 @@ def test_from_the_list_to_the_history(page: Page, token: ApiToken, box: Sandbox)
     for known in ("alice", "No longer needed", "Main", "cache-01", "127.0.0.1", address["id"]):
         expect(page.locator("main")).to_contain_text(known)
     page.get_by_role("navigation", name="Main").get_by_role("link", name="History").click()
-    expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.locator("tbody tr")).to_contain_text("succeeded", ignore_case=True)
+    expect(page.locator(".entries tbody tr")).to_have_count(1)
+    expect(page.locator(".entries tbody tr")).to_contain_text("succeeded", ignore_case=True)
 
 
 def test_from_the_page_of_one_address(page: Page, token: ApiToken, box: Sandbox) -> None:
@@ -84,7 +84,7 @@ def test_without_javascript(browse: Browse, token: ApiToken, box: Sandbox) -> No
     expect(page.locator("main")).to_contain_text("No longer needed")
     assert calls(box) == 1
     page.get_by_role("link", name="History").first.click()
-    expect(page.locator("tbody tr")).to_contain_text(address["address"])
+    expect(page.locator(".entries tbody tr")).to_contain_text(address["address"])
 
 
 def test_without_javascript_the_list_works_too(

@@ -66,7 +66,7 @@ def test_an_auditor_sees_history_only(
     audit.goto("/")
     navigation = audit.get_by_role("navigation", name="Main").get_by_role("link")
     expect(navigation).to_have_text(["History"])
-    audit.locator("tbody a").first.click()
+    audit.locator(".entries tbody a").first.click()
     expect(audit.locator("main")).to_contain_text("is unallocated")
     for path in ("/tokens/", f"/tokens/{token.id}/addresses/"):
         answer = audit.goto(path)

@@ -7,13 +7,15 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipadmin.models import AuditEntry, Outcome, User
+from ipadmin.models import AuditEntry, Outcome, SealKind, User
 from ipadmin.services.asking import history, search
 from ipadmin.services.asking.history import PER_PAGE, Slice, page, place_of
 from ipadmin.services.asking.search import FEW, Search
+from ipadmin.services.proving import seals
 from tests.history import keep
 from tests.services.made_up import Question, bounds, histories, kept, questions
 
@@ -253,3 +255,10 @@ def test_labels_are_of_what_is_chosen() -> None:
         ("organization", "org_1"): "Acme",
     }
     assert history.labels(search, ["org_1"]) == {("organization", "org_1"): "Acme"}
+
+
+def test_what_was_pruned_is_known() -> None:
+    assert history.pruned_before() is None
+    with transaction.atomic():
+        seals.seal_act(SealKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
+    assert history.pruned_before() == datetime(2026, 1, 1, tzinfo=UTC)

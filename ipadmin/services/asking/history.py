@@ -10,8 +10,9 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
 
-from ipadmin.models import AuditEntry, AuditTerm, User
+from ipadmin.models import AuditEntry, AuditSeal, AuditTerm, SealKind, User
 from ipadmin.services.asking.among import all_with, among
 from ipadmin.services.asking.search import FEW, MANY, Condition, Search, Stream
 
@@ -123,6 +124,13 @@ def labels(search: Search, within: Sequence[str] | None) -> dict[tuple[str, str]
         for term in terms
         if (term.field, term.value) in chosen
     }
+
+
+def pruned_before() -> datetime | None:
+    """Up to when entries were removed into a file; None when none ever were."""
+    acts = AuditSeal.objects.filter(attempt_id=None, kind=SealKind.PRUNED).order_by("-sequence")
+    details = acts.values_list("details", flat=True).first() or {}
+    return parse_datetime(str(details.get("before", "")))
 
 
 def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditTerm]]:

@@ -79,7 +79,7 @@ def _heads() -> tuple[int, bytes, bool, int, int, bytes] | None:
 def _cut_off(last: int, named: int, by: str) -> Wrong:
     return Wrong(
         f"Removed: the links after {last} are missing, up to link {named}, which {by}. The tail of"
-        " the history was cut off."
+        " the history was cut off, unless that number was copied wrongly: compare it first."
     )
 
 

@@ -143,7 +143,8 @@ class Walk:
             if self.head and number == self.head[0] and previous != self.head[1]:
                 return index, Wrong(
                     f"Changed: link {number} ({about_link(link)}) is not the one that was recorded"
-                    " elsewhere. Somebody who has a key has written the chain anew."
+                    " elsewhere. Compare what was recorded first: if it was copied rightly,"
+                    " somebody who has a key has written the chain anew."
                 )
         return len(links), None
 
