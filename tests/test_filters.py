@@ -233,3 +233,8 @@ def test_any_query_has_a_page_with_links(
     assert history.page(filters.search).entries == []
     for url in [filters.url(), *(chip.url for chip in filters.chips())]:
         HistoryFilters(QueryDict(url[1:]), within).chips()
+
+
+def test_several_people_may_stand_in_one_text() -> None:
+    filters = HistoryFilters(QueryDict("person=Alice, bob,&person=charlie"))
+    assert filters.search.people == ["alice", "bob", "charlie"]
