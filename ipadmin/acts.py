@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ipadmin.models import SealKind
+from ipadmin.services.proving.verification import HOLDS
 
-HOLDS = "holds"
 UNREADABLE = "Cannot be read"
 FORMATS = {"csv": "CSV", "jsonl": "JSON lines"}
 LABELS = {

@@ -13,8 +13,6 @@ from django.utils import timezone
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.services import entries
 
-OPEN = {Outcome.PENDING, Outcome.UNKNOWN}
-
 
 def keep(**fields: Any) -> AuditEntry:
     """One attempt of alice's that worked, unless told. An open one is given `finished_at=None`."""

@@ -19,7 +19,10 @@ class SealKind(models.TextChoices):
     PRUNED = "pruned", "Pruned"
 
 
-OF_ENTRIES = (SealKind.OPENED, SealKind.FINISHED, SealKind.ADOPTED)
+# Those of the seal of an entry that is finished.
+OF_FINISHED = (SealKind.FINISHED, SealKind.ADOPTED)
+# SQLite keeps text even in a column of numbers, and sorts it behind all of them.
+HIGHEST = 2**63 - 1
 
 
 class AuditSeal(models.Model):

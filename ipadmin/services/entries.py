@@ -3,13 +3,14 @@ transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ipadmin.models import AuditEntry, SealKind
 from ipadmin.models.audit_entry import keys_of
@@ -22,7 +23,7 @@ def open_entry(entry: AuditEntry) -> None:
     the attempt was made before."""
     with transaction.atomic(durable=True):
         entry.save(force_insert=True)
-        values = values_of(entry)
+        values = record.values_of(entry)
         _refuse_other(values, {name: getattr(entry, name) for name in record.OPENING})
         seals.seal_opened(values)
 
@@ -47,36 +48,31 @@ def write_finished(new: Sequence[AuditEntry]) -> None:
     for entry in new:
         for name, value in keys_of(entry.__dict__).items():
             setattr(entry, name, value)
-    names = record.fields()
     counts = tally.Tally()
-    links: list[tuple[SealKind, str, str, bytes]] = []
     with transaction.atomic():
         AuditEntry.objects.bulk_create(new)
         written = AuditEntry.objects.filter(attempt_id__in=[entry.attempt_id for entry in new])
-        for row in plain.rows(written.order_by("created_at", "id"), names):
-            values = dict(zip(names, row, strict=True))
-            for kind, document in (
-                (SealKind.OPENED, record.opening(values)),
-                (SealKind.FINISHED, record.record(values)),
-            ):
-                digest = record.digest(document)
-                links.append((kind, values["attempt_id"], values["created_at"], digest))
-            counts.add(values)
-        seals.append_all(seals.locked_head(), links)
+        seals.append_all(seals.locked_head(), _counted(written, counts))
         counts.write()
+
+
+def _counted(
+    written: QuerySet[AuditEntry], counts: tally.Tally
+) -> Iterator[tuple[SealKind, dict[str, Any]]]:
+    """What is to be sealed of finished entries, each counted as it passes."""
+    for values in plain.dicts(written.order_by("created_at", "id"), record.fields()):
+        counts.add(values)
+        yield SealKind.OPENED, values
+        yield SealKind.FINISHED, values
 
 
 def finished(entry: AuditEntry, fields: Mapping[str, Any]) -> None:
     """Seal and count an entry that the present transaction has finished by writing these fields.
     Raises NotSealed when it has others, or is not the one that was opened."""
-    values = values_of(entry)
+    values = record.values_of(entry)
     _refuse_other(values, fields)
     seals.seal_finished(values)
     tally.count(values)
-
-
-def values_of(entry: AuditEntry) -> dict[str, Any]:
-    return plain.one(AuditEntry, record.fields(), entry.pk)
 
 
 def _refuse_other(values: Mapping[str, Any], written: Mapping[str, Any]) -> None:

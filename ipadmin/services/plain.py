@@ -35,6 +35,12 @@ def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[tuple[Any, 
         yield from chunk
 
 
+def dicts(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Each of these rows by the names of its columns."""
+    for row in rows(queryset, fields):
+        yield dict(zip(fields, row, strict=True))
+
+
 def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
     model: type[models.Model] = queryset.model
     converters = _converters(model, tuple(fields))

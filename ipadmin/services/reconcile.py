@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.services import entries, evidence
+from ipadmin.services import entries, evidence, record
 from ipadmin.services.proving import seals
 from ipadmin.services.proving.seals import NotSealed
 
@@ -73,7 +73,7 @@ def _refuse(still_so: QuerySet[AuditEntry], entry: AuditEntry, now: datetime) ->
 def _take_further(entry: AuditEntry) -> bool:
     """Whether another reading closes it. For one that is not as it was opened, nothing is read."""
     try:
-        seals.refuse_unopened(entries.values_of(entry))
+        seals.refuse_unopened(record.values_of(entry))
         evidence.gather_with_its_token(entry)
     except NotSealed:
         _leave_open(entry)

@@ -64,13 +64,18 @@ def canonical(document: Any) -> str:
 
 def digest(document: Any) -> bytes:
     """SHA-256 of the canonical form. A lone surrogate, which no database keeps, is an error."""
-    return hashlib.sha256(_encode(document).encode()).digest()
+    return text_digest(_encode(document))
 
 
 @cache
 def fields() -> tuple[str, ...]:
     """The columns that a record is made of; search keys say nothing new."""
     return tuple(name for name in plain.fields_of(AuditEntry) if not name.endswith("_key"))
+
+
+def values_of(entry: AuditEntry) -> dict[str, Any]:
+    """The plain values of an entry as the database has them, for its record and its seal."""
+    return plain.one(AuditEntry, fields(), entry.pk)
 
 
 def opening(entry: Values) -> dict[str, Any]:

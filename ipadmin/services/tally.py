@@ -104,11 +104,10 @@ class Tally:
                     self.labels[field, value] = values[label][:200]
 
     def write(self) -> None:
-        """Add everything to what the database has, and forget it."""
+        """Add everything to what the database has."""
         _add_up(AuditTally, TALLY, TALLIED, [(*k, *v) for k, v in self.counts.items()])
         terms = [(*k, self.labels.get(k, ""), count) for k, count in self.terms.items()]
         _add_up(AuditTerm, TERM, ("label", "attempts"), terms)
-        self.__init__()  # type: ignore[misc]
 
 
 def count(entry: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ def audit(request: SignedInRequest) -> HttpResponse:
 def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
     """Everything that is kept of an attempt, how its seal stands, and the attempts around it."""
     entry = access.visible_entry(request.user, attempt_id)
-    values = entry_seal.values_of(entry)
+    values = record.values_of(entry)
     may_look = access.abilities(request.user).may_unallocate
     context = {
         "entry": entry,
@@ -73,7 +73,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
 def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonResponse:
     """The record of an attempt, as it is exported and sealed once it is finished."""
     entry = access.visible_entry(request.user, attempt_id)
-    found = _record(entry_seal.values_of(entry))
+    found = _record(record.values_of(entry))
     layout = {"indent": 2, "ensure_ascii": False}
     return JsonResponse(
         found or {"error": "unreadable_entry"},

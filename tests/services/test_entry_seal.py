@@ -25,7 +25,7 @@ OTHER_KEY = "b3RoZXIta2V5LW90aGVyLWtleS1vdGhlci1rZXktMDE="
 
 
 def seal_of(entry: AuditEntry) -> EntrySeal:
-    return entry_seal.seal_of(entry_seal.values_of(entry))
+    return entry_seal.seal_of(record.values_of(entry))
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_an_outcome_that_was_removed(made: AuditEntry) -> None:
 
 def test_sealed_twice(made: AuditEntry) -> None:
     with transaction.atomic():
-        seals.seal_finished(entry_seal.values_of(made))
+        seals.seal_finished(record.values_of(made))
     assert seal_of(made).standing == "broken"
 
 
@@ -115,9 +115,7 @@ def test_sealed_at_its_end_alone() -> None:
     bare = AuditEntry.objects.create(
         attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), finished_at=timezone.now()
     )
-    values = entry_seal.values_of(bare)
-    digest = record.digest(record.record(values))
-    links = [(SealKind.FINISHED, str(bare.attempt_id), values["created_at"], digest)]
+    links = [(SealKind.FINISHED, record.values_of(bare))]
     with transaction.atomic():
         seals.append_all(seals.locked_head(), links)
     assert seal_of(bare).standing == "broken"

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from ipadmin.katapult.errors import AnswerLost, ErrorAnswer
 from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Reply, Secret
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.services import api, entries, evidence
+from ipadmin.services import api, evidence, record
 from ipadmin.services.proving import seals
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM
 
@@ -109,7 +109,7 @@ class World:
         )
         # Each world is a transaction, and so no durable one.
         entry.save()
-        seals.seal_opened(entries.values_of(entry))
+        seals.seal_opened(record.values_of(entry))
         self.attempts[number] = Truth(entry)
 
     def land(self, attempt: Truth) -> None:

@@ -100,10 +100,8 @@ def test_what_changed_before_its_end_is_not_finished() -> None:
 
 def test_what_was_sealed_at_its_end_alone_is_found() -> None:
     entry = tampering.unsealed(finished_at=timezone.now())
-    values = entries.values_of(entry)
+    links = [(SealKind.FINISHED, record.values_of(entry))]
     with transaction.atomic():
-        digest = record.digest(record.record(values))
-        links = [(SealKind.FINISHED, str(entry.attempt_id), values["created_at"], digest)]
         seals.append_all(seals.locked_head(), links)
     assert "finished by link 1 without having been opened" in finding()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from django.http import QueryDict
 
 from ipadmin.files import new_file
 from ipadmin.filters import PAGES, TIMES, HistoryFilters
+from ipadmin.management.person import person
 from ipadmin.models import AuditEntry
 from ipadmin.services.sending.export import Format, Progress, export
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
                 pieces = export(
                     filters.apply(AuditEntry.objects.order_by("-created_at", "-id")),
                     options["format"],
-                    by={"command_line": _user()},
+                    by={"command_line": person()},
                     criteria=filters.criteria(),
                     progress=progress,
                 )
@@ -113,11 +113,3 @@ def _filters(options: dict[str, Any]) -> HistoryFilters:
     for name, errors in filters.errors.items():
         raise CommandError(f"{name}: {' '.join(map(str, errors))}")
     return filters
-
-
-def _user() -> str:
-    """Whoever runs this, as the system knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -83,9 +83,7 @@ def _adopt(entries: QuerySet[AuditEntry]) -> int:
         tally = Tally()
         for entry in some:
             tally.add(entry)
-        seals.append_all(
-            head, [_link(SealKind.ADOPTED, entry, record.record(entry)) for entry in some]
-        )
+        seals.append_all(head, [(SealKind.ADOPTED, entry) for entry in some])
         tally.write()
     return len(some)
 
@@ -94,20 +92,13 @@ def _open(entries: QuerySet[AuditEntry]) -> int:
     with transaction.atomic():
         head = seals.locked_head()
         some = _unsealed(entries)
-        seals.append_all(
-            head, [_link(SealKind.OPENED, entry, record.opening(entry)) for entry in some]
-        )
+        seals.append_all(head, [(SealKind.OPENED, entry) for entry in some])
     return len(some)
 
 
 def _unsealed(entries: QuerySet[AuditEntry]) -> list[Values]:
     """Of some entries, those without a link."""
-    names = record.fields()
-    found = [dict(zip(names, row, strict=True)) for row in plain.rows(entries, names)]
+    found = list(plain.dicts(entries, record.fields()))
     links = AuditSeal.objects.filter(attempt_id__in=[entry["attempt_id"] for entry in found])
     sealed = {attempt_id for (attempt_id,) in plain.rows(links.order_by(), ("attempt_id",))}
     return [entry for entry in found if entry["attempt_id"] not in sealed]
-
-
-def _link(kind: SealKind, entry: Values, document: Values) -> tuple[SealKind, str, str, bytes]:
-    return kind, entry["attempt_id"], entry["created_at"], record.digest(document)

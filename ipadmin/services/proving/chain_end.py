@@ -9,11 +9,11 @@ from django.db import DatabaseError, connection
 from django.db.models import Q, Subquery
 
 from ipadmin.models import AuditEntry, AuditHead, AuditSeal
+from ipadmin.models.audit_seal import OF_FINISHED
 from ipadmin.services import plain
 from ipadmin.services.proving import seals
 from ipadmin.services.proving.findings import Wrong, inserted_entry, vanished
 from ipadmin.services.proving.unreadable import UNREADABLE
-from ipadmin.services.sending import lines
 
 CHUNK = 1000
 # Number and mac of a link, recorded elsewhere.
@@ -106,7 +106,7 @@ def ended(attempt_ids: Collection[str]) -> set[str]:
     """Those of the attempts that a link finished, wherever in the chain."""
     if not attempt_ids:
         return set()
-    found = AuditSeal.objects.filter(attempt_id__in=attempt_ids, kind__in=lines.OF_FINISHED)
+    found = AuditSeal.objects.filter(attempt_id__in=attempt_ids, kind__in=OF_FINISHED)
     return {attempt_id for (attempt_id,) in plain.rows(found.order_by(), ("attempt_id",))}
 
 

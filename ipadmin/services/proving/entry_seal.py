@@ -3,7 +3,6 @@ chain is walked by `services/proving/verification.py`."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,10 +11,9 @@ from typing import Any
 from django.db.models import OuterRef, Subquery
 
 from ipadmin import crypto
-from ipadmin.models import AuditEntry, AuditSeal, SealKind
-from ipadmin.services import plain, record
-from ipadmin.services.proving import seals
-from ipadmin.services.proving.unreadable import UNREADABLE
+from ipadmin.models import AuditSeal, SealKind
+from ipadmin.services import plain
+from ipadmin.services.proving.findings import Link, fits, is_entry_sealed
 
 
 class Standing(StrEnum):
@@ -35,11 +33,6 @@ class EntrySeal:
     standing: Standing
     first: AuditSeal | None
     last: AuditSeal | None
-
-
-def values_of(entry: AuditEntry) -> dict[str, Any]:
-    """The plain values of an entry as the database has them, for its record and its seal."""
-    return plain.one(AuditEntry, record.fields(), entry.pk)
 
 
 def seal_of(values: Mapping[str, Any]) -> EntrySeal:
@@ -77,27 +70,19 @@ def _is_odd(kinds: Sequence[str], is_open: bool) -> bool:
     return list(kinds) not in ([SealKind.OPENED, SealKind.FINISHED], [SealKind.ADOPTED])
 
 
-def _holds(link: AuditSeal, values: Mapping[str, Any], key: bytes) -> bool:
-    previous = b"" if link.sequence == 1 else getattr(link, "mac_before", None)
-    if previous is None or _digest(link, values) != bytes(link.digest):
+def _holds(seal: AuditSeal, values: Mapping[str, Any], key: bytes) -> bool:
+    previous = b"" if seal.sequence == 1 else getattr(seal, "mac_before", None)
+    if previous is None:
         return False
-    mac = seals.mac_of(
-        key,
-        sequence=link.sequence,
-        kind=link.kind,
-        attempt_id=str(link.attempt_id),
-        at=plain.moment(link.at),
-        digest=bytes(link.digest),
-        key_id=link.key_id,
-        previous=bytes(previous),
+    link = Link(
+        seal.sequence,
+        seal.kind,
+        str(seal.attempt_id),
+        plain.moment(seal.at),
+        bytes(seal.digest),
+        seal.key_id,
+        bytes(seal.mac),
+        seal.details,
     )
-    return hmac.compare_digest(mac, bytes(link.mac))
-
-
-def _digest(link: AuditSeal, values: Mapping[str, Any]) -> bytes | None:
-    """Of what the link should have sealed; None when that cannot be read."""
-    text = record.opening_text if link.kind == SealKind.OPENED else record.record_text
-    try:
-        return record.text_digest(text(values))
-    except UNREADABLE:
-        return None
+    is_as_sealed = is_entry_sealed(values, link)
+    return is_as_sealed and fits(link, key, sequence=link.sequence, previous=bytes(previous))

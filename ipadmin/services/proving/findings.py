@@ -55,6 +55,14 @@ def fits(link: Link, key: bytes, *, sequence: int, previous: bytes) -> bool:
     return hmac.compare_digest(mac, link.mac)
 
 
+def is_entry_sealed(entry: Mapping[str, Any], link: Link) -> bool:
+    """Whether the link seals the entry with these plain values."""
+    try:
+        return seals.digest_of(link.kind, entry) == link.digest
+    except UNREADABLE:
+        return False
+
+
 def is_sealed(document: Any, link: Link) -> bool:
     """Whether the link seals this document."""
     try:

@@ -15,15 +15,13 @@ from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.models import AuditSeal, AuditStream, AuditVerification, SealKind
+from ipadmin.models.audit_seal import HIGHEST, OF_FINISHED
 from ipadmin.services.proving import seals, unreadable, verification, verification_row
-from ipadmin.services.sending import lines
 
 # A head that was taken longer ago says too little about what came since.
 HEAD_MAX_AGE = timedelta(days=7)
 PAST = 20
 ACTS = 25
-# SQLite keeps text even in a column of numbers, and sorts it behind all of them.
-HIGHEST = 2**63 - 1
 # Entries that a stream may be behind before they are no longer counted.
 MOST_BEHIND = 1000
 
@@ -146,7 +144,7 @@ def stream() -> StreamState | None:
     if not target:
         return None
     kept = AuditStream.objects.filter(target=target).first() or AuditStream(target=target)
-    ahead = AuditSeal.objects.filter(sequence__gt=kept.sequence, kind__in=lines.OF_FINISHED)
+    ahead = AuditSeal.objects.filter(sequence__gt=kept.sequence, kind__in=OF_FINISHED)
     # In the order of the links: the database stops at the limit.
     behind = ahead.order_by("sequence")[: MOST_BEHIND + 1].count()
     return StreamState(target, kept.taken_at, kept.failing_since, kept.error, behind)

@@ -27,9 +27,9 @@ from django.utils import timezone
 
 from ipadmin.files import new_file
 from ipadmin.models import AuditEntry, AuditSeal, AuditStream, AuditTally, AuditTerm, SealKind
+from ipadmin.models.audit_seal import OF_FINISHED
 from ipadmin.services import plain, record, tally
 from ipadmin.services.proving import seals
-from ipadmin.services.sending import lines
 from ipadmin.services.sending.export import Format, export
 from ipadmin.services.sending.export import Progress as ExportProgress
 
@@ -104,7 +104,7 @@ def _refuse_what_is_not_streamed(before: datetime) -> None:
         return
     stream = AuditStream.objects.filter(target=settings.AUDIT_STREAM).first()
     ahead = AuditSeal.objects.filter(sequence__gt=stream.sequence if stream else 0)
-    if ahead.filter(kind__in=lines.OF_FINISHED, at__lt=before).exists():
+    if ahead.filter(kind__in=OF_FINISHED, at__lt=before).exists():
         why = f" It says: {stream.error}" if stream and stream.error else ""
         raise NotPruned(
             f"{settings.AUDIT_STREAM} (AUDIT_STREAM) has not taken all of these entries yet. The"
@@ -185,7 +185,7 @@ def _next_part(before: datetime) -> Part | None:
         for row in rows:
             part.tally.add(dict(zip(names, row, strict=True)), sign=-1)
         sealed = AuditSeal.objects.filter(
-            attempt_id__in=[row[-1] for row in rows], kind__in=lines.OF_FINISHED
+            attempt_id__in=[row[-1] for row in rows], kind__in=OF_FINISHED
         )
         part.links.extend(plain.rows(sealed.order_by(), ("sequence", "attempt_id")))
     part.links.sort()
@@ -231,7 +231,7 @@ def _remove(part: Part, before: datetime, since: int, details: dict[str, Any]) -
 
 def _refuse_what_came_since(since: int, before: datetime) -> None:
     """The file would not have it: an old attempt that was closed only now."""
-    came = Q(kind__in=lines.OF_FINISHED, at__lt=before) | Q(kind=SealKind.PRUNED)
+    came = Q(kind__in=OF_FINISHED, at__lt=before) | Q(kind=SealKind.PRUNED)
     if AuditSeal.objects.filter(came, sequence__gt=since).exists():
         raise NotPruned(
             "Meanwhile one of these attempts was finished, or another pruning has begun. Run it"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from ipadmin.models import AuditSeal, SealKind
 from ipadmin.services import plain
+from ipadmin.services.proving import seals
 from ipadmin.services.proving.findings import FIELDS, Link, fits, is_sealed
 from ipadmin.services.proving.unreadable import read
 
@@ -29,13 +30,12 @@ def prunings(keys: Mapping[str, bytes]) -> list[Pruning]:
     acts = AuditSeal.objects.filter(attempt_id__isnull=True, kind=SealKind.PRUNED)
     found, _unreadable = read(acts.order_by("sequence"), FIELDS, "sequence")
     links = [Link(*row) for row in found]
-    before = AuditSeal.objects.filter(sequence__in=[link.sequence - 1 for link in links])
-    macs = dict(plain.rows(before.order_by(), ("sequence", "mac")))
+    macs = seals.macs_before([link.sequence for link in links])
     return [
         pruning
         for link in links
         if (key := keys.get(link.key_id))
-        and fits(link, key, sequence=link.sequence, previous=macs.get(link.sequence - 1, b""))
+        and fits(link, key, sequence=link.sequence, previous=macs.get(link.sequence, b""))
         and (pruning := pruning_of(link))
     ]
 

@@ -76,7 +76,7 @@ def locked_head() -> AuditHead:
 def seal_opened(entry: Values) -> AuditSeal:
     """Seal the entry of an attempt that was just written, given by its plain values as the database
     has them: a number in JSON may come back in another form. Inside its transaction."""
-    return _append_entry(locked_head(), SealKind.OPENED, entry, record.opening(entry))
+    return _append_entry(locked_head(), SealKind.OPENED, entry)
 
 
 def seal_finished(entry: Values) -> AuditSeal:
@@ -84,14 +84,20 @@ def seal_finished(entry: Values) -> AuditSeal:
     NotSealed."""
     head = locked_head()
     refuse_unopened(entry)
-    return _append_entry(head, SealKind.FINISHED, entry, record.record(entry))
+    return _append_entry(head, SealKind.FINISHED, entry)
+
+
+def digest_of(kind: str, entry: Values) -> bytes:
+    """Of what a link of this kind seals of an entry, given by its plain values."""
+    text = record.opening_text if kind == SealKind.OPENED else record.record_text
+    return record.text_digest(text(entry))
 
 
 def refuse_unopened(entry: Values) -> None:
     """Raises NotSealed for an entry, given by its plain values, that no link seals as it was
     opened: somebody wrote it past this product, or has changed it since."""
     links = AuditSeal.objects.filter(attempt_id=entry["attempt_id"], kind=SealKind.OPENED)
-    if not links.filter(digest=record.digest(record.opening(entry))).exists():
+    if not links.filter(digest=digest_of(SealKind.OPENED, entry)).exists():
         raise NotSealed(f"attempt {entry['attempt_id']} is not as it was opened")
 
 
@@ -126,15 +132,20 @@ def append(
     return seal
 
 
-def append_all(head: AuditHead, entries: Iterable[tuple[SealKind, str, str, bytes]]) -> None:
-    """Add the links of many entries at once: kind, attempt id and creation as plain values, and
-    the digest of what is sealed."""
+def append_all(head: AuditHead, entries: Iterable[tuple[SealKind, Values]]) -> None:
+    """Add the links of many entries at once, given by their plain values."""
     key = _newest_key()
     AuditSeal.objects.bulk_create(
-        _link(key, head, kind, at=at, attempt_id=UUID(attempt_id), digest=digest)
-        for kind, attempt_id, at, digest in entries
+        _link(key, head, kind, **_of_entry(kind, entry)) for kind, entry in entries
     )
     head.save()
+
+
+def macs_before(sequences: Iterable[int]) -> dict[int, bytes]:
+    """By the number of a link the mac of the one before it, of those that have one."""
+    before = AuditSeal.objects.filter(sequence__in=[number - 1 for number in sequences])
+    found = plain.rows(before.order_by(), ("sequence", "mac"))
+    return {sequence + 1: mac for sequence, mac in found}
 
 
 def unsealed(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
@@ -194,13 +205,13 @@ def _link(
     return seal
 
 
-def _append_entry(
-    head: AuditHead, kind: SealKind, entry: Values, document: dict[str, Any]
-) -> AuditSeal:
-    return append(
-        head,
-        kind,
-        at=entry["created_at"],
-        attempt_id=UUID(entry["attempt_id"]),
-        digest=record.digest(document),
-    )
+def _append_entry(head: AuditHead, kind: SealKind, entry: Values) -> AuditSeal:
+    return append(head, kind, **_of_entry(kind, entry))
+
+
+def _of_entry(kind: SealKind, entry: Values) -> dict[str, Any]:
+    return {
+        "at": entry["created_at"],
+        "attempt_id": UUID(entry["attempt_id"]),
+        "digest": digest_of(kind, entry),
+    }

@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from django.utils import timezone
 
 from ipadmin.models import AuditSeal, AuditVerification, SealKind
+from ipadmin.models.audit_seal import HIGHEST
 from ipadmin.services.proving import seals, verification_row
 from ipadmin.services.proving.chain_end import Head
 from ipadmin.services.proving.findings import Wrong, entries
@@ -23,7 +24,6 @@ from ipadmin.services.proving.walk import State, Walk
 
 HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-fA-F]{64})")
 HOLDS = "holds"
-HIGHEST = 2**63 - 1
 
 log = structlog.get_logger(__name__)
 

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from ipadmin import crypto
 from ipadmin.models import AuditEntry, AuditSeal, SealKind
 from ipadmin.models.audit_entry import keys_of
+from ipadmin.models.audit_seal import HIGHEST, OF_FINISHED
 from ipadmin.services import record
 from ipadmin.services.proving import seals
 from ipadmin.services.proving.chain_end import (
@@ -36,6 +37,7 @@ from ipadmin.services.proving.findings import (
     entries,
     entry_twice,
     fits,
+    is_entry_sealed,
     is_sealed,
     missing_link,
     unreadable_entry,
@@ -43,13 +45,10 @@ from ipadmin.services.proving.findings import (
 )
 from ipadmin.services.proving.removals import Removals, pruning_of, prunings
 from ipadmin.services.proving.terms import compare_terms
-from ipadmin.services.proving.unreadable import UNREADABLE, read
-from ipadmin.services.sending import lines
+from ipadmin.services.proving.unreadable import read
 
 CHUNK = 1000
 OPENED, FINISHED = SealKind.OPENED.value, SealKind.FINISHED.value
-
-HIGHEST = 2**63 - 1
 
 Row = dict[str, Any]
 Finding = Callable[[Link], Wrong]
@@ -184,7 +183,7 @@ class Walk:
     def _compare_opening(self, link: Link, attempt_id: str, row: Row | None) -> None:
         self.state.opened[attempt_id] = link.sequence
         # Without its entry, a later link has finished it, and that one will say why.
-        if row is not None and not _is_as_sealed(link, record.opening_text, row):
+        if row is not None and not is_entry_sealed(row, link):
             raise Wrong(
                 f"Changed: the entry of {about_entry(row)} is not the one that link"
                 f" {link.sequence} sealed when it was opened. Who acted, on what, with what or why"
@@ -212,7 +211,7 @@ class Walk:
                 f"Inserted: the entry of {about_entry(row)}, finished by link {link.sequence}, was"
                 f" removed by the pruning of link {pruning.sequence} and is there again."
             )
-        if not _is_as_sealed(link, record.record_text, row):
+        if not is_entry_sealed(row, link):
             what = "What came of it" if opened else "Something in it"
             raise Wrong(
                 f"Changed: the entry of {about_entry(row)} is not as link {link.sequence} sealed it"
@@ -280,13 +279,6 @@ def _lost(links: Sequence[Link], present: set[str]) -> set[str]:
     kinds: dict[bool, set[str]] = {True: set(), False: set()}
     for link in links:
         if link.attempt_id and link.attempt_id not in present:
-            kinds[link.kind in lines.OF_FINISHED].add(link.attempt_id)
+            kinds[link.kind in OF_FINISHED].add(link.attempt_id)
     gone = kinds[False] - kinds[True]
     return gone - ended(gone)
-
-
-def _is_as_sealed(link: Link, text: Callable[[Row], str], row: Row) -> bool:
-    try:
-        return record.text_digest(text(row)) == link.digest
-    except UNREADABLE:
-        return False

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ipadmin.models import AuditSeal, SealKind
+from ipadmin.models import AuditSeal
+from ipadmin.models.audit_seal import OF_FINISHED
 from ipadmin.services import plain, record
 from ipadmin.services.proving import seals
-
-# Kinds of the seal of an entry that is finished.
-OF_FINISHED = (SealKind.FINISHED, SealKind.ADOPTED)
 
 Seal = dict[str, Any]
 
@@ -42,8 +40,7 @@ def _rows(some: Any) -> Iterator[tuple[Any, ...]]:
 
 def _with_previous(rows: list[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], Seal]]:
     """Each row with its seal, which names the mac of the link before: by it the own mac is made."""
-    before = AuditSeal.objects.filter(sequence__in=[row[0] - 1 for row in rows]).order_by()
-    macs = dict(plain.rows(before, ("sequence", "mac")))
+    macs = seals.macs_before([row[0] for row in rows])
     for row in rows:
         sequence, kind, _attempt, at, digest, key_id, mac = row
         yield (
@@ -54,7 +51,7 @@ def _with_previous(rows: list[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...
                 "at": at,
                 "digest": digest.hex(),
                 "key_id": key_id,
-                "previous": macs.get(sequence - 1, b"").hex(),
+                "previous": macs.get(sequence, b"").hex(),
                 "mac": mac.hex(),
             },
         )

@@ -25,6 +25,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from ipadmin.models import AuditEntry, AuditSeal, AuditStream
+from ipadmin.models.audit_seal import OF_FINISHED
 from ipadmin.services import plain, record
 from ipadmin.services.sending import lines
 from ipadmin.streaming import NotTaken, Target, target_from_url
@@ -98,7 +99,7 @@ def _alone() -> AbstractContextManager[Any]:
 
 def _next(sequence: int) -> tuple[int, list[str]]:
     """The number of the next batch's last seal, and the lines of its entries."""
-    ahead = AuditSeal.objects.filter(sequence__gt=sequence, kind__in=lines.OF_FINISHED)
+    ahead = AuditSeal.objects.filter(sequence__gt=sequence, kind__in=OF_FINISHED)
     found = list(plain.rows(ahead.order_by("sequence")[:BATCH], ("sequence", "attempt_id")))
     if not found:
         return sequence, []
@@ -107,13 +108,12 @@ def _next(sequence: int) -> tuple[int, list[str]]:
 
 def _lines(attempt_ids: list[str]) -> Iterator[str]:
     """Of those entries that are still there, in the given order."""
-    names = record.fields()
-    rows = plain.rows(AuditEntry.objects.filter(attempt_id__in=attempt_ids).order_by(), names)
-    entries = {row[names.index("attempt_id")]: row for row in rows}
+    found = AuditEntry.objects.filter(attempt_id__in=attempt_ids).order_by()
+    entries = {entry["attempt_id"]: entry for entry in plain.dicts(found, record.fields())}
     seals = lines.seals_of(attempt_ids)
     for attempt_id in attempt_ids:
-        if row := entries.get(attempt_id):
-            yield lines.line(dict(zip(names, row, strict=True)), seals[attempt_id])
+        if entry := entries.get(attempt_id):
+            yield lines.line(entry, seals[attempt_id])
 
 
 def _send(target: Target, some: list[str]) -> None:
