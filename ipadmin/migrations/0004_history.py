@@ -365,6 +365,14 @@ class Migration(migrations.Migration):
                 name="seal_act",
             ),
         ),
+        migrations.AddIndex(
+            model_name="auditseal",
+            index=models.Index(
+                condition=models.Q(("attempt_id__isnull", True)),
+                fields=["kind", "sequence"],
+                name="seal_act_kind",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="audittally",
             constraint=models.UniqueConstraint(

@@ -58,6 +58,12 @@ class AuditSeal(models.Model):
             models.Index(
                 fields=["sequence"], name="seal_act", condition=models.Q(attempt_id__isnull=True)
             ),
+            # Every page of the history asks for the latest act of a kind.
+            models.Index(
+                fields=["kind", "sequence"],
+                name="seal_act_kind",
+                condition=models.Q(attempt_id__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

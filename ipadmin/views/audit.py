@@ -18,7 +18,7 @@ from ipadmin.keys import address_of
 from ipadmin.services import record
 from ipadmin.services.asking import history, story
 from ipadmin.services.asking.summary import summarize
-from ipadmin.services.proving import entry_seal
+from ipadmin.services.proving import entry_seal, integrity
 from ipadmin.views.parts import result, wants_part
 
 
@@ -39,7 +39,7 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "newer_url": filters.page_url(after=page.newer_than),
         "summary": summary,
         "chart": chart(summary, filters.bar_url),
-        "pruned_before": history.pruned_before(),
+        "pruned_before": integrity.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
         # Callables: only a whole page, or an empty one, asks for them.
         "vocabulary": lambda: history.vocabulary(within),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from ipadmin.models import AuditEntry, Outcome
 from ipadmin.moments import MomentField, ZoneField
 from ipadmin.services.asking import history
 from ipadmin.services.asking import story as service
+from ipadmin.services.proving import integrity
 from ipadmin.views.addresses import CANNOT_READ
 from ipadmin.views.parts import wants_part
 
@@ -53,7 +55,8 @@ def address_story_now(request: SignedInRequest, address: str) -> HttpResponse:
     key, _ = _known(address)
     if not wants_part(request):
         return render(request, "ipadmin/story.html", _context(request, key, look=True))
-    return render(request, "ipadmin/_story_state.html", _state(request, key, look=True))
+    context = _state(request, key, _entries(request, key), look=True)
+    return render(request, "ipadmin/_story_state.html", context)
 
 
 def _known(address: str) -> tuple[str, str]:
@@ -64,18 +67,22 @@ def _known(address: str) -> tuple[str, str]:
     return key, address_of(key)
 
 
+def _entries(request: SignedInRequest, key: str) -> QuerySet[AuditEntry]:
+    return access.visible_entries(request.user).filter(address_key=key)
+
+
 def _context(request: SignedInRequest, key: str, *, look: bool = False) -> dict[str, Any]:
-    entries = access.visible_entries(request.user).filter(address_key=key)
+    entries = _entries(request, key)
     before, after = (history.place_at(request.GET.get(name, "")) for name in ("before", "after"))
     page = service.story(entries, before=before, after=after)
     form = MomentForm(request.GET if "at" in request.GET else None)
-    context = _state(request, key, look=look) | {
+    context = _state(request, key, entries, look=look) | {
         "attempts": [(each, _reason(each.entry)) for each in page.attempts],
         "is_mixed": page.is_mixed,
         "older_than": page.older_than and history.cursor(page.older_than),
         "newer_than": page.newer_than and history.cursor(page.newer_than),
         "form": form,
-        "pruned_before": history.pruned_before(),
+        "pruned_before": integrity.pruned_before(),
         "sees_own_only": access.own_organizations(request.user) is not None,
     }
     if form.is_bound and form.is_valid():
@@ -85,9 +92,11 @@ def _context(request: SignedInRequest, key: str, *, look: bool = False) -> dict[
     return context
 
 
-def _state(request: SignedInRequest, key: str, *, look: bool) -> dict[str, Any]:
+def _state(
+    request: SignedInRequest, key: str, entries: QuerySet[AuditEntry], *, look: bool
+) -> dict[str, Any]:
     """How the address is now, if it is to be looked up; else how the newest entry left it."""
-    newest = service.newest(access.visible_entries(request.user).filter(address_key=key))
+    newest = service.newest(entries)
     latest = newest[0] if newest else None
     may_look = access.abilities(request.user).may_unallocate
     token = service.token_for(request.user, latest) if may_look else None

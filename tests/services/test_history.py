@@ -15,7 +15,7 @@ from ipadmin.models import AuditEntry, Outcome, SealKind, User
 from ipadmin.services.asking import history, search
 from ipadmin.services.asking.history import PER_PAGE, Slice, page, place_of
 from ipadmin.services.asking.search import FEW, Search
-from ipadmin.services.proving import seals
+from ipadmin.services.proving import integrity, seals
 from tests.history import keep
 from tests.services.made_up import Question, bounds, histories, kept, questions
 
@@ -258,7 +258,7 @@ def test_labels_are_of_what_is_chosen() -> None:
 
 
 def test_what_was_pruned_is_known() -> None:
-    assert history.pruned_before() is None
+    assert integrity.pruned_before() is None
     with transaction.atomic():
         seals.seal_act(SealKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
-    assert history.pruned_before() == datetime(2026, 1, 1, tzinfo=UTC)
+    assert integrity.pruned_before() == datetime(2026, 1, 1, tzinfo=UTC)

@@ -261,7 +261,7 @@ def test_the_rarest_filter_comes_first() -> None:
     keep(user_name="bob")
     keep(user_name="carol", environment="live")
     asked = Search(people=["alice", "bob"], environment="live", outcomes=["failed"])
-    assert [each.attempts for each in asked.conditions()] == [0, 1, 4]
+    assert [each.attempts for each in asked.conditions] == [0, 1, 4]
 
 
 def test_nobodys_organizations_have_no_entries() -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
-from django.utils.dateparse import parse_datetime
 
-from ipadmin.models import AuditEntry, AuditSeal, AuditTerm, SealKind, User
+from ipadmin.models import AuditEntry, AuditTerm, User
 from ipadmin.services.asking.among import all_with, among
 from ipadmin.services.asking.search import FEW, MANY, Condition, Search, Stream
 
@@ -126,13 +125,6 @@ def labels(search: Search, within: Sequence[str] | None) -> dict[tuple[str, str]
     }
 
 
-def pruned_before() -> datetime | None:
-    """Up to when entries were removed into a file; None when none ever were."""
-    acts = AuditSeal.objects.filter(attempt_id=None, kind=SealKind.PRUNED).order_by("-sequence")
-    details = acts.values_list("details", flat=True).first() or {}
-    return parse_datetime(str(details.get("before", "")))
-
-
 def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditTerm]]:
     """People, tokens and organizations that occur, the most frequent first, to choose from.
 
@@ -197,7 +189,7 @@ def find(
     is followed in the order of time, and no further than `LOOKS`.
     """
     drive, rest = _driver(search)
-    here = search.period & _beyond(start, is_newer=is_newer)
+    here = search.period & beyond(start, is_newer=is_newer)
     walk = _Walk(here, rest, columns, limit, is_newer=is_newer)
     return walk.merged([walk.along(stream) for stream in _streams(drive)])
 
@@ -239,7 +231,7 @@ def _streams(drive: Condition | None) -> Sequence[Stream]:
 
 def _driver(search: Search) -> tuple[Condition | None, list[Q]]:
     """The condition to begin with, and what the others ask. None: begin with time alone."""
-    conditions = search.conditions()
+    conditions = search.conditions
     for condition in conditions:
         # A narrowed reader's organizations are begun with however many they are.
         if condition.streams and (len(condition.streams) <= 2 * FEW or search.is_narrowed):
@@ -247,7 +239,8 @@ def _driver(search: Search) -> tuple[Condition | None, list[Q]]:
     return None, [each.q for each in conditions]
 
 
-def _beyond(start: Place | None, *, is_newer: bool) -> Q:
+def beyond(start: Place | None, *, is_newer: bool) -> Q:
+    """What lies on one side of a place. The first condition is what an index is searched by."""
     if start is None:
         return Q()
     moment, id = start

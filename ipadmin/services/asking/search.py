@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import accumulate
 from operator import or_
 from uuid import UUID
@@ -53,7 +53,7 @@ class Condition:
     streams: tuple[Stream, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Search:
     """Everything a reader may ask for at once. Empty means all; moments in UTC."""
 
@@ -103,6 +103,7 @@ class Search:
             q &= Q(**{f"{name}__in": values})
         return q & self.typed.q if self.typed else q
 
+    @cached_property
     def conditions(self) -> list[Condition]:
         """Each filter with what it costs, the rarest first. One query.
 

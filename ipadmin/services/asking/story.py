@@ -18,7 +18,7 @@ from ipadmin.katapult.types import IPAddress
 from ipadmin.keys import address_key
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from ipadmin.services import inventory
-from ipadmin.services.asking.history import Place, place_of
+from ipadmin.services.asking.history import Place, beyond, place_of
 from ipadmin.services.asking.sightings import (
     GONE,
     SECOND,
@@ -204,15 +204,9 @@ def _near(entries: Entries, at: datetime) -> Iterable[AuditEntry]:
 
 
 def _earlier(entries: Entries, place: Place | None) -> Entries:
-    """Nearest first, all without a place. The first condition is what an index is searched by."""
-    older = entries.order_by("-created_at", "-id")
-    if place is None:
-        return older
-    at, id = place
-    return older.filter(created_at__lte=at).filter(Q(created_at__lt=at) | Q(id__lt=id))
+    """Nearest first, all without a place."""
+    return entries.filter(beyond(place, is_newer=False)).order_by("-created_at", "-id")
 
 
 def _later(entries: Entries, place: Place) -> Entries:
-    at, id = place
-    newer = entries.filter(created_at__gte=at).filter(Q(created_at__gt=at) | Q(id__gt=id))
-    return newer.order_by("created_at", "id")
+    return entries.filter(beyond(place, is_newer=True)).order_by("created_at", "id")

@@ -81,13 +81,13 @@ def chain() -> Chain | None:
 
 def head_taken_at() -> datetime | None:
     """When a head was last printed, to be kept elsewhere."""
-    taken = _acts().filter(kind=SealKind.HEAD_TAKEN).order_by("-sequence")[:1]
-    rows, _broken = unreadable.read(taken, ("at",), "sequence")
-    try:
-        return datetime.fromisoformat(rows[0][0]) if rows and rows[0][0] else None
-    except ValueError:
-        # Somebody made the link unreadable.
-        return None
+    return _moment(_latest(SealKind.HEAD_TAKEN, "at"))
+
+
+def pruned_before() -> datetime | None:
+    """Up to when entries were removed into a file; None when none ever were."""
+    details = _latest(SealKind.PRUNED, "details")
+    return _moment(details.get("before")) if isinstance(details, dict) else None
 
 
 def is_head_old(taken_at: datetime | None) -> bool:
@@ -148,6 +148,21 @@ def stream() -> StreamState | None:
     # In the order of the links: the database stops at the limit.
     behind = ahead.order_by("sequence")[: MOST_BEHIND + 1].count()
     return StreamState(target, kept.taken_at, kept.failing_since, kept.error, behind)
+
+
+def _latest(kind: SealKind, field: str) -> Any:
+    """Of the latest act of a kind; None without one, or one that can be read."""
+    acts = _acts().filter(kind=kind).order_by("-sequence")[:1]
+    rows, _broken = unreadable.read(acts, (field,), "sequence")
+    return rows[0][0] if rows else None
+
+
+def _moment(text: Any) -> datetime | None:
+    """None where somebody made it unreadable."""
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
 
 
 def _links() -> QuerySet[AuditSeal]:
