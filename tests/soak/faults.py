@@ -29,3 +29,6 @@ FAULTS.append({"kind": "random", "probability": 0.05})
 
 # Faults that dress an answer, make it late, or send more after it, without making it untrue.
 TRUE_ANSWERS = {None, "delay", "flat", "two_answers"}
+
+# Client errors with a code that Katapult does not document.
+UNDOCUMENTED = {"unknown_code", "request_timeout"}

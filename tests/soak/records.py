@@ -13,7 +13,7 @@ class Post:
     """An unallocate POST that the sandbox received, and when it changed the world, if it did.
 
     `token` is the ledger's short fingerprint: the first eight digits of the product's. `answer` is
-    "{}" for `200 {}`, the code of an error, and empty for anything else.
+    "{}" for `200 {}`, the code of a documented refusal, and empty for what decides nothing.
     """
 
     request_id: str

@@ -16,10 +16,10 @@ from django.conf import settings
 
 from ipadmin.models import AuditEntry
 from ipadmin.sandbox.faults import KINDS
-from tests.soak.faults import FAULTS, TRUE_ANSWERS
+from tests.soak.faults import FAULTS, TRUE_ANSWERS, UNDOCUMENTED
 from tests.soak.records import Attempt, Change, Post, Read, Records
 
-POOL = 20  # addresses that are fought for
+POOL = 24
 TICK = 0.15  # seconds
 # How likely, at each tick, a freed address is given to somebody else although an attempt on it is
 # still open, which leaves that attempt unknown.
@@ -138,15 +138,19 @@ def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
 
 
 def _post(line: dict[str, Any]) -> Post:
-    is_plain = line["status"] == 200 and line["fault"] in TRUE_ANSWERS
+    fault, status, answer = line["fault"], line["status"] or 0, ""
+    if status == 200 and fault in TRUE_ANSWERS:
+        answer = "{}"
+    elif 400 <= status < 500 and fault not in UNDOCUMENTED:
+        answer = line["code"] or ""
     return Post(
         line["request_id"],
         line["ip_address"],
         line["token_fingerprint"],
         _moment(line["received_at"]),
         _moment(line["acted_at"]) if line["acted"] else None,
-        "{}" if is_plain else line["code"] or "",
-        line["fault"] or "",
+        answer,
+        fault or "",
     )
 
 
