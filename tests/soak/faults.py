@@ -17,7 +17,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "no_answer", "probability": 0.03, "seconds": 1.4, "acts": True},
     # One acts before EVIDENCE_INTERVAL has passed, one after it: then the entry has failed.
     {"kind": "late", "probability": 0.02, "seconds": 1.0},
-    {"kind": "late", "probability": 0.05, "seconds": LATEST},
+    {"kind": "late", "probability": 0.06, "seconds": LATEST},
     {"kind": "status", "status": 500, "probability": 0.03, "acts": True},
     {"kind": "html", "status": 502, "probability": 0.03, "acts": True},
     {"kind": "request_timeout", "probability": 0.02},
