@@ -18,6 +18,8 @@ FAULTS: list[dict[str, Any]] = [
     # One acts before EVIDENCE_INTERVAL has passed, one after it: then the entry has failed.
     {"kind": "late", "probability": 0.02, "seconds": 1.0},
     {"kind": "late", "probability": 0.06, "seconds": LATEST},
+    # Acts when the client has given up; the drips among the random faults act at once.
+    {"kind": "drip_headers", "probability": 0.01, "acts_at": "end"},
     {"kind": "status", "status": 500, "probability": 0.03, "acts": True},
     {"kind": "html", "status": 502, "probability": 0.03, "acts": True},
     {"kind": "request_timeout", "probability": 0.02},
