@@ -72,6 +72,16 @@ def test_an_address_comes_with_its_allocation(api: Caller, box: Sandbox) -> None
     }
 
 
+def test_an_allocation_is_flat_when_a_fault_asks_for_it(api: Caller, box: Sandbox) -> None:
+    held, free = some(box), some(box, None)
+    box.set_faults([{"kind": "flat_allocation"}])
+    flat = {"id": held["allocation_id"], "name": held["allocation_name"]}
+    assert api.read(held["id"])["allocation"] == flat
+    assert api.read(free["id"])["allocation"] is None
+    assert code(api.unallocate(free["id"])) == "no_allocation"
+    assert api.unallocate(held["id"]).text == "{}"
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_an_address_is_found_by_its_text(api: Caller, box: Sandbox, version: int) -> None:
     address = some(box, None, version=version)
