@@ -38,6 +38,7 @@ KINDS = {
     "unknown_code": False,
     "rate_limit": False,
     "flat": True,
+    "flat_allocation": True,
     "error": False,
 }
 RANDOM = "random"
@@ -139,6 +140,8 @@ def dress(rule: Rule, answer: Answer) -> Reply:
         case "flat":
             body = json.loads(answer.body)
             reply = Reply(replace(answer, body=bodies.dump(body.get("error", body))))
+        case "flat_allocation":
+            reply = Reply(replace(answer, body=bodies.flat_allocation(answer.body)))
         case "empty":
             reply = Reply(replace(answer, status=rule.status or answer.status, body=""))
         case "truncated":

@@ -30,7 +30,7 @@ for each in FAULTS:
 FAULTS.append({"kind": "random", "probability": 0.05})
 
 # Faults that dress an answer, make it late, or send more after it, without making it untrue.
-TRUE_ANSWERS = {None, "delay", "flat", "two_answers"}
+TRUE_ANSWERS = {None, "delay", "flat", "flat_allocation", "two_answers"}
 
 # Client errors with a code that Katapult does not document.
 UNDOCUMENTED = {"unknown_code", "request_timeout"}
