@@ -176,13 +176,13 @@ def test_faults_of_the_start_and_at_random() -> None:
         assert [api.list().status_code for _ in range(2)] == [503, 200]
         assert code(api.get("/organizations")) == "permission_denied"
         box.set_faults([{"kind": "random", "probability": 1, "call": "get"}])
-        for _ in range(40):
+        for _ in range(120):
             try:
                 api.get("/ip_addresses/_", timeout=0.03)
             except httpx.HTTPError:
                 continue
         faults = [each["fault"] for each in box.ledger("get")]
-    assert len(faults) == 40
+    assert len(faults) == 120
     assert set(faults) == set(KINDS)
 
 
