@@ -37,9 +37,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from . import bodies
-from .api import CALLS, UNKNOWN_CALL, Answer, Exchange, refusal
-from .errors import CODES, documented
+from .api import CALLS, UNKNOWN_CALL, Exchange
+from .errors import CODES
 
 # Every kind, and whether the call acts unless the rule says.
 KINDS = {
@@ -85,7 +84,6 @@ FOREIGN_BODIES = (
     '{"data":null,"error":{}}',
     '{"error":{"code":"no_allocation"},"error":null}',
 )
-PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 
 
 @dataclass(slots=True)
@@ -187,66 +185,6 @@ class Faults:
         elif kind == "other_id":
             made.part = self._rng.choice(("id", "address"))
         return made
-
-
-@dataclass(slots=True)
-class Reply:
-    """What goes over the wire. `katapult` is false where it is a proxy that speaks."""
-
-    answer: Answer
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-    cut: bool = False
-    katapult: bool = True
-
-
-def dress(rule: Rule, answer: Answer) -> Reply:
-    """The reply `rule` makes; `answer` is the call's own, or a blank one if it did not act."""
-    match rule.kind:
-        case "delay":
-            reply = Reply(answer)
-        case "flat":
-            body = json.loads(answer.body)
-            reply = Reply(replace(answer, body=bodies.dump(body.get("error", body))))
-        case "empty":
-            reply = Reply(replace(answer, status=rule.status or answer.status, body=""))
-        case "truncated":
-            reply = Reply(answer, cut=True)
-        case "html":
-            reply = page(rule.status or 502)
-        case "redirect":
-            moved = replace(answer, status=rule.status or 302, body="")
-            reply = Reply(moved, headers=(("Location", "/core/v1/redirected"),))
-        case _:
-            reply = failure(rule, answer)
-    return reply
-
-
-def failure(rule: Rule, answer: Answer) -> Reply:
-    """The kinds that answer with an error: a status, a code of any sort, or 429."""
-    status = rule.status or 500
-    if rule.kind == "status" and status not in {500, 503}:
-        return page(status)
-    code = {"rate_limit": "rate_limit_reached", "unknown_code": ""}.get(rule.kind, rule.code)
-    if rule.kind == "status":
-        code = rule.code or ("unhandled_exception" if status == 500 else "service_unavailable")
-    if code in CODES:
-        made = refusal(documented(code, rule.detail))
-    else:
-        code = rule.code or "address_locked_by_policy"
-        body = {"code": code, "description": "Something new", "detail": rule.detail or {}}
-        made = Answer(rule.status or 422, bodies.dump({"error": body}), code)
-    made.permitted, made.remaining = answer.permitted, answer.remaining
-    if made.code == "rate_limit_reached":
-        made.remaining = 0
-    wait = () if rule.retry_after is None else (("Retry-After", str(rule.retry_after)),)
-    return Reply(made, headers=wait)
-
-
-def page(status: int) -> Reply:
-    """A page of a proxy in between, which knows nothing of Katapult's headers."""
-    made = Answer(status, PAGE.format(f"{status} from a proxy"))
-    return Reply(made, "text/html; charset=utf-8", katapult=False)
 
 
 def parse_rules(rules: Any) -> list[Rule]:
