@@ -55,8 +55,8 @@ AUDIT_STREAM = env.str("AUDIT_STREAM", "") or ""
 HISTORY_OF_OWN_ORGANIZATIONS = env.bool("HISTORY_OF_OWN_ORGANIZATIONS", False) or False
 # How long a confirmation page may be acted on, in seconds.
 CONFIRMATION_MAX_AGE = env.int("CONFIRMATION_MAX_AGE", 600) or 600
-# Seconds; see ipadmin.katapult.client.Timeouts. Katapult answers in tenths of a second; what takes
-# longer than this holds a thread and an operator without hope.
+# Seconds; see ipadmin.katapult.client.Timeouts. Katapult answers in tenths of a second; a call that
+# takes longer than this only occupies a thread and an operator.
 KATAPULT_TIMEOUTS = {
     # A connection that does not come in three seconds rarely comes at all.
     "connect": env.float("KATAPULT_CONNECT_TIMEOUT", 3.0) or 3.0,
@@ -66,20 +66,20 @@ KATAPULT_TIMEOUTS = {
     "read": env.float("KATAPULT_READ_TIMEOUT", 10.0) or 10.0,
     # Waiting for another call to end; short, so that a stuck API is not waited for in a queue.
     "pool": env.float("KATAPULT_POOL_TIMEOUT", 2.0) or 2.0,
-    # The longest whole answer, however it drips.
+    # The deadline of a call: no call takes longer, whatever the server sends.
     "total": env.float("KATAPULT_TOTAL_TIMEOUT", 15.0) or 15.0,
 }
-# How many calls may wait for Katapult at once. Fewer than the threads of a web process
-# (config/gunicorn.py): however stuck the API is, some threads are left for every other page.
+# How many reads may wait for Katapult at once, and how many changes besides. Together fewer than
+# the threads of a web process (config/gunicorn.py): while the API does not answer, other pages do.
 KATAPULT_MAX_CONNECTIONS = env.int("KATAPULT_MAX_CONNECTIONS", 16) or 16
 # Of the calls Katapult allows a token in a minute, those that reads leave for attempts: enough for
 # several operators to confirm at once.
 KATAPULT_RESERVED_CALLS = 20
-# An attempt reads, unallocates, and reads again if need be, and waits for the database in between,
-# for which there is some slack. No process works on one for longer, so that an older one that is
-# still pending belongs to a process that died. Seconds.
+# An attempt makes at most three calls while its entry is `pending`: it reads the address, reads it
+# again if the database was slow, and unallocates. Each ends by its deadline, and waits for the
+# database take ATTEMPT_SLACK at most. An older `pending` entry has no process. Seconds.
 ATTEMPT_SLACK = env.float("ATTEMPT_SLACK", 30.0) or 30.0
-LONGEST_ATTEMPT = ATTEMPT_SLACK + 3 * sum(KATAPULT_TIMEOUTS.values())
+LONGEST_ATTEMPT = ATTEMPT_SLACK + 3 * KATAPULT_TIMEOUTS["total"]
 # After a call that was not answered: seconds between two readings that agree before they prove
 # anything, between two tries to read at all, and until trying ends.
 EVIDENCE_INTERVAL = env.float("EVIDENCE_INTERVAL", 60.0) or 60.0

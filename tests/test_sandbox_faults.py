@@ -180,7 +180,7 @@ def test_a_truncated_answer(box: Sandbox, api: Caller) -> None:
 
 def test_errors_may_come_flat(box: Sandbox, api: Caller) -> None:
     box.set_faults([{"kind": "flat"}])
-    assert api.get("/ip_addresses/_").json()["code"] == "missing_required_argument"
+    assert api.get("/ip_addresses/_").json()["code"] == "ip_address_not_found"
 
 
 @pytest.mark.parametrize("wanted", CODES)
@@ -209,24 +209,25 @@ def test_faults_of_the_start_and_at_random() -> None:
         assert [api.list().status_code for _ in range(2)] == [503, 200]
         assert code(api.get("/organizations")) == "permission_denied"
         box.set_faults([{"kind": "random", "probability": 1, "call": "get"}])
-        for _ in range(120):
+        for _ in range(60):
             try:
                 api.get("/ip_addresses/_", timeout=0.03, headers={"Connection": "close"})
             except httpx.HTTPError:
                 continue
         faults = [each["fault"] for each in box.ledger("get")]
-    assert len(faults) == 120
-    assert set(faults) == set(KINDS)
+    assert len(faults) == 60
+    assert set(faults) <= set(KINDS)
 
 
-def test_random_waits_are_bounded(box: Sandbox) -> None:
+def test_random_picks_every_kind_and_bounds_its_wait(box: Sandbox) -> None:
     exchange = box.engine.api.open(Request("GET", "/core/v1/ip_addresses/_", ""))
     faults = Faults([Rule("random")], seed=0)
-    longest = dict.fromkeys(KINDS, 0.0)
+    longest: dict[str, float] = {}
     for _ in range(500):
         rule = faults.choose(exchange)
         assert rule is not None
-        longest[rule.kind] = max(longest[rule.kind], rule.seconds)
+        longest[rule.kind] = max(longest.get(rule.kind, 0), rule.seconds)
+    assert set(longest) == set(KINDS)
     assert 3 < longest["late"] <= 3.5
     assert all(0.1 < longest[kind] <= 0.3 for kind in DRIPS)
 

@@ -7,10 +7,14 @@ otherwise have to be invented. Text is made safe to store: no lone surrogates, n
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address as parsed_address
 from typing import Any, TypedDict, TypeVar
 
 from ipadmin.katapult.errors import ErrorAnswer, UnreadableAnswer
+from ipadmin.katapult.redaction import Redaction
 from ipadmin.katapult.types import (
     Allocation,
     CurrentUser,
@@ -31,52 +35,79 @@ MAX_ITEMS = 50
 MAX_DEPTH = 4
 
 
+class OtherAddress(ValueError):
+    """An answer about another address than the one asked for."""
+
+
 class ExchangeHeaders(TypedDict):
     request_id: str | None
     rate_limit: RateLimit | None
     retry_after: float | None
 
 
-def read_headers(headers: Mapping[str, str]) -> ExchangeHeaders:
+def read_headers(headers: Mapping[str, str], redaction: Redaction) -> ExchangeHeaders:
     """The request id and rate limit an answer carries; 500s come without the latter. [seen]"""
     permitted = _count(headers.get("X-Ratelimit-Permitted"))
     remaining = _count(headers.get("X-Ratelimit-Remaining"))
-    seconds = _count(headers.get("Retry-After"))
     return {
-        "request_id": text(headers.get("X-Request-Id"))[:64] or None,
+        "request_id": redaction.text(text(headers.get("X-Request-Id")))[:64] or None,
         "rate_limit": (
             None if permitted is None and remaining is None else RateLimit(permitted, remaining)
         ),
-        "retry_after": None if seconds is None else float(seconds),
+        "retry_after": _retry_after(headers.get("Retry-After")),
     }
 
 
-def read(content: bytes, exchange: Exchange, parse: Callable[[Any], T]) -> T:
+def _retry_after(value: str | None) -> float | None:
+    """Seconds from now, of a Retry-After that gives seconds or an HTTP date (RFC 9110)."""
+    seconds = _count(value)
+    if seconds is not None or value is None:
+        return None if seconds is None else float(seconds)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def read(content: bytes, exchange: Exchange, parse: Callable[[Any], T], redaction: Redaction) -> T:
     """The value in an answer. Decides by the error code before the status. [doc]
 
-    Raises ErrorAnswer where there is a code, UnreadableAnswer where there is neither code nor
-    value, or an error that says no code.
+    Only status 200 brings a value [seen]. Raises ErrorAnswer where there is a code, and
+    UnreadableAnswer for everything that is neither.
     """
-    body = _json(content, exchange)
+    body = _json(content, exchange, redaction)
     if error := _error(body):
         raise ErrorAnswer(**error, exchange=exchange)
-    if exchange.status is None or not 200 <= exchange.status < 300:
+    if exchange.status != 200:
         raise UnreadableAnswer(f"status {exchange.status} without an error code", exchange)
     if isinstance(body, dict) and (body.get("error") or body.get("code")):
         raise UnreadableAnswer("an error without a readable code", exchange)
     try:
         return parse(body)
+    except OtherAddress as problem:
+        raise UnreadableAnswer("the answer is about another address", exchange) from problem
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise UnreadableAnswer("the answer has another shape", exchange) from problem
 
 
-def _json(content: bytes, exchange: Exchange) -> Any:
+def _json(content: bytes, exchange: Exchange, redaction: Redaction) -> Any:
     try:
-        return json.loads(content)
+        body = json.loads(content.decode(), object_pairs_hook=_unambiguous)
+        # Not before it is decoded: JSON can write each character of a token as an escape.
+        return redaction.value(body)
     except (ValueError, RecursionError) as problem:
         what = "is not JSON" if content.strip() else "is empty"
         reason = f"status {exchange.status}; the answer {what}"
         raise UnreadableAnswer(reason, exchange) from problem
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Readers differ in which of two equal keys they take, so that an object
+    with both says nothing."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return found
 
 
 class _Error(TypedDict):
@@ -149,10 +180,27 @@ def ip_address(body: Any) -> IPAddress:
     )
 
 
+def is_about(ip: IPAddress, *, id: str | None, address: str | None) -> IPAddress:
+    """The address, if it has this id and this text (None: any). Raises OtherAddress."""
+    if (id is not None and ip.id != id) or (
+        address is not None and not _is_same_address(ip.address, address)
+    ):
+        raise OtherAddress
+    return ip
+
+
+def _is_same_address(one: str, other: str) -> bool:
+    try:
+        # An IPv6 address can be written in several ways.
+        return one == other or parsed_address(one) == parsed_address(other)
+    except ValueError:
+        return False
+
+
 def nothing(body: Any) -> None:
-    """`{}` is all that a successful unallocation says. [seen]"""
-    if not isinstance(body, dict):
-        raise TypeError("an object was expected")
+    """`{}` is all that a successful unallocation says. [seen 361 times]"""
+    if body != {}:
+        raise ValueError("an empty object was expected")
 
 
 def _organization(value: Any) -> Organization:

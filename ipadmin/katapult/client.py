@@ -15,7 +15,15 @@ from urllib.parse import urlsplit
 import httpx
 
 from ipadmin.katapult import answers
-from ipadmin.katapult.errors import AnswerLost, KatapultError, NotSent, UnreadableAnswer
+from ipadmin.katapult.errors import (
+    AnswerLost,
+    KatapultError,
+    NoFreeConnection,
+    NotSent,
+    UnreadableAnswer,
+)
+from ipadmin.katapult.redaction import Redaction
+from ipadmin.katapult.transport import Transport, deadline
 from ipadmin.katapult.types import (
     CurrentUser,
     Exchange,
@@ -42,7 +50,6 @@ TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
 NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
-    httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
@@ -60,8 +67,9 @@ def is_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `read` is the longest silence between two pieces of an answer; `total` is how long
-    a whole one may take, looked at whenever a piece of its body arrives."""
+    """Seconds. `connect`, `write` and `read` are for one operation on a socket (`read` is the
+    longest silence between two pieces of an answer), `pool` is for a free connection, and `total`
+    is the deadline of a whole call, from the wait for a connection to the last byte."""
 
     connect: float = 5.0
     write: float = 10.0
@@ -103,22 +111,33 @@ class KatapultClient:
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._observe = observe
-        self._http = httpx.Client(
-            base_url=api_url.strip().rstrip("/").removesuffix(BASE_PATH) + BASE_PATH,
+        self._api_url = api_url.strip().rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
+        self._user_agent = user_agent
+        pooled, fresh = (
+            transport or Transport(max_connections=max_connections, reuse=reuse)
+            for reuse in (True, False)
+        )
+        self._http = self._http_client(pooled)
+        # For changes, and for readings that decide about one: see `Transport`.
+        self._fresh_http = self._http_client(fresh)
+
+    def _http_client(self, transport: httpx.BaseTransport) -> httpx.Client:
+        timeouts = self._timeouts
+        return httpx.Client(
+            base_url=self._api_url,
             headers={
-                "User-Agent": user_agent,
+                "User-Agent": self._user_agent,
                 "Accept": "application/json",
                 # What was never packed cannot unfold past MAX_ANSWER_BYTES.
                 "Accept-Encoding": "identity",
             },
             cookies=_NoCookies(),
             timeout=httpx.Timeout(
-                connect=self._timeouts.connect,
-                read=self._timeouts.read,
-                write=self._timeouts.write,
-                pool=self._timeouts.pool,
+                connect=timeouts.connect,
+                read=timeouts.read,
+                write=timeouts.write,
+                pool=min(timeouts.pool, timeouts.total),
             ),
-            limits=httpx.Limits(max_connections=max_connections),
             follow_redirects=False,
             event_hooks={"response": [_stay]},
             # A proxy or a .netrc found in the environment must not see tokens unasked.
@@ -128,6 +147,7 @@ class KatapultClient:
 
     def close(self) -> None:
         self._http.close()
+        self._fresh_http.close()
 
     def current_user(self, token: Secret) -> Reply[CurrentUser]:
         """`GET /users/current`: needs no scope; 404 for a token that has no user. [doc]"""
@@ -159,21 +179,42 @@ class KatapultClient:
         return self._call(token, "GET", path, query=query, parse=answers.ip_addresses)
 
     def ip_address(
-        self, token: Secret, *, id: str | None = None, address: str | None = None
+        self,
+        token: Secret,
+        *,
+        id: str | None = None,
+        address: str | None = None,
+        known_address: str | None = None,
+        fresh: bool = False,
     ) -> Reply[IPAddress]:
-        """One address, by id or by its text; 404 `ip_address_not_found`. [doc, seen]"""
-        query = {"ip_address[id]": id} if id is not None else {"ip_address[address]": address or ""}
+        """One address, by id or by its text; 404 `ip_address_not_found`. [doc, seen]
+
+        An answer about another id, or about another address than `address` or `known_address` (the
+        one that the id belongs to: an id stays with its address [seen]), is an UnreadableAnswer.
+        `fresh` reads over a connection of its own, as changes do.
+        """
+        query = {f"ip_address[{key}]": value for key, value in _one_of(id, address).items()}
+
+        def parse(body: Any) -> IPAddress:
+            return answers.is_about(
+                answers.ip_address(body), id=id, address=address or known_address
+            )
+
         path = "/ip_addresses/ip_address"
-        return self._call(token, "GET", path, query=query, parse=answers.ip_address)
+        return self._call(token, "GET", path, query=query, parse=parse, fresh=fresh)
 
-    def unallocate(self, token: Secret, *, id: str) -> Reply[None]:
-        """Take the address away from whatever holds it, at once. Sent exactly once. [doc, seen]
+    def unallocate(
+        self, token: Secret, *, id: str | None = None, address: str | None = None
+    ) -> Reply[None]:
+        """Take the address away from whatever holds it, at once. Sent exactly once, over a
+        connection of its own. [doc, seen]
 
-        By id only: a request may name an address by id or by text, never by both.
+        By id or by address, and by exactly one of them: "All 'ip_address[]' params are mutually
+        exclusive" [doc]. Raises TypeError for none or both.
         """
         path = "/ip_addresses/ip_address/unallocate"
-        body = {"ip_address": {"id": id}}
-        return self._call(token, "POST", path, body=body, parse=answers.nothing)
+        body = {"ip_address": _one_of(id, address)}
+        return self._call(token, "POST", path, body=body, parse=answers.nothing, fresh=True)
 
     def _call(
         self,
@@ -184,13 +225,16 @@ class KatapultClient:
         parse: Callable[[Any], T],
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
+        fresh: bool = False,
     ) -> Reply[T]:
-        call = _Call(method, BASE_PATH + path, time.monotonic(), token.fingerprint)
+        redaction = Redaction(token)
+        call = _Call(method, BASE_PATH + path, time.monotonic(), token.fingerprint, redaction)
         try:
             request = self._request(call, token, path, query, body)
-            content = _without(token, self._send(call, request))
+            http = self._fresh_http if fresh else self._http
+            content = redaction.content(self._send(call, request, http))
             exchange = call.exchange
-            reply = Reply(answers.read(content, exchange, parse), exchange)
+            reply = Reply(answers.read(content, exchange, parse, redaction), exchange)
         except KatapultError as error:
             self._tell(error.exchange, error)
             raise
@@ -222,20 +266,21 @@ class KatapultClient:
         request.headers["Authorization"] = f"Bearer {token.reveal()}"
         return request
 
-    def _send(self, call: _Call, request: httpx.Request) -> bytes:
+    def _send(self, call: _Call, request: httpx.Request, http: httpx.Client) -> bytes:
         """The border: whatever httpx raises leaves here as a KatapultError."""
         try:
-            response = self._http.send(request, stream=True)
-            try:
-                call.answered(response)
-                return self._body(call, response)
-            finally:
-                response.close()
+            with deadline(self._timeouts.total):
+                response = http.send(request, stream=True)
+                try:
+                    call.answered(response)
+                    return self._body(call, response)
+                finally:
+                    response.close()
         except KatapultError:
             raise
         except Exception as error:
             _strip(error)
-            raise _mapped(error, call, request.headers["Authorization"]) from error
+            raise _mapped(error, call) from error
 
     def _body(self, call: _Call, response: httpx.Response) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -245,10 +290,15 @@ class KatapultClient:
             content += chunk
             if len(content) > MAX_ANSWER_BYTES:
                 raise UnreadableAnswer("the answer is too large", call.exchange)
-            # httpx bounds each silence; an answer that drips must end as well.
-            if time.monotonic() - call.started > self._timeouts.total:
-                raise AnswerLost("the answer took too long", call.exchange)
         return bytes(content)
+
+
+def _one_of(id: str | None, address: str | None) -> dict[str, str]:
+    if id is not None and address is None:
+        return {"id": id}
+    if address is not None and id is None:
+        return {"address": address}
+    raise TypeError("an address is named by its id or by its text, and by exactly one of them")
 
 
 @dataclass(slots=True)
@@ -259,6 +309,7 @@ class _Call:
     path: str
     started: float
     token_fingerprint: str
+    redaction: Redaction
     status: int | None = None
     headers: Mapping[str, str] | None = None
 
@@ -267,7 +318,7 @@ class _Call:
 
     @property
     def exchange(self) -> Exchange:
-        headers = answers.read_headers(self.headers or {})
+        headers = answers.read_headers(self.headers or {}, self.redaction)
         duration = time.monotonic() - self.started
         return Exchange(
             self.method,
@@ -279,13 +330,15 @@ class _Call:
         )
 
 
-def _mapped(error: Exception, call: _Call, credentials: str) -> KatapultError:
+def _mapped(error: Exception, call: _Call) -> KatapultError:
     """What an exception of httpx means. Whatever is not known to come before the request has
     left us comes after it, and once an answer has begun, everything does."""
-    said = str(error).replace(credentials.removeprefix("Bearer "), "[token]")
+    said = call.redaction.text(str(error))
     reason = answers.text(f"{type(error).__name__}: {said}")[:200].rstrip(": ")
     if isinstance(error, httpx.DecodingError):
         return UnreadableAnswer(reason, call.exchange)
+    if isinstance(error, httpx.PoolTimeout) and call.status is None:
+        return NoFreeConnection(reason, call.exchange)
     if isinstance(error, NOT_SENT) and call.status is None:
         return NotSent(reason, call.exchange)
     return AnswerLost(reason, call.exchange)
@@ -297,10 +350,3 @@ def _strip(error: BaseException | None) -> None:
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
-
-
-def _without(token: Secret, content: bytes) -> bytes:
-    """An answer that quotes the token is kept without it. A very short one is no secret, and
-    could stand anywhere."""
-    text = token.reveal()
-    return content.replace(text.encode(), b"[token]") if len(text) >= 12 else content

@@ -54,6 +54,7 @@ KINDS = {
     "unknown_code": False,
     "rate_limit": False,
     "flat": True,
+    "flat_allocation": True,
     "error": False,
     "foreign": False,
     "accepted": False,

@@ -59,6 +59,8 @@ def altered(rule: Rule, answer: Answer) -> Answer:
         case "flat":
             body = json.loads(answer.body)
             answer = replace(answer, body=bodies.dump(body.get("error", body)))
+        case "flat_allocation":
+            answer = replace(answer, body=bodies.flat_allocation(answer.body))
         case "empty":
             answer = replace(answer, status=rule.status or answer.status, body="")
         case "accepted":

@@ -186,14 +186,75 @@ def test_any_value_becomes_text_that_can_be_stored(value: Any, expected: str) ->
     assert answers.text(value) == expected
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-be", "latin-1"])
+def test_json_in_another_encoding_than_utf_8_is_unreadable(encoding: str) -> None:
+    body = '{"organizations": [{"id": "org_1", "name": "Café"}]}'
+    with pytest.raises(UnreadableAnswer):
+        answering(body.encode(encoding)).organizations(TOKEN)
+
+
+def test_a_key_that_occurs_twice_makes_an_answer_unreadable() -> None:
+    with pytest.raises(UnreadableAnswer):
+        answering(b'{"organizations": [], "organizations": []}').organizations(TOKEN)
+
+
+def test_keys_that_are_new_are_ignored() -> None:
+    for name, (call, body) in CALLS.items():
+        if name != "unallocate":
+            call(answering(body | {"a_new_key": {"x": [1]}}), TOKEN)
+
+
+FOREIGN = [
+    (200, b'{"message":"Internal server error"}'),
+    (200, b'{"status":"error","message":"x"}'),
+    (200, b'{"errors":[{"code":"no_allocation"}]}'),
+    (200, b'{"success":false}'),
+    (200, b'{"error":null}'),
+    (200, b'{"data":null,"error":{}}'),
+    (200, b'{"error":{"code":"no_allocation"},"error":null}'),
+    (200, b"[]"),
+    (200, b"null"),
+    (200, b"{}{}"),
+    (200, b"\xef\xbb\xbf{}"),
+    (201, b"{}"),
+    (202, b"{}"),
+    (206, b"{}"),
+    (302, b"{}"),
+]
+
+
+@pytest.mark.parametrize(("status", "content"), FOREIGN)
+def test_nothing_but_200_with_an_empty_object_is_a_success(status: int, content: bytes) -> None:
+    with pytest.raises(UnreadableAnswer) as caught:
+        answering(content, status).unallocate(TOKEN, id=IP)
+    assert not caught.value.is_definite
+
+
+@pytest.mark.parametrize("content", [b"{}", b" { }\n"])
+def test_200_with_an_empty_object_is_a_success(content: bytes) -> None:
+    assert answering(content).unallocate(TOKEN, id=IP).value is None
+
+
+OTHER_ID = "ip_0000000000000002"
+
+
 @pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-32-be"]
+    ("changes", "asked"),
+    [
+        ({"id": OTHER_ID}, {"id": IP}),
+        ({"id": IP.lower() + "A"}, {"id": IP}),
+        ({"address": "192.0.2.8"}, {"address": "192.0.2.7"}),
+        ({"address": "192.0.2.8"}, {"id": IP, "known_address": "192.0.2.7"}),
+        ({"id": OTHER_ID}, {"id": IP, "known_address": "192.0.2.7"}),
+        ({"address": "192.0.2.07"}, {"address": "192.0.2.7"}),
+    ],
 )
-def test_json_is_read_in_each_of_its_encodings(encoding: str) -> None:
-    body = str(CALLS["organizations"][1]).replace("'", '"').replace("False", "false")
-    assert answering(body.encode(encoding)).organizations(TOKEN).value[0].name == "Acme"
+def test_an_answer_about_another_address_is_unreadable(changes: Any, asked: Any) -> None:
+    with pytest.raises(UnreadableAnswer, match="another address"):
+        answering({"ip_address": READ | changes}).ip_address(TOKEN, **asked)
 
 
-def test_the_example_answers_are_read() -> None:
-    for call, body in CALLS.values():
-        call(answering(body | {"a_new_key": {"x": [1]}}), TOKEN)
+def test_an_ipv6_address_may_be_written_in_another_way() -> None:
+    body = {"ip_address": READ | {"address": "2001:db8::1"}}
+    reply = answering(body).ip_address(TOKEN, address="2001:0DB8:0::0001")
+    assert reply.value.address == "2001:db8::1"

@@ -72,7 +72,8 @@ def check(name: str, content: bytes, status: int, headers: Any) -> None:
     try:
         result = call(answering(content, status, headers), TOKEN)
         outcome: list[Any] = [result.value]
-        assert 200 <= status < 300
+        assert status == 200
+        assert name != "unallocate" or json.loads(content) == {}
     except KatapultError as error:
         result = error
         detail = error.detail if isinstance(error, ErrorAnswer) else {}

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import time_machine
 
 from ipadmin.katapult.client import KatapultClient, is_loopback
 from ipadmin.katapult.errors import KatapultError
@@ -119,7 +120,10 @@ def test_a_reply_keeps_what_is_known_of_the_answer(call: Call, body: Any) -> Non
     [
         ({}, None, None, None),
         ({"Retry-After": "7"}, None, None, 7.0),
-        ({"Retry-After": "Fri, 14 Aug 2026 20:41:26 GMT"}, None, None, None),
+        ({"Retry-After": "Fri, 14 Aug 2026 20:41:26 GMT"}, None, None, 26.0),
+        ({"Retry-After": "Fri, 14 Aug 2026 20:40:26 GMT"}, None, None, 0.0),
+        ({"Retry-After": "soon"}, None, None, None),
+        ({"Retry-After": "Fri, 99 Aug 99999 20:41:26 GMT"}, None, None, None),
         ({"X-Ratelimit-Remaining": "0"}, None, RateLimit(None, 0), None),
         ({"X-Ratelimit-Permitted": "-1", "X-Ratelimit-Remaining": "9" * 5000}, None, None, None),
         ([("X-Ratelimit-Permitted", "1"), ("X-Ratelimit-Permitted", "2")], None, None, None),
@@ -129,6 +133,7 @@ def test_a_reply_keeps_what_is_known_of_the_answer(call: Call, body: Any) -> Non
         ({"X-Request-Id": b"\xff"}, "ÿ", None, None),
     ],
 )
+@time_machine.travel("2026-08-14T20:41:00Z", tick=False)
 def test_headers_are_read_or_left_alone(
     headers: Any, request_id: str | None, rate_limit: RateLimit | None, retry_after: float | None
 ) -> None:
@@ -211,3 +216,24 @@ def test_a_user_may_be_named_in_parts_or_not_at_all(body: Any, name: str) -> Non
 )
 def test_loopback_is_this_machine_and_nothing_else(url: str, expected: bool) -> None:
     assert is_loopback(url) is expected
+
+
+def test_an_address_is_unallocated_by_id_or_by_its_text() -> None:
+    bodies: list[Any] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(200, json={})
+
+    client = client_for(handler)
+    client.unallocate(TOKEN, id=IP)
+    client.unallocate(TOKEN, address="192.0.2.7")
+    assert bodies == [{"ip_address": {"id": IP}}, {"ip_address": {"address": "192.0.2.7"}}]
+
+
+@pytest.mark.parametrize("named", [{}, {"id": IP, "address": "192.0.2.7"}])
+def test_an_address_is_named_in_exactly_one_way(named: dict[str, str]) -> None:
+    client = client_for(lambda _: pytest.fail("was sent"))
+    for call in (client.unallocate, client.ip_address):
+        with pytest.raises(TypeError):
+            call(TOKEN, **named)  # type: ignore[arg-type]

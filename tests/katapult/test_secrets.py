@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import pickle
 import socket
 import traceback
 from collections.abc import Iterator
 from threading import Thread
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from ipadmin.katapult.client import KatapultClient, Timeouts
-from ipadmin.katapult.errors import KatapultError, NotSent
+from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
 from ipadmin.katapult.types import Secret
 from tests.katapult.shapes import IP, client_for
 
@@ -147,3 +149,36 @@ def test_a_fingerprint_tells_tokens_apart_and_not_what_they_are() -> None:
     prints = {Secret(text).fingerprint for text in ("a", "b", "", "é", "\ud800")}
     assert len(prints) == 5
     assert {len(each) for each in prints} == {16}
+
+
+AWKWARD = 'planted&"<token>\\0'
+ESCAPED = "".join(f"\\u{ord(each):04x}" for each in AWKWARD)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        ESCAPED,
+        json.dumps(AWKWARD)[1:-1],
+        AWKWARD.replace("&", "\\u0026").replace('"', "\\u0022").replace("\\0", "\\\\0"),
+        quote(AWKWARD, safe=""),
+        html.escape(AWKWARD).replace("\\", "\\\\"),
+        json.dumps(json.dumps(AWKWARD)[1:-1])[1:-1],
+    ],
+)
+def test_a_token_is_removed_from_an_answer_in_each_way_of_writing_it(quoted: str) -> None:
+    body = '{"code": "x-?", "description": "?", "detail": {"?": ["?"]}}'.replace("?", quoted)
+    problem = failure(client_for(lambda _: httpx.Response(403, text=body)), AWKWARD)
+    assert isinstance(problem, ErrorAnswer)
+    assert problem.code == "x-[token]"
+    kept = json.dumps([problem.code, problem.description, problem.detail])
+    assert kept.count("[token]") == 4
+    assert "planted" not in kept
+
+
+def test_a_token_is_removed_from_the_headers_that_are_kept() -> None:
+    headers = {"X-Request-Id": f"r-{PLANTED}", "Retry-After": PLANTED}
+    client = client_for(lambda _: httpx.Response(403, json={"code": "x"}, headers=headers))
+    exchange = failure(client).exchange
+    assert exchange.request_id == "r-[token]"
+    assert PLANTED not in repr(exchange)

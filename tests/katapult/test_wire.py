@@ -13,10 +13,12 @@ import pytest
 
 from ipadmin.katapult.client import KatapultClient, Timeouts
 from ipadmin.katapult.errors import AnswerLost, KatapultError, NotSent, UnreadableAnswer
-from tests.katapult.shapes import unallocate
+from tests.katapult.shapes import TOKEN, unallocate
 
 QUICK = Timeouts(connect=2, write=2, read=0.2, pool=0.2, total=1)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+NONE = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"organizations":[]}'
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -24,7 +26,7 @@ Behaviour = Callable[[socket.socket], None]
 def hear(connection: socket.socket) -> bytes:
     """A whole request, its body too; nothing when the client is gone."""
     heard = b""
-    while b"\r\n\r\n" not in heard or not heard.endswith(b"}}"):
+    while b"\r\n\r\n" not in heard or not heard.endswith((b"}}", b"\r\n\r\n")):
         piece = connection.recv(65536)
         if not piece:
             return b""
@@ -125,22 +127,6 @@ def test_half_an_answer_leaves_the_outcome_unknown(behave: Behaviour) -> None:
     assert problem.exchange.status == 200
 
 
-def test_an_answer_that_drips_is_cut_off() -> None:
-    def drip(connection: socket.socket) -> None:
-        saying(HEAD + b"Content-Length: 9999\r\n\r\n")(connection)
-        try:
-            while True:
-                connection.sendall(b" ")
-                time.sleep(0.05)
-        except OSError:
-            pass
-
-    with serving(drip) as client:
-        problem = failure(client)
-    assert type(problem) is AnswerLost
-    assert 1 <= problem.exchange.duration < 2
-
-
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
 def test_an_answer_without_a_body_is_unreadable(status: bytes) -> None:
     with serving(saying(b"HTTP/1.1 " + status + b"\r\nX-Request-Id: r\r\n\r\n")) as client:
@@ -156,21 +142,42 @@ def test_an_answer_in_pieces_after_early_hints_is_whole() -> None:
         assert unallocate(client).exchange.status == 200
 
 
-def test_a_connection_is_used_again() -> None:
+def test_reads_use_a_connection_again() -> None:
     def twice(connection: socket.socket) -> None:
-        saying(OK)(connection)
-        saying(OK)(connection)
+        saying(NONE)(connection)
+        saying(NONE)(connection)
 
     with serving(twice) as client:
+        client.organizations(TOKEN)
+        assert client.organizations(TOKEN).value == ()
+
+
+def test_each_change_has_a_connection_of_its_own() -> None:
+    with serving(saying(OK), saying(OK)) as client:
         unallocate(client)
         assert unallocate(client).exchange.status == 200
+
+
+def test_a_second_answer_on_a_kept_connection_is_not_taken_for_that_of_a_change() -> None:
+    conflict = b'{"error":{"code":"resource_does_not_support_unallocation"}}'
+    head = f"HTTP/1.1 409 Conflict\r\nContent-Length: {len(conflict)}\r\n\r\n".encode()
+    with serving(saying(NONE + OK), saying(head + conflict)) as client:
+        client.organizations(TOKEN)
+        assert failure(client).code == "resource_does_not_support_unallocation"
 
 
 def test_a_connection_closed_while_idle_is_replaced() -> None:
-    with serving(saying(OK), saying(OK)) as client:
-        unallocate(client)
+    with serving(saying(NONE), saying(NONE)) as client:
+        client.organizations(TOKEN)
         time.sleep(0.1)
-        assert unallocate(client).exchange.status == 200
+        assert client.organizations(TOKEN).value == ()
+
+
+def test_a_connection_on_which_more_has_come_while_idle_is_replaced() -> None:
+    with serving(saying(NONE, OK, pause=0.05), saying(NONE)) as client:
+        client.organizations(TOKEN)
+        time.sleep(0.1)
+        assert client.organizations(TOKEN).value == ()
 
 
 def test_a_kept_connection_that_breaks_under_a_call_is_not_tried_again() -> None:
@@ -178,12 +185,13 @@ def test_a_kept_connection_that_breaks_under_a_call_is_not_tried_again() -> None
     heard: list[bytes] = []
 
     def dies(connection: socket.socket) -> None:
-        saying(OK)(connection)
+        saying(NONE)(connection)
         heard.append(hear(connection))
 
     with serving(dies) as client:
-        unallocate(client)
-        assert type(failure(client)) is AnswerLost
+        client.organizations(TOKEN)
+        with pytest.raises(AnswerLost):
+            client.organizations(TOKEN)
     assert len(heard) == 1
 
 

@@ -39,7 +39,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "random", "probability": 0.05},
 ]
 # Faults that dress an answer, or make it late, without making it untrue.
-TRUE_ANSWERS = {None, "delay", "flat"}
+TRUE_ANSWERS = {None, "delay", "flat", "flat_allocation"}
 
 
 @dataclass(slots=True)
