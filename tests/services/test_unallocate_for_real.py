@@ -14,6 +14,7 @@ import httpx
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from django.utils import timezone
 
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
@@ -189,7 +190,7 @@ def confirm(box: Sandbox, own_token: ApiToken) -> Callable[[], Confirmation]:
 
     def make() -> Confirmation:
         ip = api.client().ip_address(Secret(PLANTED), id=address).value
-        return confirmation.prepare(own_token, ip)
+        return confirmation.prepare(own_token, ip, timezone.now())
 
     return make
 
