@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             model_name="auditentry",
             index=models.Index(
                 condition=models.Q(("basis", "evidence"), ("outcome", "failed")),
-                fields=["finished_at"],
+                fields=["api_url", "finished_at"],
                 name="audit_failed_by_evidence",
             ),
         ),

@@ -135,7 +135,7 @@ class AuditEntry(models.Model):
             ),
             # Few as well: what each read of addresses is compared with, see `later_reads`.
             models.Index(
-                fields=["finished_at"],
+                fields=["api_url", "finished_at"],
                 name="audit_failed_by_evidence",
                 condition=models.Q(outcome=Outcome.FAILED, basis=Basis.EVIDENCE),
             ),

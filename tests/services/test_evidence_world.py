@@ -80,7 +80,7 @@ class World:
     attempts: dict[int, Truth] = field(default_factory=dict)
 
     def ip_address(
-        self, _: Secret, *, id: str, known_address: str, fresh: bool
+        self, _: Secret, *, id: str, known_address: str, **_how: bool
     ) -> Reply[IPAddress]:
         if not self.is_readable:
             raise AnswerLost("timed out", EXCHANGE)
