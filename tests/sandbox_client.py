@@ -1,5 +1,7 @@
 """A plain HTTP client for the sandbox's own tests: nothing of the product in between."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -55,3 +57,16 @@ def machine(box: Sandbox, name: str) -> str:
         each["id"] for each in box.world()["virtual_machines"] if each["name"] == name
     )
     return found
+
+
+def until(true: Callable[[], bool], seconds: float = 3) -> None:
+    """Wait until `true` returns true. Raises AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.01)
+
+
+def allocated(box: Sandbox, ip_address: str) -> bool:
+    world = box.world()["ip_addresses"]
+    return any(each["allocation_id"] for each in world if each["id"] == ip_address)

@@ -1,16 +1,17 @@
 """Each way a call can go wrong, whether it took effect, and what the client gets to see."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from ipadmin.sandbox import Sandbox
+from ipadmin.sandbox.arguments import Request
 from ipadmin.sandbox.errors import CODES
-from ipadmin.sandbox.faults import KINDS
-from tests.sandbox_client import Caller, code, some
+from ipadmin.sandbox.faults import DRIPS, FOREIGN_BODIES, KINDS, Faults, Rule
+from tests.sandbox_client import Caller, allocated, code, some, until
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +36,6 @@ def api(box: Sandbox) -> Iterator[Caller]:
 def impatient(box: Sandbox) -> Iterator[Caller]:
     with Caller(box, timeout=0.2) as impatient:
         yield impatient
-
-
-def until(true: Callable[[], bool], seconds: float = 3) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.01)
-
-
-def allocated(box: Sandbox, ip_address: str) -> bool:
-    world = box.world()["ip_addresses"]
-    return any(each["allocation_id"] for each in world if each["id"] == ip_address)
 
 
 @pytest.mark.parametrize("acts", [True, False])
@@ -109,6 +98,13 @@ def test_a_call_may_act_at_once_and_answer_late(box: Sandbox, impatient: Caller)
         ({"kind": "unknown_code"}, 422, False),
         ({"kind": "rate_limit"}, 429, False),
         ({"kind": "flat"}, 200, True),
+        ({"kind": "foreign"}, 200, False),
+        ({"kind": "foreign", "acts": True}, 200, True),
+        ({"kind": "accepted"}, 202, False),
+        ({"kind": "accepted", "acts": True}, 202, True),
+        ({"kind": "two_answers"}, 200, True),
+        ({"kind": "request_timeout"}, 408, True),
+        ({"kind": "other_id"}, 200, True),
     ],
 )
 def test_an_answer_of_another_kind(
@@ -137,6 +133,43 @@ def test_what_each_kind_says(box: Sandbox, api: Caller) -> None:
     assert "X-Ratelimit-Remaining" not in crash.headers
 
 
+def test_answers_that_katapult_does_not_give(box: Sandbox, api: Caller) -> None:
+    def answer(**rule: Any) -> httpx.Response:
+        box.set_faults([rule])
+        return api.get("/organizations")
+
+    assert answer(kind="foreign").text == FOREIGN_BODIES[0]
+    assert answer(kind="foreign", body="[1]").text == "[1]"
+    assert "X-Request-Id" not in answer(kind="foreign").headers
+    assert answer(kind="accepted").text == "{}"
+    timeout = answer(kind="request_timeout")
+    assert timeout.json() == {"code": "request_timeout"}
+    assert "X-Request-Id" not in timeout.headers
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_answer_about_another_address(box: Sandbox, api: Caller, version: int) -> None:
+    address = some(box, version=version)["id"]
+    true = api.read(address)
+    box.set_faults([{"kind": "other_id", "times": 1}])
+    other = api.read(address)
+    assert other["ip_address"].pop("id") != true["ip_address"]["id"]
+    assert other["ip_address"].items() <= true["ip_address"].items()
+    box.set_faults([{"kind": "other_id", "part": "address"}])
+    other = api.read(address)
+    assert other["ip_address"]["id"] == address
+    assert other["ip_address"]["address"] != true["ip_address"]["address"]
+    assert other["allocation"] == true["allocation"]
+
+
+def test_only_the_single_address_call_is_about_another_address(box: Sandbox, api: Caller) -> None:
+    true = api.list().json()
+    box.set_faults([{"kind": "other_id"}])
+    assert api.list().json() == true
+    assert box.ledger("list")[-1]["fault"] is None
+    assert api.read("ip_none")["error"]["code"] == "ip_address_not_found"
+
+
 def test_a_truncated_answer(box: Sandbox, api: Caller) -> None:
     box.set_faults([{"call": "unallocate", "kind": "truncated"}])
     address = some(box)["id"]
@@ -147,7 +180,7 @@ def test_a_truncated_answer(box: Sandbox, api: Caller) -> None:
 
 def test_errors_may_come_flat(box: Sandbox, api: Caller) -> None:
     box.set_faults([{"kind": "flat"}])
-    assert api.get("/ip_addresses/_").json()["code"] == "missing_required_argument"
+    assert api.get("/ip_addresses/_").json()["code"] == "ip_address_not_found"
 
 
 @pytest.mark.parametrize("wanted", CODES)
@@ -176,14 +209,27 @@ def test_faults_of_the_start_and_at_random() -> None:
         assert [api.list().status_code for _ in range(2)] == [503, 200]
         assert code(api.get("/organizations")) == "permission_denied"
         box.set_faults([{"kind": "random", "probability": 1, "call": "get"}])
-        for _ in range(40):
+        for _ in range(60):
             try:
-                api.get("/ip_addresses/_", timeout=0.03)
+                api.get("/ip_addresses/_", timeout=0.03, headers={"Connection": "close"})
             except httpx.HTTPError:
                 continue
         faults = [each["fault"] for each in box.ledger("get")]
-    assert len(faults) == 40
-    assert set(faults) == set(KINDS)
+    assert len(faults) == 60
+    assert set(faults) <= set(KINDS)
+
+
+def test_random_picks_every_kind_and_bounds_its_wait(box: Sandbox) -> None:
+    exchange = box.engine.api.open(Request("GET", "/core/v1/ip_addresses/_", ""))
+    faults = Faults([Rule("random")], seed=0)
+    longest: dict[str, float] = {}
+    for _ in range(500):
+        rule = faults.choose(exchange)
+        assert rule is not None
+        longest[rule.kind] = max(longest.get(rule.kind, 0), rule.seconds)
+    assert set(longest) == set(KINDS)
+    assert 3 < longest["late"] <= 3.5
+    assert all(0.1 < longest[kind] <= 0.3 for kind in DRIPS)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +244,8 @@ def test_faults_of_the_start_and_at_random() -> None:
         [{"kind": "html", "times": "1"}],
         [{"kind": "html", "status": 99}],
         [{"kind": "html", "acts_at": "noon"}],
+        [{"kind": "foreign", "body": {}}],
+        [{"kind": "other_id", "part": "name"}],
     ],
 )
 def test_bad_faults_are_refused_and_change_nothing(box: Sandbox, bad: Any) -> None:

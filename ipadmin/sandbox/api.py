@@ -38,22 +38,22 @@ CALLS = tuple(
         (
             "list",
             "GET",
-            r"/organizations/(?P<organization>[^/]+)/ip_addresses",
+            r"/organizations/(?P<organization>[^/]*)/ip_addresses",
             calls.list_ip_addresses,
             READ,
         ),
-        ("get", "GET", r"/ip_addresses/(?P<ip_address>[^/]+)", calls.get_ip_address, READ),
+        ("get", "GET", r"/ip_addresses/(?P<ip_address>[^/]*)", calls.get_ip_address, READ),
         (
             "unallocate",
             "POST",
-            r"/ip_addresses/(?P<ip_address>[^/]+)/unallocate",
+            r"/ip_addresses/(?P<ip_address>[^/]*)/unallocate",
             calls.unallocate,
             WRITE,
         ),
         (
             "allocate",
             "POST",
-            r"/virtual_machines/(?P<virtual_machine>[^/]+)/allocate_ip",
+            r"/virtual_machines/(?P<virtual_machine>[^/]*)/allocate_ip",
             calls.allocate,
             WRITE,
         ),
@@ -145,17 +145,18 @@ class Api:
         scopes = exchange.call.scopes
         if scopes and not token.scopes.intersection(scopes):
             raise ApiError("scope_not_granted", {"scopes": list(scopes)})
-        if exchange.arguments.broken:
-            raise ApiError("invalid_json_body")
+        if exchange.arguments.error is not None:
+            raise exchange.arguments.error
         owned = organization_ids(token, self.world)
         context = calls.Context(self.world, token, owned, exchange.arguments, self.large_set)
         return exchange.call.act(context)
 
 
 def route(request: Request) -> tuple[Call | None, dict[str, str]]:
-    """The call and its path segments, whatever stands in their place."""
+    """The call and its path segments, whatever stands in their place; slashes may trail."""
+    path = request.path.rstrip("/")
     for call in CALLS:
-        if call.method == request.method and (match := call.path.fullmatch(request.path)):
+        if call.method == request.method and (match := call.path.fullmatch(path)):
             return call, match.groupdict()
     return None, {}
 

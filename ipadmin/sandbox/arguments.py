@@ -1,7 +1,8 @@
-"""What a request asks for: arguments from the query, the JSON body and the path.
+"""What a request asks for: arguments from the path, the query, a form body and the JSON body.
 
-A lookup is written `ip_address[id]=…` in the query or `{"ip_address": {"id": …}}` in the body;
-the body wins. An id in the path counts when neither names one. [seen]
+A lookup is written `ip_address[id]=…` in the query or `{"ip_address": {"id": …}}` in the body. A
+form hides the same name in the query; the JSON body is merged into both, deeply. The path segment
+is the first key of a lookup that is named nowhere else, whatever it looks like. [frame]
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, NoReturn
+from urllib.parse import unquote_plus
 
 from .errors import ApiError, invalid_argument, missing_argument
 
@@ -19,8 +20,13 @@ LOOKUPS = {
     "organization": ("id", "sub_domain"),
     "virtual_machine": ("id", "fqdn"),
 }
-ID = re.compile(r"(?:ip|org|vm)_[A-Za-z0-9]{16}")
-TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
+TRUE, FALSE = (True, "true", "yes", 1, "1"), (False, "false", "no", 0, "0")
+WHOLE = re.compile(r"-?[0-9]{1,4000}")  # Python reads no more than 4,300 digits
+BRACKETS = re.compile(r"\[([^\]]*)\]|(.+)")
+DEEPEST = 32  # names within names in a query [frame]
+FORM = "application/x-www-form-urlencoded"
+JSON_ARGUMENTS = "_arguments"  # a parameter with JSON, where the body is none
+Values = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -38,35 +44,37 @@ class Request:
 
 @dataclass(slots=True)
 class Arguments:
-    """The arguments of one request; `broken` if its body could not be read."""
+    """The arguments of one request; `error` if its query or body could not be read."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
     segments: dict[str, str] = field(default_factory=dict)
-    broken: bool = False
+    error: ApiError | None = None
 
     def lookup(self, name: str) -> tuple[str, str]:
-        """The key and the value to find `name` by.
+        """The key and the value to find `name` by; a null value is the empty text, which finds
+        nothing.
 
         Raises `missing_required_argument`, or `invalid_argument` where none or several keys, or
         something that is no text, is given.
         """
+        keys = LOOKUPS[name]
+        if name not in self.values and name in self.segments:
+            return keys[0], self.segments[name]
         given = self.values.get(name)
         if given is None:
-            segment = self.segments.get(name, "")
-            if ID.fullmatch(segment):
-                return "id", segment
             raise missing_argument(name)
         if not isinstance(given, dict):
-            raise invalid_argument([name], "invalid_scalar")
-        chosen = [(key, given[key]) for key in LOOKUPS[name] if given.get(key) is not None]
-        if not chosen:
+            raise invalid_argument([name], "object_expected")
+        for key in keys:
+            if not isinstance(given.get(key, ""), str | None):
+                raise invalid_argument([name, key], "invalid_scalar")
+        present = [key for key in keys if key in given]
+        if not present:
             raise invalid_argument([name], "missing_lookup_value")
+        chosen = [key for key in present if given[key] is not None]
         if len(chosen) > 1:
             raise invalid_argument([name], "ambiguous_lookup_values")
-        key, value = chosen[0]
-        if not isinstance(value, str):
-            raise invalid_argument([name, key], "invalid_scalar")
-        return key, value
+        return (chosen[0], given[chosen[0]]) if chosen else (present[0], "")
 
     def asked(self) -> dict[str, dict[str, Any]]:
         """The lookups as they were asked for, valid or not, for the ledger."""
@@ -82,51 +90,100 @@ class Arguments:
         return found
 
     def integer(self, name: str, default: int, highest: int | None = None) -> int:
-        """A number of 1 to `highest`; above 200 a page is refused [frame]."""
-        given = self.values.get(name)
-        if given is None or given == "":
-            return default
-        if isinstance(given, bool) or not re.fullmatch(r"-?\d{1,18}", str(given)):
-            raise invalid_argument([name], "invalid_scalar")
+        """A number of 1 to `highest`; above 200 a page is refused, in words that say 100 [frame].
+
+        A null is an unhandled exception, because the framework compares it all the same [frame].
+        """
+        given = self.values.get(name, default)
+        if given is None:
+            raise ApiError("unhandled_exception")
+        if type(given) not in {int, str} or not WHOLE.fullmatch(str(given)):
+            raise invalid_argument([name], "parse_error", ["A whole number is expected"])
         number = int(given)
         if number < 1:
-            raise invalid_argument([name], "validation_error", ["must be 1 or more"])
+            raise invalid_argument([name], "validation_errors", ["greater_than_zero"])
         if highest is not None and number > highest:
-            raise invalid_argument([name], "validation_error", [f"must be {highest} or less"])
+            errors = ["less_than_or_equal_to_one_hundred"]
+            raise invalid_argument([name], "validation_errors", errors)
         return number
 
     def boolean(self, name: str) -> bool | None:
         given = self.values.get(name)
-        if given is None or given == "":
+        if given is None:
             return None
-        word = str(given).lower()
-        if word not in TRUE + FALSE:
-            raise invalid_argument([name], "invalid_scalar")
-        return word in TRUE
+        if given not in TRUE + FALSE:
+            raise invalid_argument([name], "parse_error", ["true or false is expected"])
+        return given in TRUE
 
 
 def read(request: Request, segments: dict[str, str]) -> Arguments:
-    """The arguments of `request`; a name in the body hides the same name in the query."""
-    arguments = Arguments(from_query(request.query), segments)
-    if request.body and "json" in (request.content_type or "json"):
-        try:
-            body = json.loads(request.body)
-        except (ValueError, RecursionError):
-            body = None
-        if isinstance(body, dict):
-            arguments.values |= {key: value for key, value in body.items() if value is not None}
-        else:
-            arguments.broken = True
-    return arguments
+    """The arguments of `request`, from everywhere it may carry them."""
+    try:
+        values = from_pairs(request.query) | from_pairs(form(request))
+        return Arguments(merged(values, from_json(request, values)), segments)
+    except ApiError as error:
+        return Arguments(error=error)
 
 
-def from_query(query: str) -> dict[str, Any]:
-    """`a[b]=c` as `{"a": {"b": "c"}}`, anything else as it stands."""
-    values: dict[str, Any] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        outer, bracket, inner = name.partition("[")
-        if not bracket:
-            values[outer] = value
-        elif isinstance(values.setdefault(outer, {}), dict):
-            values[outer][inner.removesuffix("]")] = value
+def form(request: Request) -> str:
+    """The body where it is a form: so called, or of a POST that calls it nothing [frame]."""
+    media_type = request.content_type.partition(";")[0].strip()
+    is_form = media_type == FORM or (not media_type and request.method == "POST")
+    return request.body.decode(errors="replace") if is_form else ""
+
+
+def from_json(request: Request, values: Values) -> Values:
+    """The JSON body, or the JSON in a parameter. What is no object counts as `{}` [frame].
+
+    Raises `invalid_json_body`.
+    """
+    text: bytes | str | None = values.get(JSON_ARGUMENTS)
+    if request.content_type.startswith("application/json"):
+        text = request.body
+    if not text or not isinstance(text, bytes | str):
+        return {}
+    try:
+        body = json.loads(text, parse_constant=no_json)
+    except (ValueError, RecursionError) as error:
+        raise ApiError("invalid_json_body", {"details": "The body cannot be parsed"}) from error
+    return body if isinstance(body, dict) else {}
+
+
+def no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def merged(values: Values, over: Values) -> Values:
+    """Both, deeply; `over` wins, with its nulls too."""
+    result = values | over
+    for name in values.keys() & over.keys():
+        if isinstance(values[name], dict) and isinstance(over[name], dict):
+            result[name] = merged(values[name], over[name])
+    return result
+
+
+def from_pairs(text: str) -> Values:
+    """`a[b]=c` as `{"a": {"b": "c"}}`, `a[]=c` as a list, `a` without `=` as null [frame]."""
+    values: Values = {}
+    for pair in text.split("&"):
+        name, equals, value = pair.partition("=")
+        if name:
+            put(values, unquote_plus(name), unquote_plus(value) if equals else None)
     return values
+
+
+def put(values: Values, name: str, value: Any) -> None:
+    """Raises `unhandled_exception` for names too deep, or text and object at once [frame]."""
+    outer = name[:1] + name[1:].partition("[")[0]
+    inner = BRACKETS.findall(name[len(outer) :])
+    keys = [outer, *(within or odd for within, odd in inner)]
+    if "" in keys[1:]:  # no call takes a list, so what is in it does not matter
+        keys, value = keys[: keys.index("", 1)], [value]
+    if len(keys) > DEEPEST:
+        raise ApiError("unhandled_exception")
+    place: Any = values
+    for key in keys[:-1]:
+        place = place.setdefault(key, {})
+        if not isinstance(place, dict):
+            raise ApiError("unhandled_exception")
+    place[keys[-1]] = value

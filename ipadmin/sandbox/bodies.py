@@ -96,11 +96,19 @@ def ip_address(world: World, address: Address) -> dict[str, Any]:
 
 
 def allocation(address: Address) -> dict[str, Any] | None:
-    """`{"type", "value"}` as every recording has it, or flat as the reference shows it."""
+    """`{"type", "value"}` as every recording has it [seen]."""
     if address.resource is None:
         return None
     value = {"id": address.resource.id, "name": address.resource.name}
-    return value if address.flat_allocation else {"type": address.resource.type, "value": value}
+    return {"type": address.resource.type, "value": value}
+
+
+def flat_allocation(text: str) -> str:
+    """An answer with its allocation, if there is one, as the reference shows it [doc]."""
+    body = json.loads(text)
+    if allocated := body.get("allocation"):
+        body["allocation"] = allocated["value"]
+    return dump(body)
 
 
 def organization(organization: Organization) -> dict[str, Any]:

@@ -29,6 +29,11 @@ class Context:
     arguments: Arguments
     large_set: bool = False
 
+    def check(self, *lookups: str) -> None:
+        """Refuse arguments that are wrong before any object is looked for [frame]."""
+        for name in lookups:
+            self.arguments.lookup(name)
+
     def own_organizations(self) -> list[Organization]:
         return [each for each in self.world.organizations if each.id in self.organizations]
 
@@ -87,9 +92,10 @@ def organizations(context: Context) -> Result:
 
 def list_ip_addresses(context: Context) -> Result:
     """A page in the order of purchase. `large_set` hides the totals [doc]."""
+    context.check("organization")
+    allocated = context.arguments.boolean("allocated")
     page = context.arguments.integer("page", 1)
     per_page = context.arguments.integer("per_page", DEFAULT_PER_PAGE, MOST_PER_PAGE)
-    allocated = context.arguments.boolean("allocated")
     held = context.world.holdings[context.organization().id]
     serials = {None: held.everything, True: held.allocated, False: held.free}[allocated]
     large = context.large_set
@@ -131,6 +137,7 @@ def unallocate(context: Context) -> Result:
 
 
 def allocate(context: Context) -> Result:
+    context.check("virtual_machine", "ip_address")
     machine = context.virtual_machine()
     address = context.ip_address()
     if address.organization_id != machine.organization_id:

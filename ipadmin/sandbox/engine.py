@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from pathlib import Path
@@ -28,6 +29,7 @@ class Engine:
         self.tokens = known_tokens(options.token, parse_scopes(options.scopes))
         self.faults = Faults(parse_spec(options.faults), self.state.seed)
         self.api = self._api()
+        self.pending: set[asyncio.Task[None]] = set()  # calls that are delayed by a fault
 
     def _api(self) -> Api:
         options = self.options
@@ -64,8 +66,14 @@ class Engine:
         permitted, remaining = self.api.count(exchange, time.time())
         return Answer(200, "{}", permitted=permitted, remaining=remaining or 0)
 
+    def end_pending(self) -> None:
+        """End every delayed call; none of them acts from now on."""
+        for task in self.pending:
+            task.cancel()
+
     def reset(self, seed: int | None = None, addresses: int | None = None) -> None:
         """A fresh world, an empty ledger, full rate limits, and the faults of the start."""
+        self.end_pending()
         old = self.state
         old.reset(
             old.seed if seed is None else seed, old.addresses if addresses is None else addresses

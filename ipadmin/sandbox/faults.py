@@ -4,12 +4,29 @@ A rule, as JSON (every key but `kind` may be left out):
 
     {"kind": "no_answer", "call": "unallocate", "address": "ip_… or its text", "times": 1,
      "skip": 0, "probability": 1.0, "seconds": 2.5, "status": 502, "code": "…", "detail": {},
-     "acts": true, "acts_at": "end", "retry_after": 30}
+     "acts": true, "acts_at": "end", "retry_after": 30, "body": "[]", "part": "id"}
 
 `acts` is whether the call takes effect; `seconds` is waited before the answer, and `acts_at` says
 on which side of that wait the call acts: at its `start` or (unless told) its `end`. The first
 `skip` calls that match pass, then `times` of them go wrong. The short form is
 `unallocate:no_answer,times=1;list:delay,seconds=2`, and `random:0.1` is every kind at random.
+
+Kinds that need an explanation:
+
+- `foreign`: 200 with a JSON body that is not Katapult's, without Katapult's headers. `body` is its
+  raw text. Does not act unless told.
+- `accepted`: 202 with `{}`. Does not act unless told.
+- `drip_headers`, `drip_informational` (1xx responses), `drip_chunk_extension`, `drip_trailers`: an
+  answer that never ends. One small piece every `seconds` (default 0.1) until the client leaves or
+  300 s have passed; then the connection is reset. Acts at the start of the drip, or with `acts_at`
+  `end` after it.
+- `two_answers`: the call's answer and, in the same write, a second whole answer: 200 with `{}`.
+- `request_timeout`: 408 `{"code":"request_timeout"}` of a gateway, without Katapult's headers.
+  Acts.
+- `other_id`: the answer to `get` is about another address. `part` says what differs: `id` (default)
+  or `address`, the address text. Applies to no other call.
+- `late`: no answer. The call acts `seconds` after the client's connection has closed, never before;
+  `acts_at` has no influence.
 """
 
 from __future__ import annotations
@@ -20,9 +37,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from . import bodies
-from .api import CALLS, UNKNOWN_CALL, Answer, Exchange, refusal
-from .errors import CODES, documented
+from .api import CALLS, UNKNOWN_CALL, Exchange
+from .errors import CODES
 
 # Every kind, and whether the call acts unless the rule says.
 KINDS = {
@@ -38,11 +54,37 @@ KINDS = {
     "unknown_code": False,
     "rate_limit": False,
     "flat": True,
+    "flat_allocation": True,
     "error": False,
+    "foreign": False,
+    "accepted": False,
+    "drip_headers": True,
+    "drip_informational": True,
+    "drip_chunk_extension": True,
+    "drip_trailers": True,
+    "two_answers": True,
+    "request_timeout": True,
+    "other_id": True,
+    "late": True,
 }
+DRIPS = frozenset(kind for kind in KINDS if kind.startswith("drip_"))
 RANDOM = "random"
-LONGEST_RANDOM_DELAY = 1.0  # seconds
-PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
+# Bounds of a random wait in seconds; other kinds wait as long as the rule says.
+RANDOM_SECONDS = {
+    "delay": (0.0, 1.0),
+    "no_answer": (0.0, 1.0),
+    "late": (0.1, 3.5),
+    **dict.fromkeys(DRIPS, (0.1, 0.3)),
+}
+FOREIGN_BODIES = (
+    '{"message":"Internal server error"}',
+    '{"status":"error","message":"Internal server error"}',
+    '{"errors":[{"code":"no_allocation"}]}',
+    '{"success":false}',
+    '{"error":null}',
+    '{"data":null,"error":{}}',
+    '{"error":{"code":"no_allocation"},"error":null}',
+)
 
 
 @dataclass(slots=True)
@@ -58,8 +100,10 @@ class Rule:
     code: str | None = None
     detail: dict[str, Any] | None = None
     acts: bool | None = None
-    acts_at: Literal["start", "end"] = "end"
+    acts_at: Literal["start", "end"] | None = None
     retry_after: int | None = None
+    body: str | None = None
+    part: Literal["id", "address"] = "id"
 
     def __post_init__(self) -> None:
         calls = {"*", UNKNOWN_CALL, *(call.name for call in CALLS)}
@@ -72,20 +116,39 @@ class Rule:
         for name in ("times", "skip", "probability", "seconds", "retry_after"):
             if not isinstance(getattr(self, name) or 0, int | float):
                 raise TypeError(f"{name} is a number")
-        if self.acts_at not in {"start", "end"}:
-            raise ValueError("acts_at is start or end")
+        if not isinstance(self.body, str | None):
+            raise TypeError("body is text")
+        for name, choices in (("acts_at", ("start", "end")), ("part", ("id", "address"))):
+            if getattr(self, name) not in {*choices, None}:
+                raise ValueError(f"{name} is {' or '.join(choices)}")
         if self.status is not None and not 200 <= self.status <= 599:
             raise ValueError("a status is 200 to 599")
+        self._fill_in()
+
+    def _fill_in(self) -> None:
+        """The defaults that depend on the kind; a random rule gets them with its kind."""
+        if self.kind == RANDOM:
+            return
         if self.acts is None:
-            self.acts = KINDS.get(self.kind, False)
+            self.acts = KINDS[self.kind]
+        if self.kind == "late":
+            self.acts_at = "end"
+        elif self.acts_at is None:
+            self.acts_at = "start" if self.kind in DRIPS else "end"
+        if self.kind in DRIPS and not self.seconds:
+            self.seconds = 0.1
 
     def matches(self, exchange: Exchange) -> bool:
-        if self.call not in {"*", exchange.name}:
+        if self.call not in {"*", exchange.name} or not applies(self.kind, exchange):
             return False
         target = exchange.target
         return self.address is None or (
             target is not None and self.address in {target.id, target.address}
         )
+
+
+def applies(kind: str, exchange: Exchange) -> bool:
+    return kind != "other_id" or exchange.name == "get"
 
 
 class Faults:
@@ -107,77 +170,22 @@ class Faults:
                 continue
             if rule.times is not None:
                 rule.times -= 1
-            return self._concrete(rule) if rule.kind == RANDOM else rule
+            return self._concrete(rule, exchange) if rule.kind == RANDOM else rule
         return None
 
-    def _concrete(self, rule: Rule) -> Rule:
-        kind = self._rng.choice(tuple(KINDS))
+    def _concrete(self, rule: Rule, exchange: Exchange) -> Rule:
+        kind = self._rng.choice([kind for kind in KINDS if applies(kind, exchange)])
         code = self._rng.choice(tuple(CODES)) if kind == "error" else None
         made = replace(rule, kind=kind, times=None, code=code, acts=None, probability=1.0)
-        if kind in {"delay", "no_answer"}:
-            made.seconds = self._rng.uniform(0, LONGEST_RANDOM_DELAY)
-            made.acts = kind == "delay" or self._rng.random() < 0.5
+        if kind in RANDOM_SECONDS:
+            made.seconds = self._rng.uniform(*RANDOM_SECONDS[kind])
+        if kind == "no_answer":
+            made.acts = self._rng.random() < 0.5
+        elif kind == "foreign":
+            made.body = self._rng.choice(FOREIGN_BODIES)
+        elif kind == "other_id":
+            made.part = self._rng.choice(("id", "address"))
         return made
-
-
-@dataclass(slots=True)
-class Reply:
-    """What goes over the wire. `katapult` is false where it is a proxy that speaks."""
-
-    answer: Answer
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-    cut: bool = False
-    katapult: bool = True
-
-
-def dress(rule: Rule, answer: Answer) -> Reply:
-    """The reply `rule` makes; `answer` is the call's own, or a blank one if it did not act."""
-    match rule.kind:
-        case "delay":
-            reply = Reply(answer)
-        case "flat":
-            body = json.loads(answer.body)
-            reply = Reply(replace(answer, body=bodies.dump(body.get("error", body))))
-        case "empty":
-            reply = Reply(replace(answer, status=rule.status or answer.status, body=""))
-        case "truncated":
-            reply = Reply(answer, cut=True)
-        case "html":
-            reply = page(rule.status or 502)
-        case "redirect":
-            moved = replace(answer, status=rule.status or 302, body="")
-            reply = Reply(moved, headers=(("Location", "/core/v1/redirected"),))
-        case _:
-            reply = failure(rule, answer)
-    return reply
-
-
-def failure(rule: Rule, answer: Answer) -> Reply:
-    """The kinds that answer with an error: a status, a code of any sort, or 429."""
-    status = rule.status or 500
-    if rule.kind == "status" and status not in {500, 503}:
-        return page(status)
-    code = {"rate_limit": "rate_limit_reached", "unknown_code": ""}.get(rule.kind, rule.code)
-    if rule.kind == "status":
-        code = rule.code or ("unhandled_exception" if status == 500 else "service_unavailable")
-    if code in CODES:
-        made = refusal(documented(code, rule.detail))
-    else:
-        code = rule.code or "address_locked_by_policy"
-        body = {"code": code, "description": "Something new", "detail": rule.detail or {}}
-        made = Answer(rule.status or 422, bodies.dump({"error": body}), code)
-    made.permitted, made.remaining = answer.permitted, answer.remaining
-    if made.code == "rate_limit_reached":
-        made.remaining = 0
-    wait = () if rule.retry_after is None else (("Retry-After", str(rule.retry_after)),)
-    return Reply(made, headers=wait)
-
-
-def page(status: int) -> Reply:
-    """A page of a proxy in between, which knows nothing of Katapult's headers."""
-    made = Answer(status, PAGE.format(f"{status} from a proxy"))
-    return Reply(made, "text/html; charset=utf-8", katapult=False)
 
 
 def parse_rules(rules: Any) -> list[Rule]:

@@ -52,6 +52,7 @@ class Site:
 
     def close(self) -> None:
         self.server.close()
+        self.engine.end_pending()
         for connection in list(self.connections):
             connection.stop()
         self.engine.state.close()

@@ -100,7 +100,6 @@ class Builder:
             resource.hostname if resource else default_reverse_dns(text, version),
             vip=kind == "v",
             resource=resource,
-            flat_allocation=serial % 11 == 5,
             year=YEARS[serial % len(YEARS)],
         )
         if made.vip:

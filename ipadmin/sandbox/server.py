@@ -2,7 +2,7 @@
 
 A call without fault or latency is answered within `data_received`, without a task; that is what
 keeps the sandbox quick. Any other runs as a task that a client's leaving does not cancel, so that
-a late request still lands.
+a late request still lands; a reset of the world cancels it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from urllib.parse import unquote
 
 import h11
 
-from .api import Exchange
+from . import wire_faults
+from .api import Answer, Exchange
 from .arguments import Request
 from .control import PREFIX, control
 from .engine import Engine
-from .faults import Reply, Rule, dress
+from .faults import DRIPS, Rule
+from .replies import Reply, dress
 from .state import Entry
 
-RESETS = frozenset({"reset_before", "reset_after"})
+RESETS = frozenset({"reset_before", "reset_after", *DRIPS})  # how these kinds end
+UNANSWERED = frozenset({"no_answer", "late"})
+NO_FAULT = Rule("delay")
 REASONS = {each.value: each.phrase.encode() for each in HTTPStatus}
 Headers = list[tuple[str, str]]
 
@@ -41,7 +45,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.head: h11.Request | None = None
         self.body = b""
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.gone = asyncio.Event()  # set when the connection is closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
@@ -51,6 +55,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.transport = None
+        self.gone.set()
         self.open_ones.discard(self)
 
     def data_received(self, data: bytes) -> None:
@@ -92,9 +97,16 @@ class Connection(asyncio.Protocol):
         if rule is None and not self.engine.options.latency_ms:
             self.reply(Reply(self.engine.act(exchange, entry)), entry)
             return
-        task = asyncio.get_running_loop().create_task(self.later(exchange, entry, rule))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task = asyncio.get_running_loop().create_task(self.later(exchange, entry, rule or NO_FAULT))
+        self.engine.pending.add(task)
+        task.add_done_callback(self.ended)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        self.engine.pending.discard(task)
+        if task.cancelled():
+            self.abort()
+        else:
+            self.read()
 
     def request(self) -> Request:
         assert self.head is not None  # noqa: S101 - h11 ends no message it has not begun
@@ -110,27 +122,41 @@ class Connection(asyncio.Protocol):
             made.peer = self.transport.get_extra_info("peername")[0]
         return made
 
-    async def later(self, exchange: Exchange, entry: Entry, rule: Rule | None) -> None:
-        """Answer after the latency, and the way `rule` says. A reset world ends it."""
-        before = after = 0.0
-        if rule is not None:
-            before, after = (rule.seconds, 0.0) if rule.acts_at == "end" else (0.0, rule.seconds)
-        world = self.engine.state.world
-        await asyncio.sleep(self.engine.options.latency_ms / 1000 + before)
-        if world is not self.engine.state.world:
-            self.abort()
-            return
-        if rule is None or rule.acts:
-            answer = self.engine.act(exchange, entry)
+    async def later(self, exchange: Exchange, entry: Entry, rule: Rule) -> None:
+        """Answer after the latency, and the way `rule` says. A reset of the world cancels it."""
+        await asyncio.sleep(self.engine.options.latency_ms / 1000)
+        if rule.acts_at == "start":
+            answer = self.act(exchange, entry, rule)
+            await self.wait(rule, answer, entry)
         else:
-            answer = self.engine.blank(exchange)
-        if after:
-            await asyncio.sleep(after)
-        if rule is not None and rule.kind in RESETS:
+            await self.wait(rule, Answer(200, "{}"), entry)
+            answer = self.act(exchange, entry, rule)
+        if rule.kind in RESETS:
             self.abort()
-        elif rule is None or rule.kind != "no_answer":
-            self.reply(dress(rule, answer) if rule else Reply(answer), entry)
-            self.read()
+        elif rule.kind not in UNANSWERED:
+            self.reply(dress(rule, answer), entry)
+
+    def act(self, exchange: Exchange, entry: Entry, rule: Rule) -> Answer:
+        return self.engine.act(exchange, entry) if rule.acts else self.engine.blank(exchange)
+
+    async def wait(self, rule: Rule, answer: Answer, entry: Entry) -> None:
+        """The wait of a fault; a drip sends the beginning of `answer` meanwhile."""
+        if rule.kind in DRIPS:
+            await self.drip(rule, answer, entry)
+            return
+        if rule.kind == "late":
+            await self.gone.wait()
+        await asyncio.sleep(rule.seconds)
+
+    async def drip(self, rule: Rule, answer: Answer, entry: Entry) -> None:
+        if self.transport is None:
+            return
+        body = answer.body.encode()
+        headers = [("Content-Type", "application/json")]
+        headers += katapult_headers(answer, entry.request_id, body)
+        beginning, piece = wire_faults.endless(rule.kind, answer.status, headers, body)
+        write = self.transport.write
+        await wire_faults.drip(write, beginning, piece, rule.seconds, self.gone)
 
     def reply(self, reply: Reply, entry: Entry) -> None:
         """Send an answer with the live API's headers, if there is still somebody to send it to."""
@@ -139,12 +165,21 @@ class Connection(asyncio.Protocol):
         body = reply.answer.body.encode()
         headers: Headers = [("Content-Type", reply.content_type), *reply.headers]
         if reply.katapult:
-            headers += katapult_headers(reply, entry.request_id, body)
+            headers += katapult_headers(reply.answer, entry.request_id, body)
         self.engine.state.answered(entry, reply.answer.status, reply.answer.code)
-        self.send(reply.answer.status, headers, body, cut=reply.cut)
+        behind = wire_faults.SECOND_ANSWER if reply.twice else b""
+        self.send(reply.answer.status, headers, body, cut=reply.cut, behind=behind)
 
-    def send(self, status: int, headers: Headers, body: bytes, *, cut: bool = False) -> None:
-        """One answer in one write. `cut` closes halfway through the body."""
+    def send(
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes,
+        *,
+        cut: bool = False,
+        behind: bytes = b"",
+    ) -> None:
+        """One answer in one write. `cut` closes halfway through the body; `behind` follows it."""
         if self.transport is None:
             return
         lines = [("Date", today(int(time.time()))), *headers, ("Content-Length", str(len(body)))]
@@ -161,7 +196,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
             return
         data += self.wire.send(h11.EndOfMessage()) or b""
-        self.transport.write(data)
+        self.transport.write(data + behind)
         if self.wire.our_state is h11.DONE and self.wire.their_state is h11.DONE:
             self.wire.start_next_cycle()
         else:
@@ -182,9 +217,7 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def stop(self) -> None:
-        """Close, and drop what was still to happen."""
-        for task in list(self.tasks):
-            task.cancel()
+        """Close at once; what the client was still to be sent is dropped."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -203,9 +236,8 @@ def today(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def katapult_headers(reply: Reply, request_id: str, body: bytes) -> Headers:
+def katapult_headers(answer: Answer, request_id: str, body: bytes) -> Headers:
     """As recorded: caching and a weak ETag on success, none and a schema on errors [seen]."""
-    answer = reply.answer
     headers: Headers = [("X-Request-Id", request_id)]
     if answer.status < 300:
         digest = hashlib.sha256(body).hexdigest()[:32]

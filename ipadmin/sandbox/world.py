@@ -60,7 +60,6 @@ class Address:
     vip: bool = False
     label: str | None = None
     resource: Resource | None = None
-    flat_allocation: bool = False  # answers {"id", "name"} as the reference shows it
     year: int = 2026  # answers as then: no subnet before 2026, no network.default before 2025
     row: str | None = field(default=None, repr=False)  # its cached line of a list, as JSON
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from html import unescape
+from statistics import median
 
 import django
 
@@ -23,6 +24,7 @@ from ipadmin.katapult.errors import KatapultError  # noqa: E402
 from ipadmin.katapult.types import Exchange, Secret  # noqa: E402
 from ipadmin.models import ApiToken, AuditEntry, User  # noqa: E402
 from ipadmin.services import api, tokens  # noqa: E402
+from tests.bench import connections  # noqa: E402
 from tests.bench.stage import TOKEN, Figures, stopwatch  # noqa: E402
 
 TIMES = 100
@@ -45,14 +47,15 @@ def run(sandbox: str) -> None:
     with override_settings(STORAGES=PLAIN):
         print(f"{'median of each, in ms':<44}{'whole':>10} {'API':>9} {'ours':>9}  ratio")
         token = _token(user, "Small")
-        _the_click(client, token, _allocated(sandbox, token))
+        click = _the_click(client, token, _allocated(sandbox, token))
         _the_history(client)
         _pooled_and_not(sandbox)
+        connections.compare(sandbox, click)
         _large(client, user, sandbox)
 
 
-def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> None:
-    """Ask and act, on one address after the other."""
+def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> float:
+    """Ask and act, on one address after the other; return the median seconds of an act."""
     base = f"/tokens/{token.id}/addresses/"
     asked, acted = Figures(), Figures()
     for id, address in list(addresses.items())[:TIMES]:
@@ -68,6 +71,7 @@ def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> No
     print(asked.row("Confirmation (GET)"))
     print(acted.row("Act and result (POST)"))
     print_page(client, "Addresses, 600 of them", base)
+    return median(acted.whole)
 
 
 def _the_history(client: Client) -> None:

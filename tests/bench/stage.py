@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,11 +45,11 @@ def database(folder: Path, name: str) -> str:
     return f"{server.rpartition('/')[0]}/{name}"
 
 
-def wait_for(url: str, *, seconds: float = 30) -> None:
+def wait_for(url: str, *, seconds: float = 30, verify: ssl.SSLContext | bool = False) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if httpx.get(url).is_success:
+            if httpx.get(url, verify=verify).is_success:
                 return
         except httpx.TransportError:
             if time.monotonic() > deadline:

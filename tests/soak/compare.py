@@ -6,96 +6,12 @@ The truth is the sandbox's ledger of requests and the changes of its world; see 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """An unallocate POST that the sandbox received, and when it changed the world, if it did.
-
-    `token` is the ledger's short fingerprint: the first eight digits of the product's.
-    """
-
-    request_id: str
-    ip: str
-    token: str
-    received_at: datetime
-    acted_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A reading of one address that the sandbox received; `told_truth` unless a fault answered."""
-
-    request_id: str
-    ip: str
-    received_at: datetime
-    answered_at: datetime
-    told_truth: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The address got another holder, None for nobody."""
-
-    ip: str
-    holder: str | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An audit entry."""
-
-    id: int
-    attempt_id: str
-    ip: str
-    token: str
-    outcome: str
-    basis: str
-    created_at: datetime
-    sent_at: datetime | None
-    finished_at: datetime | None
-    holder: str = ""  # as confirmed
-    error_code: str = ""
-    katapult_request_id: str = ""
-    evidence: tuple[dict[str, str], ...] = ()
-    rivals: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.attempt_id} (no. {self.id}, {self.outcome} by {self.basis or '?'})"
-
-    def could_have_sent(self, post: Post) -> bool:
-        if self.sent_at is None or (self.ip, self.token) != (post.ip, post.token):
-            return False
-        return self.sent_at <= post.received_at <= (self.finished_at or post.received_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A finished outcome that an operator was shown."""
-
-    attempt_id: str
-    outcome: str
-
-
-@dataclass(slots=True)
-class Records:
-    posts: list[Post] = field(default_factory=list)
-    reads: list[Read] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
-    sightings: list[Sighting] = field(default_factory=list)
-    # Attempts that an operator was told of by id.
-    told: set[str] = field(default_factory=set)
-    # Who held each shared address at first, and who does at last.
-    at_first: dict[str, str | None] = field(default_factory=dict)
-    at_last: dict[str, str | None] = field(default_factory=dict)
-    # SQLite numbers entries without a gap; PostgreSQL skips a number at each refused insert.
-    is_gapless: bool = False
+from tests.soak.records import Attempt, Change, Post, Read, Records
 
 
 @dataclass(slots=True)
@@ -114,9 +30,10 @@ def compare(records: Records) -> list[str]:
     """Every difference, in words. Empty is the only good answer."""
     matching = match(records.posts, records.attempts)
     found = list(matching.differences)
+    reads = {each.request_id: each for each in records.reads}
     for attempt in records.attempts:
-        post = matching.post_of(attempt)
-        found += [f"{attempt}: {problem}" for problem in _verdict(attempt, post)]
+        case = Case(attempt, matching.post_of(attempt), reads, records.interval)
+        found += [f"{attempt}: {problem}" for problem in _verdict(case)]
     found += _readings(records)
     found += _rivals(records.attempts)
     found += _kept(records)
@@ -150,39 +67,96 @@ def match(posts: Iterable[Post], attempts: Iterable[Attempt]) -> Matching:
     return matching
 
 
-def _verdict(attempt: Attempt, post: Post | None) -> Iterator[str]:
-    """How the outcome of one entry disagrees with its POST."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One entry and what it is judged by: its POST, all readings by request id, the interval."""
+
+    attempt: Attempt
+    post: Post | None
+    reads: dict[str, Read]
+    interval: timedelta
+
+    @property
+    def acted_at(self) -> datetime | None:
+        return self.post.acted_at if self.post else None
+
+    @property
+    def found(self) -> list[str]:
+        return [reading["found"] for reading in self.attempt.evidence]
+
+
+def _verdict(case: Case) -> Iterator[str]:
+    """How the outcome of one entry disagrees with its POST and its readings."""
+    attempt = case.attempt
     if attempt.finished_at is None:
         yield "still open"
     elif attempt.outcome in VERDICTS:
-        yield from VERDICTS[attempt.outcome](attempt, post, attempt.finished_at)
+        yield from VERDICTS[attempt.outcome](case)
         if (attempt.sent_at is None) != (attempt.outcome == "refused"):
             yield "was not sent" if attempt.sent_at is None else "was sent"
     else:
         yield "has ended with no outcome"
 
 
-def _succeeded(_: Attempt, post: Post | None, finished_at: datetime) -> Iterator[str]:
-    if post is None or post.acted_at is None:
+def _succeeded(case: Case) -> Iterator[str]:
+    attempt, acted_at = case.attempt, case.acted_at
+    if acted_at is None:
         yield "did not happen"
-    elif post.acted_at > finished_at:
+    elif attempt.finished_at and acted_at > attempt.finished_at:
         yield "was said before it happened"
+    if attempt.basis == "answer":
+        yield from _answered(case, "{}")
+    elif "unallocated" not in case.found:
+        yield "rests on no reading that found it unallocated"
+    if attempt.rivals:
+        yield "names another attempt that could have done it"
 
 
-def _failed(attempt: Attempt, post: Post | None, _: datetime) -> Iterator[str]:
-    if post is not None and post.acted_at is not None:
-        yield "did happen"
-    if post is None and attempt.basis == "answer":
+def _failed(case: Case) -> Iterator[str]:
+    if case.attempt.basis == "answer":
+        if case.acted_at is not None:
+            yield "did happen"
+        yield from _answered(case, case.attempt.error_code)
+    else:
+        if case.acted_at is not None and not _acted_late(case, case.acted_at):
+            yield "did happen"
+        if not _was_found_allocated_twice(case):
+            yield "rests on no two readings far enough apart"
+        if {"unallocated", "other", "gone"} & set(case.found):
+            yield "rests on readings that disagree"
+
+
+def _answered(case: Case, answer: str) -> Iterator[str]:
+    if case.post is None:
         yield "rests on an answer to nothing"
+    elif case.post.answer != answer or not answer:
+        yield f"rests on {answer or '?'}, but was answered {case.post.answer or '?'}"
 
 
-def _refused(_: Attempt, post: Post | None, __: datetime) -> Iterator[str]:
-    if post is not None:
+def _acted_late(case: Case, acted_at: datetime) -> bool:
+    """Whether the POST acted only after the last reading that found the address allocated began:
+    the entry says that much, and no more."""
+    ids = [each["request_id"] for each in case.attempt.evidence if each["found"] == "allocated"]
+    last = case.reads.get(ids[-1]) if ids else None
+    return last is not None and last.received_at < acted_at
+
+
+def _was_found_allocated_twice(case: Case) -> bool:
+    shown = [
+        datetime.fromisoformat(reading["read_at"])
+        for reading in case.attempt.evidence
+        if reading["found"] == "allocated"
+    ]
+    return len(shown) > 1 and max(shown) - min(shown) >= case.interval
+
+
+def _refused(case: Case) -> Iterator[str]:
+    if case.post is not None:
         yield "was received"
 
 
-def _unknown(attempt: Attempt, _: Post | None, __: datetime) -> Iterator[str]:
-    if not why_unknown(attempt):
+def _unknown(case: Case) -> Iterator[str]:
+    if not why_unknown(case.attempt):
         yield "does not say why it is unknown"
 
 
@@ -212,15 +186,20 @@ def _readings(records: Records) -> Iterator[str]:
     """Readings kept as evidence that nobody made, or that the world contradicts."""
     reads = {each.request_id: each for each in records.reads}
     changes_of = timelines(records)
+    used: Counter[str] = Counter()
     for attempt in records.attempts:
         for reading in attempt.evidence:
-            found = reading["found"]
+            found, request_id = reading["found"], reading["request_id"] or ""
             if found == "unreadable":
                 continue
-            read = reads.get(reading["request_id"] or "")
+            used[request_id] += 1
+            read = reads.get(request_id)
             if read is None or read.ip != attempt.ip:
                 yield f"{attempt}: nobody made the reading that found it {found}"
-            elif not read.told_truth:
+                continue
+            if attempt.sent_at is None or read.received_at < attempt.sent_at:
+                yield f"{attempt}: was read as {found} before it was sent"
+            if not read.told_truth:
                 if found != "gone":
                     yield f"{attempt}: a fault was read as {found}"
             else:
@@ -228,6 +207,7 @@ def _readings(records: Records) -> Iterator[str]:
                 holders = _holders(before, changes_of[attempt.ip], read)
                 if found not in {_found(attempt, holder) for holder in holders}:
                     yield f"{attempt}: was found {found}, but was held by {holders}"
+    yield from (f"reading {id} was kept {count} times" for id, count in used.items() if count > 1)
 
 
 def _found(attempt: Attempt, holder: str | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tests.soak.chaos import Stage
-from tests.soak.compare import Records, match, timelines, why_unknown
+from tests.soak.compare import match, timelines, why_unknown
 from tests.soak.operators import Shared
+from tests.soak.records import Records
 
 
 def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
@@ -21,12 +22,14 @@ def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
     yield f"Stayed unknown        {len(unknown)}: {_told(why_unknown(each) for each in unknown)}"
     acted = sum(post.acted_at is not None for post in posts)
     yield f"POSTs received        {len(posts)}, of which {acted} changed the world"
+    yield f"Acted late            {_late(records)}"
     yield f"Sent, never received  {_unreceived(records)}"
     yield f"Freed somebody else   {_astray(records)} (changed between the last look and the call)"
     interrupted = sum(each.error_code == "interrupted" for each in attempts)
     reconciled = sum(bool(each.evidence) for each in attempts)
     yield f"Closed later          {reconciled} by reading the address, {interrupted} as never sent"
     yield f"Given out again       {len(records.changes)} times"
+    yield f"Faults                {_told(records.faults)}"
     yield f"Kills                 {_told(stage.killed.elements())}"
     yield f"Operators             {_told(shared.did.elements())}"
     yield f"Pages                 {_told(map(str, shared.statuses.elements()))}"
@@ -34,9 +37,25 @@ def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
     yield f"Slowest page          {took:.1f} s, {page}\n"
 
 
-def _told(things: Iterator[str]) -> str:
+def _told(things: Iterable[str] | Counter[str]) -> str:
     counted = Counter(things).most_common()
     return ", ".join(f"{count} {thing or '(none)'}" for thing, count in counted) or "none"
+
+
+def _late(records: Records) -> str:
+    """POSTs that acted after their connection had closed, and those whose entry had finished."""
+    closed = sum(post.fault == "late" and post.acted_at is not None for post in records.posts)
+    matching = match(records.posts, records.attempts)
+    finished = [
+        str(each.outcome)
+        for each in records.attempts
+        if (post := matching.post_of(each)) and post.acted_at and each.finished_at
+        if post.acted_at > each.finished_at
+    ]
+    return (
+        f"{closed} after the connection had closed, "
+        f"{len(finished)} after the entry had finished ({_told(finished)})"
+    )
 
 
 def _unreceived(records: Records) -> int:

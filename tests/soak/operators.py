@@ -18,8 +18,8 @@ from typing import Any
 
 import httpx
 
-from tests.soak.compare import Sighting
 from tests.soak.forms import Form, find_form
+from tests.soak.records import Sighting
 
 PASSWORD = "a long enough sample password"
 PAGE_PATIENCE = 60.0  # seconds until a page that does not come is a failure

@@ -17,6 +17,7 @@ from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, User
 from tests.soak.chaos import Chaos, Stage
 from tests.soak.compare import compare
+from tests.soak.faults import LATEST
 from tests.soak.figures import figures
 from tests.soak.operators import PASSWORD, Operator, Shared
 from tests.soak.processes import Box, Process, Web, Worker, free_port, manage
@@ -50,6 +51,7 @@ def soak(
             _play(shared, world, stage, tokens, kills)
             say("soak: waiting for what is open")
             shared.problems += _settle(env)
+            time.sleep(LATEST)  # what was sent last may still be carried out
             stage.web.stop()
             stage.worker.stop()
         found = records(world, folder, is_gapless=connection.vendor == "sqlite")

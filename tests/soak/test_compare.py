@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.soak.compare import Attempt, Change, Post, Read, Records, Sighting, compare, why_unknown
+from tests.soak.compare import compare, why_unknown
+from tests.soak.records import Attempt, Change, Post, Read, Records, Sighting
 
 IP, TOKEN, VM, OTHER = "ip_1", "abcd1234", "vm_1", "vm_2"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,15 +23,51 @@ def at(second: float) -> datetime:
 SUCCEEDED = Attempt(
     1, "a", IP, TOKEN, "succeeded", "answer", at(0), at(1), at(2), VM, katapult_request_id="p"
 )
-ACTED = Post("p", IP, TOKEN, at(1.1), at(1.2))
-IDLE = replace(ACTED, acted_at=None)
-FAILED = replace(SUCCEEDED, outcome="failed")
+ACTED = Post("p", IP, TOKEN, at(1.1), at(1.2), "{}")
+IDLE = replace(ACTED, acted_at=None, answer="no_allocation")
+LOST = replace(ACTED, answer="")  # acted, and was not answered
+FAILED = replace(SUCCEEDED, outcome="failed", error_code="no_allocation")
 REFUSED = replace(SUCCEEDED, outcome="refused", basis="check", sent_at=None, katapult_request_id="")
-SILENT = replace(SUCCEEDED, katapult_request_id="", basis="evidence")
+INTERVAL = timedelta(seconds=0.4)
 
 
-def reading(found: str, request_id: str = "r") -> dict[str, str]:
-    return {"found": found, "request_id": request_id}
+def reading(found: str, request_id: str = "r", read_at: float = 1.6) -> dict[str, str]:
+    return {"found": found, "request_id": request_id, "read_at": at(read_at).isoformat()}
+
+
+# Two readings, 1.3 to 1.4 and 1.7 to 1.8.
+READS = [Read("r0", IP, at(1.3), at(1.4)), Read("r1", IP, at(1.7), at(1.8))]
+SILENT = replace(
+    SUCCEEDED,
+    katapult_request_id="",
+    basis="evidence",
+    evidence=(reading("unallocated", "r1", 1.8),),
+)
+STILL_HELD = replace(
+    SILENT,
+    outcome="failed",
+    evidence=(reading("allocated", "r0", 1.4), reading("allocated", "r1", 1.8)),
+)
+# Its request is carried out after the entry finished.
+LATE = replace(LOST, acted_at=at(5))
+# Another operator's attempt, from second 3 on.
+LATER = replace(
+    SUCCEEDED,
+    id=2,
+    attempt_id="b",
+    token="other",
+    sent_at=at(3),
+    finished_at=at(6),
+    katapult_request_id="q",
+)
+LATER_ACTED = replace(ACTED, request_id="q", token="other", received_at=at(3.1), acted_at=at(3.2))
+
+
+def found_once(found: str) -> Attempt:
+    """An attempt whose outcome agrees with any one reading."""
+    return replace(
+        SILENT, outcome="unknown", evidence=(reading(found), reading("unreadable", "", 1.9))
+    )
 
 
 def unknown(*found: str, **more: Any) -> Attempt:
@@ -41,15 +78,23 @@ def unknown(*found: str, **more: Any) -> Attempt:
 def records(attempts: list[Attempt], posts: list[Post], **more: Any) -> Records:
     freed = any(post.acted_at for post in posts)
     given: dict[str, Any] = {"at_first": {IP: VM}, "at_last": {IP: None if freed else VM}}
+    given |= {"reads": READS, "interval": INTERVAL}
     return Records(posts=posts, attempts=attempts, **(given | more))
 
 
 GOOD = {
     "an answered success": records([SUCCEEDED], [ACTED]),
     "an answered failure": records([FAILED], [IDLE]),
-    "a success by evidence": records([SILENT], [ACTED]),
-    "a failure by evidence": records([replace(SILENT, outcome="failed")], [IDLE]),
-    "marked as sent by a process that died": records([replace(SILENT, outcome="failed")], []),
+    "a success by evidence": records([SILENT], [LOST]),
+    "a failure by evidence": records([STILL_HELD], [IDLE]),
+    "a failure by evidence that happened after it finished": records([STILL_HELD], [LATE]),
+    "a failure by evidence that happened after its last reading": records(
+        [STILL_HELD], [replace(LATE, acted_at=at(1.9))]
+    ),
+    "a late act after a success of another attempt's own": records(
+        [STILL_HELD, LATER], [LATE, LATER_ACTED], changes=[Change(IP, OTHER, at(4))]
+    ),
+    "marked as sent by a process that died": records([STILL_HELD], []),
     "a refusal": records([REFUSED], []),
     "unread to the end, and it happened": records([unknown("unreadable")], [ACTED]),
     "unread to the end, and it did not": records([unknown("unreadable")], [IDLE]),
@@ -64,10 +109,58 @@ def test_the_truth_is_no_difference(name: str) -> None:
 LIES = {
     "a success that never happened": (records([SUCCEEDED], [IDLE]), "did not happen"),
     "a success of no call": (records([SILENT], []), "did not happen"),
+    "a success that a late act of another attempt made": (
+        records(
+            [
+                STILL_HELD,
+                replace(LATER, basis="evidence", evidence=(reading("unallocated", "r2", 5.6),)),
+            ],
+            [LATE, replace(LATER_ACTED, acted_at=None, answer="")],
+            reads=[*READS, Read("r2", IP, at(5.5), at(5.6))],
+        ),
+        "b (no. 2, succeeded by evidence): did not happen",
+    ),
+    "a success by an answer that is not {}": (records([SUCCEEDED], [LOST]), "was answered ?"),
+    "a success by evidence that no reading shows": (
+        records([replace(SILENT, evidence=STILL_HELD.evidence)], [LATE]),
+        "no reading that found it unallocated",
+    ),
+    "a success that another attempt could have made": (
+        records([replace(SILENT, rivals=("a",))], [LOST]),
+        "names another attempt",
+    ),
     "a failure that happened": (records([FAILED], [ACTED]), "did happen"),
     "a failure by evidence that happened": (
-        records([replace(SILENT, outcome="failed")], [ACTED]),
+        records([STILL_HELD], [LOST]),
         "did happen",
+    ),
+    "a failure by evidence that happened before its last reading": (
+        records([STILL_HELD], [replace(LOST, acted_at=at(1.69))]),
+        "did happen",
+    ),
+    "a failure by evidence that no reading shows": (
+        records([replace(STILL_HELD, evidence=())], [LATE]),
+        "did happen",
+    ),
+    "a failure by an answer that happened late": (records([FAILED], [LATE]), "did happen"),
+    "a failure by another answer": (
+        records([FAILED], [replace(IDLE, answer="request_timeout")]),
+        "was answered request_timeout",
+    ),
+    "a failure by a single reading": (
+        records([replace(STILL_HELD, evidence=STILL_HELD.evidence[:1])], [IDLE]),
+        "no two readings far enough apart",
+    ),
+    "a failure by two readings too close": (
+        records([STILL_HELD], [IDLE], interval=INTERVAL * 1.1),
+        "no two readings far enough apart",
+    ),
+    "a failure by readings that disagree": (
+        records(
+            [replace(STILL_HELD, evidence=(*STILL_HELD.evidence, reading("gone", "r2")))],
+            [IDLE],
+        ),
+        "readings that disagree",
     ),
     "an answer to nothing": (records([FAILED], []), "an answer to nothing"),
     "a refusal that was sent": (records([REFUSED], [IDLE]), "has 0 entries"),
@@ -90,7 +183,7 @@ LIES = {
         "has 0 entries",
     ),
     "a POST after the end": (
-        records([replace(SILENT, outcome="failed")], [replace(IDLE, received_at=at(3))]),
+        records([STILL_HELD], [replace(IDLE, received_at=at(3))]),
         "has 0 entries",
     ),
     "one POST, two entries": (
@@ -150,7 +243,7 @@ def test_a_lie_is_found(name: str) -> None:
     ],
 )
 def test_readings_are_held_against_the_world(found: str, told_truth: bool, said: str) -> None:
-    attempt = replace(SILENT, evidence=(reading(found),))
+    attempt = found_once(found)
     read = Read("r", IP, at(1.5), at(1.6), told_truth)
     differences = compare(records([attempt], [ACTED], reads=[read]))
     assert [said in each for each in differences] == [True] * bool(said)
@@ -159,21 +252,30 @@ def test_readings_are_held_against_the_world(found: str, told_truth: bool, said:
 def test_a_reading_that_crossed_a_change_may_show_either() -> None:
     read = Read("r", IP, at(1.15), at(1.3))
     for found in ("allocated", "unallocated"):
-        attempt = replace(SILENT, evidence=(reading(found),))
+        attempt = found_once(found)
         assert compare(records([attempt], [ACTED], reads=[read])) == []
 
 
 def test_a_reading_nobody_made_is_found() -> None:
-    attempt = replace(SILENT, evidence=(reading("unallocated"),))
+    attempt = found_once("unallocated")
     assert "nobody made" in compare(records([attempt], [ACTED]))[0]
 
 
 def test_a_reading_follows_what_the_harness_changed() -> None:
     given = Change(IP, OTHER, at(1.3))
-    attempt = replace(SILENT, evidence=(reading("other"),))
+    attempt = found_once("other")
     read = Read("r", IP, at(1.5), at(1.6))
     made = records([attempt], [ACTED], reads=[read], changes=[given], at_last={IP: OTHER})
     assert compare(made) == []
+
+
+def test_a_reading_is_kept_once_and_made_after_the_call() -> None:
+    both = (reading("unallocated"), reading("unallocated"), reading("unreadable", ""))
+    early = Read("r", IP, at(0.9), at(1.4))
+    attempt = replace(found_once("unallocated"), evidence=both)
+    differences = compare(records([attempt], [LOST], reads=[early]))
+    assert ["before it was sent" in each for each in differences] == [True, True, False]
+    assert differences[-1] == "reading r was kept 2 times"
 
 
 @pytest.mark.parametrize(

@@ -5,41 +5,25 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+from django.conf import settings
 
 from ipadmin.models import AuditEntry
-from tests.soak.compare import Attempt, Change, Post, Read, Records
+from ipadmin.sandbox.faults import KINDS
+from tests.soak.faults import FAULTS, TRUE_ANSWERS, UNDOCUMENTED
+from tests.soak.records import Attempt, Change, Post, Read, Records
 
-POOL = 12  # addresses that are fought for
+POOL = 32
 TICK = 0.15  # seconds
 # How likely, at each tick, a freed address is given to somebody else although an attempt on it is
 # still open, which leaves that attempt unknown.
 MEDDLING = 0.015
-# Every kind at random on every call; of the unallocate POSTs every second goes wrong somehow, and
-# some work although what comes back says nothing of the sort.
-FAULTS: list[dict[str, Any]] = [
-    {
-        "call": "unallocate",
-        "kind": "no_answer",
-        "probability": 0.05,
-        "seconds": 0.9,
-        "acts": True,
-        "acts_at": "start",
-    },
-    {"call": "unallocate", "kind": "no_answer", "probability": 0.05, "seconds": 0.9, "acts": True},
-    {"call": "unallocate", "kind": "status", "status": 500, "probability": 0.03, "acts": True},
-    {"call": "unallocate", "kind": "html", "status": 502, "probability": 0.03, "acts": True},
-    {"call": "unallocate", "kind": "random", "probability": 0.4},
-    {"kind": "random", "probability": 0.05},
-]
-# Faults that dress an answer, or make it late, without making it untrue.
-TRUE_ANSWERS = {None, "delay", "flat"}
 
 
 @dataclass(slots=True)
@@ -139,25 +123,34 @@ def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
         json.dumps(list(AuditEntry.objects.order_by("id").values()), default=str, indent=1)
     )
     requests = [json.loads(line) for line in ledger.splitlines()]
-    posts = [
-        Post(
-            each["request_id"],
-            each["ip_address"],
-            each["token_fingerprint"],
-            _moment(each["received_at"]),
-            _moment(each["acted_at"]) if each["acted"] else None,
-        )
-        for each in requests
-        if each["call"] == "unallocate"
-    ]
     return Records(
-        posts=posts,
+        posts=[_post(each) for each in requests if each["call"] == "unallocate"],
         reads=[_read(each) for each in requests if each["call"] == "get" and each["answered_at"]],
         changes=world.changes,
         attempts=[_attempt(entry) for entry in AuditEntry.objects.order_by("id")],
         at_first=world.at_first,
         at_last=world.holders(),
+        faults=Counter(dict.fromkeys(KINDS, 0))
+        + Counter(each["fault"] for each in requests if each["fault"]),
+        interval=timedelta(seconds=settings.EVIDENCE_INTERVAL),
         is_gapless=is_gapless,
+    )
+
+
+def _post(line: dict[str, Any]) -> Post:
+    fault, status, answer = line["fault"], line["status"] or 0, ""
+    if status == 200 and fault in TRUE_ANSWERS:
+        answer = "{}"
+    elif 400 <= status < 500 and fault not in UNDOCUMENTED:
+        answer = line["code"] or ""
+    return Post(
+        line["request_id"],
+        line["ip_address"],
+        line["token_fingerprint"],
+        _moment(line["received_at"]),
+        _moment(line["acted_at"]) if line["acted"] else None,
+        answer,
+        fault or "",
     )
 
 
