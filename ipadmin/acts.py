@@ -27,13 +27,17 @@ LABELS = {
     "request_id": "Request id",
     "links": "Links",
     "started": "Started as link",
+    "attempt_id": "Attempt",
+    "address_id": "Id",
+    "source": "By the",
+    "competing": "Competing attempts",
 }
 # Told by the title, or by who did it; the digest of a pruning tells only a verification anything.
 TOLD = {"by", "format", "entries", "result", "complete", "digest"}
 NAMES = ("name", "user_name", "user", "command_line")
 # A person's number is of no use to who reads the name.
 NOT_TOLD = {*NAMES, "id", "user_id"}
-CODES = {"sha256", "head", "request_id", "source_ip"}
+CODES = {"sha256", "head", "request_id", "source_ip", "attempt_id", "address_id", "address"}
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 # Nothing of ours comes near these; what somebody else wrote may not fill the page.
 LONGEST = 500
@@ -44,6 +48,7 @@ TITLES: dict[str, str] = {
     SealKind.VERIFIED: "Verified: all links hold",
     SealKind.HEAD_TAKEN: "Head taken",
     SealKind.PRUNED: "{entries} pruned",
+    SealKind.READ_LATER: "Read as unallocated after a failed attempt",
 }
 ICONS: dict[str, str] = {
     SealKind.EXPORT_STARTED: "download",
@@ -51,6 +56,7 @@ ICONS: dict[str, str] = {
     SealKind.VERIFIED: "shield-check",
     SealKind.HEAD_TAKEN: "anchor",
     SealKind.PRUNED: "scissors",
+    SealKind.READ_LATER: "eye",
 }
 
 

@@ -5,26 +5,30 @@ to do now, who can fix it. The words for each code stand in `words.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from ipadmin import crypto, moments
-from ipadmin.katapult.errors import ErrorAnswer, KatapultError
+from ipadmin import crypto, moments, sentences
+from ipadmin.katapult.errors import REFUSALS, ErrorAnswer, KatapultError
 from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.sentences import Linked, allocation_text
 from ipadmin.services import budget
+from ipadmin.services.later_reads import LaterRead
 from ipadmin.words import KATAPULT, WORDS, YOU, Words
 
 NOTHING_CHANGED = "Nothing was changed."
+# All that readings can say: the request may still be carried out.
+NO_CHANGE_SEEN = "No change was seen."
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """One occurrence, ready to be shown. `tone` is success, info, warning or danger; `facts` are
-    (label, value) pairs worth copying."""
+    (label, value) pairs worth copying, `attempts` sentences about other attempts."""
 
     tone: str
     title: str
@@ -34,6 +38,7 @@ class Explanation:
     who: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     retry_at: datetime | None = None
+    attempts: tuple[Linked, ...] = ()
 
 
 def of_error(error: Exception) -> Explanation:
@@ -64,9 +69,30 @@ def of_error(error: Exception) -> Explanation:
     return _shown(WORDS[code], changed, code, {}, "")
 
 
-def of_entry(entry: AuditEntry) -> Explanation:
-    """An attempt as it stands."""
-    return _OF_OUTCOME[Outcome(entry.outcome)](entry)
+def of_entry(
+    entry: AuditEntry, others: Sequence[AuditEntry] = (), later: LaterRead | None = None
+) -> Explanation:
+    """An attempt as it stands. `others` are the competing attempts that it names, as far as the
+    reader may see them; `later` is a read that contradicts it."""
+    shown = _OF_OUTCOME[Outcome(entry.outcome)](entry)
+    if later:
+        now = "Look at the address as it is now."
+        shown = replace(shown, changed=sentences.read_later(later, entry), what_now=now, who=YOU)
+    attempts = sentences.competing(entry, others)
+    seen = {str(other.attempt_id) for other in others}
+    unseen = tuple(
+        ("Could also have been attempt", name) for name in entry.rivals if name not in seen
+    )
+    if _was_unallocated_before(entry) and not attempts and not unseen:
+        shown = replace(shown, what_happened=f"{shown.what_happened} It was unallocated elsewhere.")
+    return replace(shown, attempts=attempts, facts=unseen + shown.facts)
+
+
+def _was_unallocated_before(entry: AuditEntry) -> bool:
+    """Whether the call, or the read before it, came too late."""
+    codes = {Outcome.REFUSED: "already_unallocated", Outcome.FAILED: "no_allocation"}
+    is_answer = entry.basis != Basis.EVIDENCE
+    return is_answer and entry.error_code == codes.get(Outcome(entry.outcome))
 
 
 def _of_pending(entry: AuditEntry) -> Explanation:
@@ -75,18 +101,15 @@ def _of_pending(entry: AuditEntry) -> Explanation:
         title=f"{entry.address}: under way",
         what_happened="The attempt has begun and has no outcome yet.",
         changed="This is not known yet.",
-        what_now="This page follows along. If the site was interrupted, the entry is closed by "
-        "reading the address.",
+        what_now="This page follows along. If no answer is recorded in time, the address is read "
+        "to find out.",
     )
 
 
 def _of_succeeded(entry: AuditEntry) -> Explanation:
     happened = "Katapult confirmed it."
     if entry.basis == Basis.EVIDENCE:
-        happened = (
-            f"{_no_answer(entry)} The address was read afterwards and is no longer allocated; no "
-            "other attempt of ours could have done it."
-        )
+        happened = f"{_no_answer(entry)} {sentences.no_longer_allocated(entry)}"
     return Explanation(
         tone="success",
         title=f"{entry.address} is unallocated",
@@ -102,21 +125,22 @@ _NOT_THE_READING = {
     "already_unallocated",
     "allocation_changed",
     "interrupted",
+    "no_free_connection",
     "not_sent",
     "token_unreadable",
 }
 
 
 def _of_error_code(entry: AuditEntry) -> Explanation:
-    words = _words(entry.error_code, entry.error_description)
+    words, changed = _words_of(entry), NOTHING_CHANGED
     if entry.basis == Basis.EVIDENCE:
         words = replace(
             words,
-            what_happened=f"{words.what_happened} The address was read afterwards: it is "
-            f"still allocated to {allocation_text(entry)}; the unallocation did not happen.",
+            what_happened=f"{words.what_happened} {sentences.still_allocated(entry)}",
             what_now="Start again if you still want to unallocate it.",
             who=YOU,
         )
+        changed = NO_CHANGE_SEEN
     elif entry.outcome == Outcome.REFUSED and entry.error_code not in _NOT_THE_READING:
         words = replace(
             words,
@@ -125,7 +149,7 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
         )
     return _shown(
         words,
-        NOTHING_CHANGED,
+        changed,
         entry.error_code,
         entry.error_detail,
         entry.error_description,
@@ -136,7 +160,6 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
 
 
 def _of_unknown(entry: AuditEntry) -> Explanation:
-    facts = tuple(("Could also have been attempt", rival) for rival in entry.rivals)
     if entry.is_open:
         return Explanation(
             tone="warning",
@@ -145,16 +168,14 @@ def _of_unknown(entry: AuditEntry) -> Explanation:
             changed="It may have been unallocated, and it may not. The address is being read to "
             "find out; a late request can still take effect.",
             what_now="Wait: this page follows along. Do not try again yet.",
-            facts=facts,
         )
     return Explanation(
         tone="warning",
         title=f"{entry.address}: it can't be told",
-        what_happened=f"{_no_answer(entry)} {_why_untold(entry)}",
+        what_happened=f"{_no_answer(entry)} {sentences.why_unknown(entry)}",
         changed="It may have been unallocated by this attempt, and it may not.",
         what_now="Look at the address as it is now, and at the readings in the audit entry.",
         who=YOU,
-        facts=facts,
     )
 
 
@@ -166,45 +187,27 @@ _OF_OUTCOME: dict[Outcome, Callable[[AuditEntry], Explanation]] = {
     Outcome.UNKNOWN: _of_unknown,
 }
 
-_UNTOLD = {
-    "unallocated": "The address is unallocated now, but another attempt could have done it.",
-    "other": "The address is allocated to something else now.",
-    "gone": "The address is no longer this organization's.",
-    "elsewhere": "The address was held by something else in between, so that what it shows now "
-    "proves nothing.",
-    "another_api": "The attempt was made on another Katapult than the one this site uses now.",
-    "token_deleted": "The token needed to read the address was deleted.",
-    "token_unreadable": "The token needed to read the address can't be opened any more.",
-    "invalid_api_token": "The token needed to read the address is no longer accepted.",
-    "unreadable": "The address could not be read afterwards.",
-}
-
-
-def _why_untold(entry: AuditEntry) -> str:
-    if entry.rivals:
-        return _UNTOLD["unallocated"]
-    last = entry.evidence[-1] if entry.evidence else {"found": "unreadable", "error_code": ""}
-    if last["found"] in {"allocated", "unallocated"}:
-        return _UNTOLD["elsewhere"]
-    return _UNTOLD.get(last["error_code"]) or _UNTOLD.get(last["found"], _UNTOLD["unreadable"])
-
 
 def _no_answer(entry: AuditEntry) -> str:
-    return _words(entry.error_code, entry.error_description).what_happened
+    return _words_of(entry).what_happened
 
 
-def allocation_text(entry: AuditEntry) -> str:
-    """What held the address before, in one phrase."""
-    kind = {"VirtualMachine": "virtual machine", "LoadBalancer": "load balancer"}.get(
-        entry.allocation_type, entry.allocation_type
-    )
-    name = entry.allocation_name or entry.allocation_id or "an unnamed resource"
-    return f"{kind} {name}".strip()
+def _words_of(entry: AuditEntry) -> Words:
+    code, description = entry.error_code, entry.error_description
+    is_undecided = entry.basis == Basis.EVIDENCE or entry.outcome == Outcome.UNKNOWN
+    if is_undecided and code and (code not in WORDS or any(code in c for c in REFUSALS.values())):
+        # A refusal of Katapult's would have decided it: something in between used its code.
+        return Words(
+            f"The answer was an error: {code}",
+            description or "It came without a further description.",
+            "Look at the address as it is now.",
+            YOU,
+        )
+    return _words(code, description)
 
 
 def _words(code: str, description: str) -> Words:
     if not code:
-        # Nobody was left to keep one.
         return WORDS["answer_not_kept"]
     if code in WORDS:
         return WORDS[code]

@@ -114,8 +114,7 @@ WORDS: dict[str, Words] = {
     ),
     "no_allocation": Words(
         "It was unallocated already",
-        "When the request arrived, the address was not allocated to anything any more. Somebody "
-        "or something else was faster.",
+        "When the request arrived, the address was not allocated to anything any more.",
         "There is nothing left to do.",
         "",
         "info",
@@ -134,8 +133,8 @@ WORDS: dict[str, Words] = {
     ),
     "already_unallocated": Words(
         "It was unallocated meanwhile",
-        "Between your confirmation and the call the address was unallocated elsewhere, so the "
-        "call was not made.",
+        "The address was unallocated between your confirmation and the call, so the call was not "
+        "made.",
         "There is nothing left to do.",
         "",
         "info",
@@ -205,6 +204,13 @@ WORDS: dict[str, Words] = {
         "Check the network between this site and Katapult, then try again.",
         US,
     ),
+    "no_free_connection": Words(
+        "All connections are in use",
+        "This site waited for one of its own connections to Katapult, and none became free, so "
+        "the request was not sent.",
+        "Try again in a moment.",
+        YOU,
+    ),
     "answer_lost": Words(
         "Katapult did not answer",
         "The request was sent, but no complete answer came back in time.",
@@ -228,21 +234,23 @@ WORDS: dict[str, Words] = {
     ),
     "outcome_not_written": Words(
         "The outcome could not be written down",
-        "The call was made, but the database did not take its outcome. The entry stays pending, "
-        "and is closed by reading the address as soon as the database is back.",
+        "The attempt has ended, but the database did not accept its outcome. The entry stays "
+        "pending, and is closed as soon as the database is back.",
         "Look at the entry in the history before you try again.",
         US,
         "danger",
     ),
     "answer_not_kept": Words(
-        "The attempt was interrupted",
-        "This site was interrupted after the request was sent and before its answer was kept.",
+        "No answer was recorded",
+        "No answer was recorded: this site stopped after it had begun to send the request, or was "
+        "too slow.",
         "Look at the address as it is now.",
         YOU,
     ),
     "interrupted": Words(
-        "The attempt was interrupted before the call",
-        "This site stopped after the attempt was written down and before anything was sent.",
+        "The request was not sent",
+        "Nothing was sent in time: this site stopped, or was too slow, between writing down the "
+        "attempt and sending its request.",
         "Start again if you still want to unallocate the address.",
         YOU,
     ),

@@ -11,12 +11,13 @@ import time_machine
 
 from ipadmin import explanations
 from ipadmin.crypto import CannotOpen
-from ipadmin.explanations import NOTHING_CHANGED, of_entry, of_error
+from ipadmin.explanations import NO_CHANGE_SEEN, NOTHING_CHANGED, of_entry, of_error
 from ipadmin.katapult.errors import AnswerLost, ErrorAnswer, NotSent, UnreadableAnswer
 from ipadmin.katapult.types import Exchange
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services.budget import ReadsWait
 from ipadmin.services.evidence import Found
+from ipadmin.services.later_reads import LaterRead
 from ipadmin.services.unallocate import AuditUnavailable, OutcomeNotWritten
 from ipadmin.words import WORDS
 
@@ -32,15 +33,9 @@ KATAPULTS = [
     "no_user_associated_with_identity",
 ]
 OURS = [
-    *("not_sent", "answer_lost", "unreadable_answer", "audit_unavailable", "outcome_not_written"),
-    *(
-        "answer_not_kept",
-        "token_unreadable",
-        "interrupted",
-        "already_unallocated",
-        "allocation_changed",
-        "reads_wait",
-    ),
+    *("not_sent", "no_free_connection", "answer_lost", "unreadable_answer", "answer_not_kept"),
+    *("audit_unavailable", "outcome_not_written", "token_unreadable", "interrupted"),
+    *("already_unallocated", "allocation_changed", "reads_wait"),
 ]
 
 
@@ -186,10 +181,89 @@ def test_why_it_cannot_be_told(readings: list[str], words: str) -> None:
     assert words in shown.what_happened
 
 
-def test_a_rival_is_named() -> None:
+READ = [("allocated", 12), ("unreadable", 50), ("allocated", 86), ("allocated", 200)]
+
+
+def evidence_of(*readings: tuple[str, float]) -> list[dict[str, str]]:
+    """Readings so many seconds after AT."""
+    return [
+        {"found": found, "read_at": (AT + timedelta(seconds=after)).isoformat(), "error_code": ""}
+        for found, after in readings
+    ]
+
+
+def other(outcome: str, **more: Any) -> AuditEntry:
+    """An attempt of bob's."""
+    return entry(outcome, user_name="bob", created_at=AT, sent_at=AT, **more)
+
+
+def test_a_competing_attempt_that_the_reader_may_not_see_is_named_by_id() -> None:
     shown = of_entry(entry("unknown", rivals=["abc"], evidence=[{"found": "unallocated"}]))
     assert ("Could also have been attempt", "abc") in shown.facts
     assert "another attempt" in shown.what_happened
+
+
+@pytest.mark.parametrize(
+    ("done", "basis", "sentence"),
+    [
+        ("succeeded", "answer", "bob unallocated it at 12:00:40 UTC."),
+        ("pending", "", "whose outcome is not known, may have done it."),
+        ("unknown", "", "Attempt by bob at 12:00:40 UTC, whose outcome is not known, may have"),
+        ("failed", "evidence", "whose request may have been carried out late, may have done it."),
+    ],
+)
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [("refused", "already_unallocated"), ("failed", "no_allocation"), ("unknown", "")],
+)
+def test_a_competing_attempt_is_named_and_linked(
+    outcome: str, code: str, done: str, basis: str, sentence: str
+) -> None:
+    made = other(done, basis=basis)
+    ours = entry(outcome, code, created_at=AT, rivals=[str(made.attempt_id)])
+    shown = of_entry(ours, [made])
+    (linked,) = shown.attempts
+    assert sentence in linked.text
+    assert linked.url == made.get_absolute_url()
+    assert "elsewhere" not in said(shown)
+    assert "Could also" not in said(shown)
+
+
+def test_who_did_it_is_said_alone() -> None:
+    others = [other("unknown"), other("succeeded")]
+    ours = entry("refused", "already_unallocated", created_at=AT)
+    (linked,) = of_entry(ours, others).attempts
+    assert linked.text.startswith("bob unallocated it")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [("refused", "already_unallocated"), ("failed", "no_allocation")]
+)
+@pytest.mark.parametrize("others", [[], [other("failed")], [other("refused")]])
+def test_elsewhere_is_said_when_no_attempt_of_ours_can_have_done_it(
+    outcome: str, code: str, others: list[AuditEntry]
+) -> None:
+    ours = entry(outcome, code, rivals=[str(each.attempt_id) for each in others])
+    shown = of_entry(ours, others)
+    assert "It was unallocated elsewhere." in shown.what_happened
+    assert shown.attempts == ()
+
+
+@pytest.mark.parametrize("competing", [False, True])
+def test_a_later_read_that_contradicts_a_failure(competing: bool) -> None:
+    read = LaterRead(AT + timedelta(seconds=300), "list of addresses", competing)
+    ours = entry("failed", "answer_lost", basis=Basis.EVIDENCE, created_at=AT)
+    shown = of_entry(ours, later=read)
+    assert shown.changed.startswith("Read as unallocated at 12:05:40 UTC (list of addresses). No ")
+    assert ("No other attempt of this site explains it" in shown.changed) is not competing
+    assert "carried out late, or the address was unallocated elsewhere." in shown.changed
+    assert "Look at the address" in shown.what_now
+
+
+def test_a_time_of_another_day_comes_with_its_day() -> None:
+    read = LaterRead(AT + timedelta(hours=13), "confirmation page", has_competing=False)
+    shown = of_entry(entry("failed", basis=Basis.EVIDENCE, created_at=AT), later=read)
+    assert "Read as unallocated at 2026-11-24 01:00:40 UTC" in shown.changed
 
 
 def test_success_says_what_was_lost() -> None:
@@ -201,24 +275,53 @@ def test_success_says_what_was_lost() -> None:
 
 @pytest.mark.parametrize("code", ["answer_lost", "unreadable_answer", "", "unhandled_exception"])
 def test_success_by_evidence_is_told_from_an_answer(code: str) -> None:
-    shown = of_entry(entry("succeeded", code, basis=Basis.EVIDENCE))
+    readings = evidence_of(("allocated", 12), ("unallocated", 86))
+    made = entry("succeeded", code, basis=Basis.EVIDENCE, evidence=readings, created_at=AT)
+    shown = of_entry(made)
     assert "confirmed it" not in shown.what_happened
-    assert "read afterwards" in shown.what_happened
+    assert "read as unallocated at 12:02:06 UTC; no other attempt" in shown.what_happened
 
 
 @pytest.mark.parametrize("code", ["answer_lost", "unreadable_answer", "", "unhandled_exception"])
-def test_failure_by_evidence_is_told_from_an_answer(code: str) -> None:
-    shown = of_entry(entry("failed", code, basis=Basis.EVIDENCE))
-    assert "still allocated to virtual machine web-01" in shown.what_happened
-    assert shown.changed == NOTHING_CHANGED
+def test_failure_by_evidence_says_what_was_read_and_when(code: str) -> None:
+    made = entry("failed", code, basis=Basis.EVIDENCE, evidence=evidence_of(*READ), created_at=AT)
+    shown = of_entry(made)
+    read = "It was still allocated to virtual machine web-01 when read at 12:00:52 UTC and at "
+    assert f"{read}12:04:00 UTC." in shown.what_happened
+    assert shown.changed == NO_CHANGE_SEEN
 
 
-def test_a_crash_after_the_call_has_words_of_its_own() -> None:
-    """It has no error code: nobody was there to keep one."""
+@pytest.mark.parametrize(
+    ("evidence", "when"),
+    [
+        ([], "when read afterwards."),
+        ([{"found": "allocated", "read_at": "then"}], "when read afterwards."),
+        ([{"read_at": AT.isoformat()}, None], "when read afterwards."),
+        (evidence_of(("allocated", 12)), "when read at 12:00:52 UTC."),
+    ],
+)
+def test_evidence_of_an_earlier_version(evidence: list[Any], when: str) -> None:
+    shown = of_entry(entry("failed", basis=Basis.EVIDENCE, evidence=evidence, created_at=AT))
+    assert when in shown.what_happened
+
+
+def test_an_answer_that_was_not_recorded_has_words_of_its_own() -> None:
+    """It has no error code. The site may only have been slow."""
     shown = of_entry(entry("failed", "", basis=Basis.EVIDENCE))
     assert "Katapult answered" not in said(shown)
-    assert "interrupted" in said(shown)
+    assert "this site stopped after it had begun to send the request, or was" in said(shown)
     assert "Code" not in dict(shown.facts)
+
+
+@pytest.mark.parametrize(("outcome", "basis"), [("failed", "evidence"), ("unknown", "")])
+@pytest.mark.parametrize("code", ["request_timeout", "no_allocation", "rate_limit_reached"])
+def test_an_error_that_did_not_decide_is_not_taken_for_katapults(
+    outcome: str, basis: str, code: str
+) -> None:
+    """A gateway's, or a code of Katapult's under another status than its own."""
+    shown = of_entry(entry(outcome, code, basis=basis, error_description="Own words."))
+    assert "Own words." in shown.what_happened
+    assert "Katapult" not in said(shown)
 
 
 def test_an_unknown_code_shows_katapults_own_words() -> None:

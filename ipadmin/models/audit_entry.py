@@ -104,8 +104,8 @@ class AuditEntry(models.Model):
     duration = models.FloatField(null=True)
 
     # How the verdict came about: `evidence` is what reading the address showed afterwards, in
-    # order (see `services/evidence.py`); `rivals` are the ids of other attempts of ours that could
-    # have done the same.
+    # order (see `services/evidence.py`); `rivals` are the ids of competing attempts: others of ours
+    # that could have unallocated the address (see `services/competing.py`).
     basis = models.CharField(max_length=10, choices=Basis, blank=True)
     evidence = models.JSONField(default=list)
     rivals = models.JSONField(default=list)
@@ -132,6 +132,12 @@ class AuditEntry(models.Model):
             # Few are ever open: what the reconciler and each operator's banner look for.
             models.Index(
                 fields=["user_id"], name="audit_open", condition=models.Q(finished_at=None)
+            ),
+            # Few as well: what each read of addresses is compared with, see `later_reads`.
+            models.Index(
+                fields=["api_url", "finished_at"],
+                name="audit_failed_by_evidence",
+                condition=models.Q(outcome=Outcome.FAILED, basis=Basis.EVIDENCE),
             ),
         ]
 

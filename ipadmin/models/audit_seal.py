@@ -17,6 +17,7 @@ class SealKind(models.TextChoices):
     VERIFIED = "verified", "Verified"
     HEAD_TAKEN = "head_taken", "Head taken"
     PRUNED = "pruned", "Pruned"
+    READ_LATER = "read_later", "Read as unallocated"
 
 
 # Those of the seal of an entry that is finished.
@@ -62,6 +63,12 @@ class AuditSeal(models.Model):
             models.Index(
                 fields=["kind", "sequence"],
                 name="seal_act_kind",
+                condition=models.Q(attempt_id__isnull=True),
+            ),
+            # The page of a failed entry asks for those of a day.
+            models.Index(
+                fields=["kind", "at"],
+                name="seal_act_at",
                 condition=models.Q(attempt_id__isnull=True),
             ),
         ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core import signing
+from django.utils import timezone
 
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Allocation, IPAddress
@@ -44,12 +46,14 @@ class Confirmation:
     """One attempt about to be made: its id, and the address as the operator saw it.
 
     `is_last_of_family` is None where it could not be found out, and so is `in_organization`.
+    `read_since` is a moment just before the address was read for it.
     """
 
     attempt_id: uuid.UUID
     ip: IPAddress
     is_last_of_family: bool | None
     in_organization: bool | None
+    read_since: datetime = field(default_factory=timezone.now)
 
     @property
     def family(self) -> str:
@@ -72,14 +76,15 @@ class Confirmation:
                 "ip": asdict(self.ip),
                 "last": self.is_last_of_family,
                 "ours": self.in_organization,
+                "since": self.read_since.isoformat(),
             },
             salt=SALT,
             compress=True,
         )
 
 
-def prepare(token: ApiToken, ip: IPAddress) -> Confirmation:
-    """A fresh attempt on an address that was just read.
+def prepare(token: ApiToken, ip: IPAddress, read_since: datetime) -> Confirmation:
+    """A fresh attempt on an address that was just read, after `read_since`.
 
     The organization's addresses are read as well, to tell whether this is the machine's last of
     its family and whether it is the organization's at all; where they can't be, neither is known.
@@ -87,7 +92,7 @@ def prepare(token: ApiToken, ip: IPAddress) -> Confirmation:
     try:
         listed = inventory.read_before_confirming(token)
     except (KatapultError, budget.ReadsWait):
-        return Confirmation(uuid.uuid4(), ip, None, None)
+        return Confirmation(uuid.uuid4(), ip, None, None, read_since)
     siblings = [
         each
         for each in listed.addresses
@@ -101,7 +106,7 @@ def prepare(token: ApiToken, ip: IPAddress) -> Confirmation:
     is_listed = any(each.id == ip.id for each in listed.addresses)
     # A list that changed while it was read may have lost this one between two pages.
     is_ours = is_listed if is_listed or listed.is_complete else None
-    return Confirmation(uuid.uuid4(), ip, is_last, is_ours)
+    return Confirmation(uuid.uuid4(), ip, is_last, is_ours, read_since)
 
 
 def attempt_id_of(signed: str, bound: Bound) -> uuid.UUID:
@@ -116,10 +121,11 @@ def load(signed: str, bound: Bound) -> Confirmation:
     allocation = ip.pop("allocation")
     try:
         seen = IPAddress(**ip, allocation=Allocation(**allocation) if allocation else None)
-    except TypeError as error:
+        read_since = datetime.fromisoformat(data["since"])
+    except (TypeError, KeyError) as error:
         # Signed by another version of this site.
         raise ConfirmationExpired from error
-    return Confirmation(uuid.UUID(data["attempt"]), seen, data["last"], data["ours"])
+    return Confirmation(uuid.UUID(data["attempt"]), seen, data["last"], data["ours"], read_since)
 
 
 def _load(signed: str, bound: Bound, *, max_age: int | None) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from ipadmin import crypto
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Allocation, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
-from ipadmin.services import api, entries
+from ipadmin.services import api, competing, entries, later_reads
+from ipadmin.services.later_reads import Source
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +34,8 @@ class Found(StrEnum):
     ALLOCATED = "allocated"  # to what it was allocated to before
     UNALLOCATED = "unallocated"
     OTHER = "other"  # allocated to something else
-    GONE = "gone"  # no longer this organization's: ids are reused [seen]
-    UNREADABLE = "unreadable"
+    GONE = "gone"  # no longer this organization's: Katapult says that it does not exist
+    UNREADABLE = "unreadable"  # no answer, or one about something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,25 @@ def allocation_fields(allocation: Allocation | None) -> dict[str, str]:
 
 
 def gather(entry: AuditEntry, secret: Secret) -> None:
-    """Read the address once, keep what it showed, and close the entry if that settles it."""
+    """Read the address once, keep what it showed, and close the entry if that settles it.
+
+    The reading has a connection of its own, on which no earlier answer can be left over.
+    """
+    asked_at, read = timezone.now(), []
     try:
-        reply = api.client().ip_address(secret, id=entry.address_id)
+        reply = api.client().ip_address(
+            secret, id=entry.address_id, known_address=entry.address, fresh=True
+        )
     except KatapultError as error:
-        gone = error.code == "ip_address_not_found"
+        gone = error.is_definite and error.code == "ip_address_not_found"
         reading = _reading(Found.GONE if gone else Found.UNREADABLE, error_code=error.code)
         exchange = error.exchange
     else:
         reading = _reading(_found(entry, reply.value), ip=reply.value)
+        read.append(reply.value)
         exchange = reply.exchange
     _keep(entry, reading | {"status": exchange.status, "request_id": exchange.request_id})
+    later_reads.note(read, asked_at, Source.READING)
 
 
 def gather_with_its_token(entry: AuditEntry) -> None:
@@ -107,10 +116,11 @@ def is_due(entry: AuditEntry, now: datetime) -> bool:
 def judge(entry: AuditEntry, rivals: list[AuditEntry], now: datetime) -> Verdict | None:
     """What the readings of an unanswered call prove; None as long as they prove nothing.
 
-    Unallocated now is proof at once, since nothing that arrives late can undo it, unless another
-    attempt of ours could have done it. Still allocated is proof only after a while: the request
-    may yet arrive. Anything else never becomes proof; nor does what comes after it, for the
-    address was freed in between, by this call or by somebody else.
+    Unallocated is proof at once, since nothing that arrives late can undo it, unless a competing
+    attempt could have done it. Still allocated takes two readings, EVIDENCE_INTERVAL apart: any
+    answer may come from a gateway while the request still travels. Anything else never becomes
+    proof; nor does what comes after it, for the address was freed in between, by this call or by
+    somebody else.
     """
     found = [Found(reading["found"]) for reading in entry.evidence]
     is_past_deadline = now >= _deadline(entry)
@@ -120,51 +130,25 @@ def judge(entry: AuditEntry, rivals: list[AuditEntry], now: datetime) -> Verdict
         if not rivals:
             return Verdict(Outcome.SUCCEEDED)
         can_wait = any(rival.is_open for rival in rivals) and not is_past_deadline
-        names = tuple(str(rival.attempt_id) for rival in rivals)
-        return None if can_wait else Verdict(Outcome.UNKNOWN, names)
+        return None if can_wait else Verdict(Outcome.UNKNOWN, tuple(competing.ids_of(rivals)))
     last = found[-1] if found else Found.UNREADABLE
+    if last == Found.ALLOCATED and not _was_elsewhere(found):
+        # Past the deadline too, it takes the second reading; if that fails, it ends as unknown.
+        return Verdict(Outcome.FAILED) if _has_settled(entry) else None
     is_settled = is_past_deadline or (last != Found.UNREADABLE and _has_settled(entry))
-    is_proof = last == Found.ALLOCATED and not _was_elsewhere(found)
-    if is_proof and (is_settled or _was_answered(entry)):
-        return Verdict(Outcome.FAILED)
     return Verdict(Outcome.UNKNOWN) if is_settled else None
 
 
 def rivals_of(entry: AuditEntry) -> list[AuditEntry]:
-    """Other attempts that could have unallocated the address between our look at it and the first
-    reading that showed it unallocated."""
+    """The attempts that compete with the entry's: those that could have unallocated the address
+    between our look at it and the first reading that showed it unallocated."""
     shown = [r["read_at"] for r in entry.evidence if r["found"] == Found.UNALLOCATED]
     if not shown:
         return []
-    others = AuditEntry.objects.filter(
-        api_url=entry.api_url,
-        address_id=entry.address_id,
-        sent_at__lte=datetime.fromisoformat(shown[0]),
-    ).exclude(pk=entry.pk)
-    return [other for other in others if _could_have_acted_after(other, entry.created_at)]
-
-
-def _could_have_acted_after(other: AuditEntry, moment: datetime) -> bool:
-    if other.finished_at is None:
-        return True
-    if other.outcome == Outcome.UNKNOWN and not _was_answered(other):
-        # Nothing more will be found out about it, but its request can land even now.
-        sent_at = other.sent_at or other.created_at
-        return max(other.finished_at, sent_at + _longest_on_its_way()) >= moment
-    done = {Outcome.SUCCEEDED, Outcome.UNKNOWN}
-    return other.outcome in done and other.finished_at >= moment
-
-
-def _longest_on_its_way() -> timedelta:
-    """After how long a request that was not answered cannot land any more: the time it is waited
-    for, and that between two readings that prove that it did nothing."""
-    waited = settings.KATAPULT_TIMEOUTS["total"] + settings.EVIDENCE_INTERVAL
-    return timedelta(seconds=waited)
+    return competing.competing(entry, entry.created_at, datetime.fromisoformat(shown[0]))
 
 
 def _found(entry: AuditEntry, ip: IPAddress) -> Found:
-    if ip.address != entry.address:
-        return Found.GONE
     if ip.allocation is None:
         return Found.UNALLOCATED
     return Found.ALLOCATED if is_same(entry.allocation, ip.allocation) else Found.OTHER
@@ -207,22 +191,18 @@ def _was_elsewhere(found: list[Found]) -> bool:
 
 
 def _has_settled(entry: AuditEntry) -> bool:
-    """Whether two readings, far enough apart, agree."""
+    """Whether two readings, far enough apart, agree. Those that failed in between say nothing."""
     last = entry.evidence[-1]
     enough = timedelta(seconds=settings.EVIDENCE_INTERVAL)
     for reading in reversed(entry.evidence[:-1]):
+        if reading["found"] == Found.UNREADABLE:
+            continue
         if reading["found"] != last["found"]:
             return False
         apart = datetime.fromisoformat(last["read_at"]) - datetime.fromisoformat(reading["read_at"])
         if apart >= enough:
             return True
     return False
-
-
-def _was_answered(entry: AuditEntry) -> bool:
-    """Whether the API itself answered, if only to say that it failed: then nothing is under way
-    any more, and one look is enough."""
-    return entry.error_code not in {"", "answer_lost", "unreadable_answer"}
 
 
 def _deadline(entry: AuditEntry) -> datetime:

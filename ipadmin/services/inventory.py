@@ -17,7 +17,8 @@ from ipadmin.katapult.client import MAX_PER_PAGE
 from ipadmin.katapult.errors import UnreadableAnswer
 from ipadmin.katapult.types import IPAddress, Page, Secret
 from ipadmin.models import ApiToken
-from ipadmin.services import api, budget
+from ipadmin.services import api, budget, later_reads
+from ipadmin.services.later_reads import Source
 
 # An organization of 100,000 has 500 pages: read several at once, and still leave the API room.
 PAGES_AT_ONCE = 8
@@ -40,16 +41,24 @@ class Inventory:
 
 
 def find(
-    token: ApiToken, *, id: str | None = None, address: str | None = None, can_wait: bool = True
+    token: ApiToken,
+    *,
+    id: str | None = None,
+    address: str | None = None,
+    can_wait: bool = True,
+    source: Source = Source.PAGE,
 ) -> IPAddress:
-    """One address, read now, by id or by its text.
+    """One address, read now, by id or by its text. `source` says for what, see `later_reads`.
 
     Raises KatapultError, crypto.CannotOpen, and budget.ReadsWait unless it cannot wait.
     """
     if can_wait:
         budget.require_room(token.fingerprint)
+    read_at = timezone.now()
     with api.using(token) as secret:
-        return api.client().ip_address(secret, id=id, address=address).value
+        found = api.client().ip_address(secret, id=id, address=address).value
+    later_reads.note([found], read_at, source)
+    return found
 
 
 def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
@@ -68,6 +77,7 @@ def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
     is_complete = pages[0].total in {None, len(unique)}
     inventory = Inventory(tuple(sorted(unique.values(), key=number)), read_at, is_complete)
     _remember(token, inventory)
+    later_reads.note(inventory.addresses, read_at, Source.LIST)
     return inventory
 
 

@@ -7,8 +7,11 @@ of sending is committed before the call, the call is made once, and what is not 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -24,12 +27,17 @@ from django.db import (
 from django.utils import timezone
 
 from ipadmin import crypto
-from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
-from ipadmin.katapult.types import Exchange, IPAddress, Secret
+from ipadmin.katapult.errors import KatapultError, NotSent
+from ipadmin.katapult.types import IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import api, entries, evidence, inventory
+from ipadmin.services import api, entries, evidence, inventory, later_reads
+from ipadmin.services.call_fields import error_fields, exchange_fields
+from ipadmin.services.competing import competing, ids_of
 from ipadmin.services.confirmation import Confirmation
+from ipadmin.services.later_reads import Source
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +52,7 @@ class AuditUnavailable(Exception):
 
 
 class OutcomeNotWritten(Exception):
-    """The call was made, but its outcome could not be written; the entry is still pending."""
+    """The attempt ended, but its outcome could not be written; the entry is still pending."""
 
     code = "outcome_not_written"
 
@@ -145,33 +153,29 @@ def _attempt(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> N
     except KatapultError as error:
         _conclude_error(entry, error, secret)
         raise
-    _finish(entry, Outcome.SUCCEEDED, basis=Basis.ANSWER, exchange=exchange)
+    _finish(entry, Outcome.SUCCEEDED, Basis.ANSWER, **exchange_fields(exchange))
 
 
 def _look(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> IPAddress | None:
     """The address as it is now; None, and the entry refused, if it is not what was confirmed."""
+    read_at, seen = timezone.now(), confirmation.ip
     try:
-        found = api.client().ip_address(secret, id=entry.address_id).value
+        found = (
+            api.client().ip_address(secret, id=entry.address_id, known_address=seen.address).value
+        )
     except KatapultError as error:
         _refuse(entry, error.code, error=error)
         raise
-    if difference := _difference(confirmation.ip, found):
-        _refuse(entry, *difference)
-        return None
-    return found
-
-
-def _difference(seen: IPAddress, found: IPAddress) -> tuple[str, dict[str, Any]] | None:
-    """How the address differs from what was confirmed, as an error code and its detail."""
-    if evidence.is_same(seen.allocation, found.allocation) and seen.address == found.address:
-        return None
-    is_free = found.allocation is None and seen.address == found.address
-    code = "already_unallocated" if is_free else "allocation_changed"
-    detail = {
-        "confirmed": evidence.allocation_fields(seen.allocation),
-        "found": evidence.allocation_fields(found.allocation) if found.allocation else None,
-    }
-    return code, detail
+    if evidence.is_same(seen.allocation, found.allocation):
+        return found
+    now = evidence.allocation_fields(found.allocation) if found.allocation else None
+    detail = {"confirmed": evidence.allocation_fields(seen.allocation), "found": now}
+    if found.allocation:
+        _refuse(entry, "allocation_changed", detail)
+    else:
+        _refuse(entry, "already_unallocated", detail, competing_since=confirmation.read_since)
+        later_reads.note([found], read_at, Source.CHECK)
+    return None
 
 
 def _mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
@@ -206,9 +210,12 @@ def _conclude_error(entry: AuditEntry, error: KatapultError, secret: Secret) -> 
     if isinstance(error, NotSent):
         _refuse(entry, error.code, error=error)
     elif error.is_definite:
-        _finish(entry, Outcome.FAILED, basis=Basis.ANSWER, exchange=error.exchange, **_of(error))
+        # With `no_allocation` something unallocated it after our own read.
+        since = entry.created_at if error.code == "no_allocation" else None
+        fields = error_fields(error)
+        _finish(entry, Outcome.FAILED, Basis.ANSWER, competing_since=since, **fields)
     else:
-        _keep(entry, outcome=Outcome.UNKNOWN, **_exchange_fields(error.exchange), **_of(error))
+        _keep(entry, outcome=Outcome.UNKNOWN, **error_fields(error))
         try:
             evidence.gather(entry, secret)
         except Error:
@@ -222,36 +229,31 @@ def _refuse(
     detail: dict[str, Any] | None = None,
     *,
     error: KatapultError | None = None,
+    competing_since: datetime | None = None,
 ) -> None:
     # Marked or not, nothing was sent.
     entry.sent_at = None
-    fields = _of(error) if error else {"error_code": code, "error_detail": detail or {}}
-    exchange = error.exchange if error else None
-    _finish(entry, Outcome.REFUSED, basis=Basis.CHECK, exchange=exchange, **fields)
+    fields = error_fields(error) if error else {"error_code": code, "error_detail": detail or {}}
+    _finish(entry, Outcome.REFUSED, Basis.CHECK, competing_since=competing_since, **fields)
 
 
-def _finish(
-    entry: AuditEntry,
-    outcome: Outcome,
-    *,
-    basis: Basis,
-    exchange: Exchange | None = None,
-    **fields: Any,
-) -> None:
-    if exchange:
-        fields |= _exchange_fields(exchange)
+def _finish(entry: AuditEntry, outcome: Outcome, basis: Basis, **fields: Any) -> None:
     _keep(entry, outcome=outcome, basis=basis, finished_at=timezone.now(), **fields)
 
 
-def _keep(entry: AuditEntry, **fields: Any) -> None:
-    """Write to an open entry; a finished one never changes.
+def _keep(entry: AuditEntry, *, competing_since: datetime | None = None, **fields: Any) -> None:
+    """Write to an open entry; a finished one never changes. With `competing_since` the attempts
+    that can have unallocated the address since then are named.
 
     Where it can't be written, the log holds the answer.
     """
     fields |= {"sent_at": entry.sent_at}
     answer = {name: str(value) for name, value in fields.items()}
     try:
-        if not _update(entry, fields):
+        if competing_since:
+            others = partial(competing, entry, competing_since, timezone.now())
+            fields["rivals"] = ids_of(_on_a_connection(others))
+        if not _on_a_connection(partial(entries.write, entry, fields)):
             log.warning("answer_after_the_end", attempt_id=str(entry.attempt_id), **answer)
             entry.refresh_from_db()
             return
@@ -263,35 +265,13 @@ def _keep(entry: AuditEntry, **fields: Any) -> None:
         setattr(entry, name, value)
 
 
-def _update(entry: AuditEntry, fields: dict[str, Any]) -> bool:
+def _on_a_connection(work: Callable[[], T]) -> T:
+    """The database may have been restarted while we waited for Katapult: once more, on a new
+    connection."""
     try:
-        return entries.write(entry, fields)
+        return work()
     except (OperationalError, InterfaceError):
-        # The database may have been restarted while we waited for Katapult: once more, on a new
-        # connection.
         if connection.in_atomic_block:
             raise
         connection.close()
-        return entries.write(entry, fields)
-
-
-def _of(error: KatapultError) -> dict[str, Any]:
-    if isinstance(error, ErrorAnswer):
-        waits = error.exchange.retry_after
-        return {
-            "error_code": error.code,
-            "error_description": error.description,
-            "error_detail": error.detail | ({"retry_after": waits} if waits is not None else {}),
-        }
-    return {"error_code": error.code, "error_description": error.reason[:1000]}
-
-
-def _exchange_fields(exchange: Exchange) -> dict[str, Any]:
-    limit = exchange.rate_limit
-    return {
-        "http_status": exchange.status,
-        "katapult_request_id": exchange.request_id or "",
-        "rate_limit_permitted": limit.permitted if limit else None,
-        "rate_limit_remaining": limit.remaining if limit else None,
-        "duration": exchange.duration,
-    }
+        return work()

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from ipadmin import access, explanations
+from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.charts import chart
 from ipadmin.filters import PAGES, HistoryFilters
@@ -19,7 +19,7 @@ from ipadmin.services import record
 from ipadmin.services.asking import history, story
 from ipadmin.services.asking.summary import summarize
 from ipadmin.services.proving import entry_seal, integrity
-from ipadmin.views.parts import result, wants_part
+from ipadmin.views.parts import explained, result, wants_part
 
 
 @require_safe
@@ -58,7 +58,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
     may_look = access.abilities(request.user).may_unallocate
     context = {
         "entry": entry,
-        "explanation": explanations.of_entry(entry),
+        "explanation": explained(request.user, entry),
         "neighbours": story.neighbours(access.visible_entries(request.user), entry),
         "story_of": address_of(entry.address_key),
         "token": story.token_for(request.user, entry) if may_look else None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from ipadmin import explanations
+from ipadmin import access, explanations
 from ipadmin.access import SignedInRequest
-from ipadmin.models import AuditEntry
+from ipadmin.models import AuditEntry, User
+from ipadmin.services import competing, later_reads
 
 
 def wants_part(request: SignedInRequest) -> bool:
@@ -16,11 +17,17 @@ def wants_part(request: SignedInRequest) -> bool:
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
+def explained(user: User, entry: AuditEntry) -> explanations.Explanation:
+    """An attempt in words, with the other attempts that the reader may see."""
+    others = competing.named_by(entry, access.visible_entries(user))
+    return explanations.of_entry(entry, others, later_reads.of(entry))
+
+
 def result(request: SignedInRequest, entry: AuditEntry) -> HttpResponse:
     """An attempt as it stands, for the row (`?table=1`) or the section it was made from."""
     context = {
         "entry": entry,
-        "explanation": explanations.of_entry(entry),
+        "explanation": explained(request.user, entry),
         "token_id": entry.token_id,
         "in_table": request.GET.get("table") == "1",
     }

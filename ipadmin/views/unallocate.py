@@ -8,6 +8,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import reswap, retarget
 
@@ -20,6 +21,7 @@ from ipadmin.services import confirmation, inventory, listing
 from ipadmin.services import unallocate as service
 from ipadmin.services.asking import history
 from ipadmin.services.confirmation import Bound, Confirmation
+from ipadmin.services.later_reads import Source
 from ipadmin.views.parts import result, wants_part
 
 EXPIRED = "This page had stood for too long to still be true. Here is how things stand now."
@@ -46,8 +48,9 @@ def _ask(
     """A fresh confirmation: the address is read now, and a new attempt id handed out."""
     context: dict[str, Any] = {"token": token, "notice": notice, "address_id": address_id}
     try:
-        ip = inventory.find(token, id=address_id, can_wait=False)
-        shown = confirmation.prepare(token, ip)
+        read_since = timezone.now()
+        ip = inventory.find(token, id=address_id, can_wait=False, source=Source.CONFIRMATION)
+        shown = confirmation.prepare(token, ip, read_since)
     except (KatapultError, crypto.CannotOpen) as error:
         context["problem"] = explanations.of_error(error)
         return _page(request, context, status=status)

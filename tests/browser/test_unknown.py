@@ -57,9 +57,9 @@ def rounds_of_the_worker(page: Page) -> None:
 def test_it_did_not_happen(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = act_without_an_answer(page, token, box)
     rounds_of_the_worker(page)
-    expect(row(page, address)).to_contain_text("the unallocation did not happen")
+    expect(row(page, address)).to_contain_text("It was still allocated to")
     expect(row(page, address)).not_to_contain_text(OPEN)
-    expect(page.locator("#announcer")).to_contain_text("Nothing was changed.")
+    expect(page.locator("#announcer")).to_contain_text("No change was seen.")
     assert (the_entry().outcome, calls(box)) == ("failed", 1)
 
 
@@ -68,7 +68,7 @@ def test_it_happened_late(page: Page, token: ApiToken, box: Sandbox) -> None:
     box.unallocate(address["id"])
     rounds_of_the_worker(page)
     expect(row(page, address)).to_contain_text("is unallocated")
-    expect(row(page, address)).to_contain_text("The address was read afterwards")
+    expect(row(page, address)).to_contain_text("The address was read as unallocated")
     expect(page.locator("#announcer")).to_contain_text("is unallocated")
     assert (the_entry().outcome, the_entry().basis) == ("succeeded", "evidence")
 
@@ -82,7 +82,7 @@ def test_it_happened_at_once_and_only_the_answer_was_lost(
     box.set_faults([{"call": "unallocate", "kind": "reset_after"}])
     confirm(page)
     expect(row(page, address)).to_contain_text("is unallocated")
-    expect(row(page, address)).to_contain_text("The address was read afterwards")
+    expect(row(page, address)).to_contain_text("The address was read as unallocated")
 
 
 def test_the_entrys_own_page_follows_along_too(page: Page, token: ApiToken, box: Sandbox) -> None:
@@ -90,7 +90,7 @@ def test_the_entrys_own_page_follows_along_too(page: Page, token: ApiToken, box:
     page.goto(the_entry().get_absolute_url())
     expect(page.get_by_text(OPEN)).to_be_visible()
     rounds_of_the_worker(page)
-    expect(page.locator("main")).to_contain_text("the unallocation did not happen")
+    expect(page.locator("main")).to_contain_text("It was still allocated to")
     expect(page.locator(".lead .badge")).to_contain_text("failed", ignore_case=True)
 
 
@@ -114,7 +114,7 @@ def test_following_survives_a_failure(
     expect_in_view(row(page, address).get_by_text("can't follow along at the moment"))
     page.context.set_offline(False)
     rounds_of_the_worker(page)
-    expect(row(page, address)).to_contain_text("the unallocation did not happen")
+    expect(row(page, address)).to_contain_text("It was still allocated to")
     expect(row(page, address)).not_to_contain_text("can't follow along at the moment")
 
 

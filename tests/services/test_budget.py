@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
+from django.utils import timezone
 
 from ipadmin.katapult.types import Exchange, RateLimit
 from ipadmin.models import ApiToken
@@ -67,5 +68,5 @@ def test_the_list_waits_and_a_confirmed_attempt_does_not(
     assert katapult.requests == []
     ip = inventory.find(token, id=IP, can_wait=False)
     answered(3, token=token.fingerprint)
-    shown = confirmation.prepare(token, ip)
+    shown = confirmation.prepare(token, ip, timezone.now())
     assert (shown.is_last_of_family, shown.in_organization) == (None, None)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import time_machine
 from django.conf import settings
+from django.utils import timezone
 
 from ipadmin.katapult.types import Allocation, IPAddress, Organization, Secret
 from ipadmin.models import ApiToken, User
@@ -128,7 +129,7 @@ def test_what_the_list_tells(
     token: ApiToken, seen: IPAddress, katapult: Katapult, rows: Any, expected: Any
 ) -> None:
     katapult.reads.append(listed(*rows))
-    made = prepare(token, seen)
+    made = prepare(token, seen, timezone.now())
     assert (made.is_last_of_family, made.in_organization) == expected
     assert made.must_type is expected[0]
 
@@ -148,7 +149,7 @@ def test_where_the_list_cannot_be_read_neither_is_known(
     token: ApiToken, seen: IPAddress, katapult: Katapult, answer: Any
 ) -> None:
     katapult.reads.append(answer)
-    made = prepare(token, seen)
+    made = prepare(token, seen, timezone.now())
     assert (made.is_last_of_family, made.in_organization, made.must_type) == (None, None, False)
 
 
@@ -166,14 +167,17 @@ def test_what_is_dangerous_is_typed(
 def test_an_unallocated_address_is_nobodys_last(token: ApiToken, katapult: Katapult) -> None:
     free = IPAddress(IP, "192.0.2.7", None, vip=False, allocation=None)
     katapult.reads.append(listed(row(IP, "192.0.2.7", None)))
-    assert prepare(token, free).is_last_of_family is False
+    assert prepare(token, free, timezone.now()).is_last_of_family is False
 
 
 def test_each_confirmation_is_an_attempt_of_its_own(
     token: ApiToken, seen: IPAddress, katapult: Katapult
 ) -> None:
     katapult.reads.extend(refusal(503, "service_unavailable") for _ in range(2))
-    assert prepare(token, seen).attempt_id != prepare(token, seen).attempt_id
+    assert (
+        prepare(token, seen, timezone.now()).attempt_id
+        != prepare(token, seen, timezone.now()).attempt_id
+    )
 
 
 def test_a_machine_without_an_id_has_no_known_siblings(token: ApiToken, katapult: Katapult) -> None:
@@ -181,4 +185,4 @@ def test_a_machine_without_an_id_has_no_known_siblings(token: ApiToken, katapult
     held = IPAddress(IP, "192.0.2.7", None, vip=False, allocation=Allocation("", "New", "a"))
     other = row("ip_2", "192.0.2.8", None) | {"allocation_type": "New"}
     katapult.reads.append(listed(OURS, other))
-    assert prepare(token, held).is_last_of_family is True
+    assert prepare(token, held, timezone.now()).is_last_of_family is True

@@ -1,8 +1,9 @@
 """Attempts that are not answered, in a world where anything happens in any order: no verdict may
 contradict what really happened there.
 
-Two things readings cannot show, and the design says so: an address given back to the very same
-machine between two readings, and one that somebody outside freed.
+A request may be carried out late, after its entry was closed: a `failed` by evidence says no more
+than that the address was allocated at each of its readings. What a `succeeded` cannot know: that
+the address was freed outside, or was given back to the very same machine between two readings.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from ipadmin.katapult.errors import AnswerLost, ErrorAnswer
 from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Reply, Secret
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services import api, evidence, record
+from ipadmin.services.competing import arrival_window
 from ipadmin.services.proving import seals
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
-EXCHANGE = Exchange("GET", "/", 0.1, 200)
+EXCHANGE, NOT_FOUND = Exchange("GET", "/", 0.1, 200), Exchange("GET", "/", 0.1, 404)
 ATTEMPTS = range(2)
-GAPS = (0, 1, settings.EVIDENCE_INTERVAL / 2, settings.EVIDENCE_INTERVAL + 1)
+# In seconds. A request was once seen to be carried out 95 s after its call.
+GAPS = (0, 1, settings.EVIDENCE_INTERVAL / 2, settings.EVIDENCE_INTERVAL + 1, 95)
 KINDS = (
     # What our attempts do; a call lands in silence unless `answer` comes behind it.
     *("begin", "land", "land", "answer", "read", "read", "read", "read_fails"),
@@ -51,16 +54,21 @@ class Truth:
     entry: AuditEntry
     has_landed: bool = False
     freed: list[str] = field(default_factory=list)
+    # Who held the address at each reading, "" when it was gone, and when that was.
+    held: list[tuple[str | None, datetime]] = field(default_factory=list)
     # Whether a reading of this attempt showed that the machine had lost the address.
     saw_loss: bool = False
     # Whether one showed that the address was held by something else, or gone.
     saw_move: bool = False
     was_moved: bool = False
     was_given_back_unseen: bool = False
+    # Whether another attempt freed it after an entry said that it had done so already.
+    was_freed_again: bool = False
 
     @property
     def is_beyond_evidence(self) -> bool:
-        return (self.was_moved and not self.saw_move) or self.was_given_back_unseen
+        is_moved = self.was_moved and not self.saw_move
+        return is_moved or self.was_given_back_unseen or self.was_freed_again
 
 
 @dataclass
@@ -71,13 +79,15 @@ class World:
     is_readable: bool = True
     attempts: dict[int, Truth] = field(default_factory=dict)
 
-    def ip_address(self, _: Secret, *, id: str) -> Reply[IPAddress]:
+    def ip_address(
+        self, _: Secret, *, id: str, known_address: str, **_how: bool
+    ) -> Reply[IPAddress]:
         if not self.is_readable:
             raise AnswerLost("timed out", EXCHANGE)
         if not self.is_ours:
-            raise ErrorAnswer("ip_address_not_found", "", {}, EXCHANGE)
+            raise ErrorAnswer("ip_address_not_found", "", {}, NOT_FOUND)
         held = Allocation(self.holder, "VirtualMachine") if self.holder else None
-        return Reply(IPAddress(id, ADDRESS, None, vip=False, allocation=held), EXCHANGE)
+        return Reply(IPAddress(id, known_address, None, vip=False, allocation=held), EXCHANGE)
 
     def step(self, kind: str, number: int, gap: float) -> None:
         self.now += timedelta(seconds=gap)
@@ -113,14 +123,17 @@ class World:
         self.attempts[number] = Truth(entry)
 
     def land(self, attempt: Truth) -> None:
-        """Late at times, but not later than two readings that agree are apart."""
+        """Late at times, but not later than a request can travel."""
         late = self.now - (attempt.entry.sent_at or self.now)
-        if attempt.has_landed or late.total_seconds() >= settings.EVIDENCE_INTERVAL:
+        if attempt.has_landed or late >= arrival_window():
             return
         attempt.has_landed = True
         if self.holder and self.is_ours:
             attempt.freed.append(self.holder)
             self.holder = None
+            if attempt.entry.outcome == Outcome.SUCCEEDED:
+                for each in self.attempts.values():
+                    each.was_freed_again |= each is not attempt
 
     def answer(self, attempt: Truth) -> None:
         """It lands, and Katapult's own answer arrives; evidence has no say in it."""
@@ -131,6 +144,7 @@ class World:
             attempt.entry.save()
 
     def read(self, attempt: Truth) -> None:
+        attempt.held.append((self.holder if self.is_ours else "", self.now))
         attempt.saw_loss |= self.holder != VM or not self.is_ours
         attempt.saw_move |= self.holder == OTHER_VM or not self.is_ours
         evidence.gather(attempt.entry, Secret(""))
@@ -166,16 +180,21 @@ class World:
         self.is_ours = True
 
     def check(self) -> None:
+        named = {str(each.entry.attempt_id) for each in self.attempts.values()}
         for attempt in self.attempts.values():
             entry = attempt.entry
-            if entry.basis != Basis.EVIDENCE or attempt.is_beyond_evidence:
-                continue
-            if entry.outcome == Outcome.SUCCEEDED:
-                assert VM in attempt.freed, "succeeded, but did not free it"
-            if entry.outcome == Outcome.FAILED:
-                assert not attempt.freed, "failed, but freed it"
-            named = {str(each.entry.attempt_id) for each in self.attempts.values()}
             assert set(entry.rivals) <= named - {str(entry.attempt_id)}
+            if entry.basis == Basis.EVIDENCE and entry.outcome == Outcome.FAILED:
+                self.check_failed(attempt)
+            elif entry.basis == Basis.EVIDENCE and entry.outcome == Outcome.SUCCEEDED:
+                is_true = VM in attempt.freed or attempt.is_beyond_evidence
+                assert is_true, "succeeded, but did not free it"
+
+    def check_failed(self, attempt: Truth) -> None:
+        holders, moments = zip(*attempt.held, strict=True)
+        assert set(holders) == {VM}, "failed, but was not allocated at each reading"
+        apart = (moments[-1] - moments[0]).total_seconds()
+        assert apart >= settings.EVIDENCE_INTERVAL, "failed, after one reading"
 
 
 setattr(World, "return", World.return_)
@@ -198,6 +217,13 @@ setattr(World, "return", World.return_)
 # Freed by the other of two attempts that both waited for an answer.
 @example(steps=[("begin", 1, 0), ("land", 1, 0), ("read", 0, 0)])
 @example(steps=[("begin", 1, 0), ("answer", 1, 0), ("read", 0, 1)])
+# Carried out 95 s late, when the entry was closed already, while the next attempt waits.
+@example(
+    steps=[
+        *[("read", 0, 0), ("read", 0, settings.EVIDENCE_INTERVAL + 1), ("begin", 1, 0)],
+        *[("land", 0, 30), ("read", 1, 0)],
+    ]
+)
 # Landed after the first look.
 @example(steps=[("read", 0, 1), ("read", 0, 1), ("land", 0, 1)])
 def test_no_verdict_lies(steps: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:

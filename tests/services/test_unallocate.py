@@ -27,6 +27,7 @@ from ipadmin.services.unallocate import (
     find_attempt,
     unallocate,
 )
+from tests.history import keep
 from tests.services.conftest import Attempt
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, REQUEST_ID, VM, Katapult, html, refusal
 
@@ -53,7 +54,13 @@ NO = [
     (400, "missing_required_argument", {}),
     (400, "invalid_json_body", {}),
     (429, "rate_limit_reached", {"total_permitted": 1000}),
-    (422, "never_heard_of", {"why": "new"}),
+]
+# Answers with an error that a gateway may have sent while the request still travels.
+FOREIGN = [
+    (408, "request_timeout"),
+    (422, "never_heard_of"),
+    (400, "no_allocation"),
+    (200, "odd"),
 ]
 FAILING = [(503, "service_unavailable"), (500, "unhandled_exception"), (500, "never_heard_of")]
 SILENCE: dict[str, Callable[[], httpx.Response | Exception]] = {
@@ -71,6 +78,13 @@ SILENCE: dict[str, Callable[[], httpx.Response | Exception]] = {
     "a proxy's 429": lambda: html(429),
     "JSON without a code": lambda: httpx.Response(400, json={"message": "no"}),
 }
+
+
+def reading_of(**other: str) -> httpx.Response:
+    """An answer about another address, which is not allocated."""
+    katapult = Katapult()
+    katapult.holder, katapult.more = None, other
+    return httpx.Response(200, json=katapult.body())
 
 
 def only_entry() -> AuditEntry:
@@ -190,16 +204,16 @@ def test_a_flat_error_is_read_as_well(attempt: Attempt, katapult: Katapult) -> N
     assert (attempt().error_code, only_entry().outcome) == ("no_allocation", Outcome.FAILED)
 
 
-@pytest.mark.parametrize("failure", FAILING)
+@pytest.mark.parametrize("failure", FAILING + FOREIGN)
 @pytest.mark.parametrize(
     "reading",
     [
-        (VM, Outcome.FAILED, False),
+        (VM, Outcome.UNKNOWN, True),
         (None, Outcome.SUCCEEDED, False),
         (OTHER_VM, Outcome.UNKNOWN, True),
     ],
 )
-def test_a_failing_api_is_read_at_once(
+def test_after_an_answer_that_is_not_definite_a_reading_decides(
     attempt: Attempt,
     katapult: Katapult,
     failure: tuple[int, str],
@@ -263,6 +277,10 @@ def test_an_unanswered_call_that_did_not_land_yet_stays_open(
         (httpx.ReadTimeout("x"), "unreadable", "answer_lost"),
         (httpx.ConnectError("x"), "unreadable", "not_sent"),
         (html(), "unreadable", "unreadable_answer"),
+        # A gateway's 404, and readings of something else: no proof that it is gone.
+        (refusal(400, "ip_address_not_found"), "unreadable", "ip_address_not_found"),
+        (reading_of(id="ip_other"), "unreadable", "unreadable_answer"),
+        (reading_of(address="192.0.2.8"), "unreadable", "unreadable_answer"),
     ],
 )
 def test_a_reading_that_proves_nothing_is_kept_and_the_entry_stays_open(
@@ -273,14 +291,6 @@ def test_a_reading_that_proves_nothing_is_kept_and_the_entry_stays_open(
     entry = attempt()
     assert (entry.outcome, entry.is_open) == (Outcome.UNKNOWN, True)
     assert (entry.evidence[0]["found"], entry.evidence[0]["error_code"]) == (found, code)
-
-
-def test_an_error_code_under_a_success_is_not_believed(
-    attempt: Attempt, katapult: Katapult
-) -> None:
-    katapult.posts.append(refusal(200, "odd"))
-    assert attempt().outcome == Outcome.FAILED
-    assert (only_entry().basis, katapult.methods) == (Basis.EVIDENCE, "GET POST GET")
 
 
 # When nothing is called
@@ -309,7 +319,10 @@ def test_only_what_was_confirmed_is_acted_on(
         (httpx.ReadTimeout("x"), "answer_lost"),
         (httpx.ConnectError("x"), "not_sent"),
         (html(), "unreadable_answer"),
+        (httpx.PoolTimeout("x"), "no_free_connection"),
         (httpx.Response(200, json={"ip_address": {"id": IP}}), "unreadable_answer"),
+        (reading_of(id="ip_other"), "unreadable_answer"),
+        (reading_of(address="192.0.2.8"), "unreadable_answer"),
     ],
 )
 def test_what_cannot_be_read_again_is_refused(
@@ -319,11 +332,6 @@ def test_what_cannot_be_read_again_is_refused(
     entry = attempt()
     assert (entry.outcome, entry.basis, entry.error_code) == (Outcome.REFUSED, Basis.CHECK, code)
     assert (katapult.methods, only_entry().sent_at) == ("GET", None)
-
-
-def test_another_address_under_the_same_id_is_refused(attempt: Attempt, katapult: Katapult) -> None:
-    katapult.more = {"address": "192.0.2.8"}
-    assert (attempt().outcome, katapult.methods) == (Outcome.REFUSED, "GET")
 
 
 def test_a_machine_is_known_by_its_id(
@@ -359,13 +367,20 @@ def test_a_token_that_cannot_be_opened_is_refused(
     assert katapult.requests == []
 
 
-@pytest.mark.parametrize("error", [httpx.ConnectError("no"), httpx.ConnectTimeout("no")])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (httpx.ConnectError("no"), "not_sent"),
+        (httpx.ConnectTimeout("no"), "not_sent"),
+        (httpx.PoolTimeout("no"), "no_free_connection"),
+    ],
+)
 def test_a_call_that_never_left_is_refused(
-    attempt: Attempt, katapult: Katapult, error: Exception
+    attempt: Attempt, katapult: Katapult, error: Exception, code: str
 ) -> None:
     katapult.posts.append(error)
     entry = attempt()
-    assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, "not_sent")
+    assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, code)
     assert (only_entry().sent_at, katapult.methods) == (None, "GET POST")
 
 
@@ -373,6 +388,55 @@ def test_the_token_keeps_how_it_failed(attempt: Attempt, katapult: Katapult) -> 
     katapult.posts.append(refusal(403, "invalid_api_token"))
     attempt()
     assert ApiToken.objects.get().last_error_code == "invalid_api_token"
+
+
+# Competing attempts
+
+
+def before(**fields: Any) -> str:
+    """The id of an attempt of bob's on the same address."""
+    now = timezone.now()
+    usual = {"user_name": "bob", "sent_at": now, "created_at": now, "address_id": IP}
+    return str(keep(**usual | fields).attempt_id)
+
+
+FAILED_BY_EVIDENCE = {"outcome": Outcome.FAILED, "basis": Basis.EVIDENCE}
+COMPETING = [
+    ({"outcome": Outcome.UNKNOWN, "finished_at": None}, True),
+    ({"outcome": Outcome.UNKNOWN}, True),
+    (FAILED_BY_EVIDENCE, True),
+    ({"outcome": Outcome.SUCCEEDED}, True),
+    ({"outcome": Outcome.FAILED}, False),
+    ({"outcome": Outcome.REFUSED, "sent_at": None}, False),
+    ({"outcome": Outcome.SUCCEEDED, "address_id": "ip_other"}, False),
+]
+
+
+@pytest.mark.parametrize(("fields", "is_named"), COMPETING)
+def test_who_may_have_been_faster_is_named(
+    attempt: Attempt, katapult: Katapult, fields: dict[str, Any], is_named: bool
+) -> None:
+    other = before(**fields)
+    katapult.holder = None
+    entry = attempt()
+    assert entry.error_code == "already_unallocated"
+    assert entry.rivals == ([other] if is_named else [])
+
+
+def test_what_succeeded_before_the_address_was_confirmed_is_not_named(
+    attempt: Attempt, katapult: Katapult, confirmed: Confirmation
+) -> None:
+    before()
+    katapult.holder = None
+    assert attempt(replace(confirmed, read_since=timezone.now())).rivals == []
+
+
+def test_who_may_have_been_faster_than_the_call_is_named(
+    attempt: Attempt, katapult: Katapult
+) -> None:
+    other = before(**FAILED_BY_EVIDENCE)
+    katapult.posts.append(refusal(422, "no_allocation"))
+    assert attempt().rivals == [other]
 
 
 # One attempt, one call

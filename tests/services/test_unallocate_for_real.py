@@ -14,6 +14,7 @@ import httpx
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from django.utils import timezone
 
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
@@ -189,7 +190,7 @@ def confirm(box: Sandbox, own_token: ApiToken) -> Callable[[], Confirmation]:
 
     def make() -> Confirmation:
         ip = api.client().ip_address(Secret(PLANTED), id=address).value
-        return confirmation.prepare(own_token, ip)
+        return confirmation.prepare(own_token, ip, timezone.now())
 
     return make
 
@@ -205,9 +206,9 @@ def is_allocated(box: Sandbox, entry: AuditEntry) -> bool:
         (None, ("succeeded", "answer", 200)),
         ({"kind": "flat"}, ("succeeded", "answer", 200)),
         ({"kind": "rate_limit"}, ("failed", "answer", 429)),
-        ({"kind": "unknown_code"}, ("failed", "answer", 422)),
+        ({"kind": "unknown_code"}, ("unknown", "", 422)),
         ({"kind": "status", "status": 500, "acts": True}, ("succeeded", "evidence", 500)),
-        ({"kind": "status", "status": 503}, ("failed", "evidence", 503)),
+        ({"kind": "status", "status": 503}, ("unknown", "", 503)),
         ({"kind": "reset_after"}, ("succeeded", "evidence", None)),
         ({"kind": "reset_before"}, ("unknown", "", None)),
         ({"kind": "no_answer"}, ("succeeded", "evidence", None)),

@@ -97,7 +97,7 @@ def test_a_field_that_is_new_is_shown_too() -> None:
         ({}, [f"{ADDRESS} is unallocated", "Katapult confirmed it."]),
         (
             {"basis": "evidence", "error_code": "answer_lost"},
-            ["is unallocated", "The address was read afterwards"],
+            ["is unallocated", "The address was read as unallocated"],
         ),
         (
             {"outcome": "failed", "error_code": "permission_denied"},
@@ -105,13 +105,16 @@ def test_a_field_that_is_new_is_shown_too() -> None:
         ),
         (
             {"outcome": "failed", "error_code": "answer_lost", "basis": "evidence"},
-            ["the unallocation did not happen", "Nothing was changed."],
+            ["still allocated to virtual machine web-01", "No change was seen."],
         ),
         (
             {"outcome": "refused", "error_code": "already_unallocated"},
             ["It was unallocated meanwhile", "It was not called"],
         ),
-        ({"outcome": "refused", "error_code": "interrupted"}, ["interrupted before the call"]),
+        (
+            {"outcome": "refused", "error_code": "interrupted"},
+            ["this site stopped, or was too slow"],
+        ),
         ({"outcome": "pending"}, ["under way", "not known yet", "Look again"]),
         (
             {"outcome": "unknown", "finished_at": None, "basis": ""},
