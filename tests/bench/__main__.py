@@ -1,5 +1,6 @@
-"""`make bench`: what our part of each page costs, beside the API calls it waits for; what seals
-cost an attempt; and the history, small and large, beside django-auditlog in Django's admin.
+"""`make bench`: what our part of each page costs, beside the API calls it waits for; what a fresh
+connection costs a change; what seals cost an attempt; and the history, small and large, beside
+django-auditlog in Django's admin.
 
 Everything runs on one machine: the site through Django's test client (the whole middleware, a real
 database with its real commits), the sandbox as a process of its own without added latency. Figures

@@ -183,7 +183,8 @@ class Operator(threading.Thread):
             url = f"/tokens/{self.token_id}/addresses/{query}"
             shown = set(UNALLOCATE.findall(self.get(url, htmx=self.chance(0.3)).text))
             links = links & shown or links
-        # Attempts compete for a few; of a late request on the others, nobody else takes the place.
+        # Attempts compete on the first few addresses. The others stay allocated long enough for a
+        # late request to free them.
         order = [ip for ip in self.shared.pool if ip in links]
         count = max(1, len(order) // 6) if self.chance(0.5) else len(order)
         ip = self.rng.choice(order[:count])
