@@ -181,9 +181,9 @@ class Operator(threading.Thread):
             url = f"/tokens/{self.token_id}/addresses/{query}"
             shown = set(UNALLOCATE.findall(self.get(url, htmx=self.chance(0.3)).text))
             links = links & shown or links
-        # Some are fought for more than others.
+        # Attempts compete for a few; of a late request on the others, nobody else takes the place.
         order = [ip for ip in self.shared.pool if ip in links]
-        count = max(1, len(order) // 3) if self.chance(0.5) else len(order)
+        count = max(1, len(order) // 6) if self.chance(0.5) else len(order)
         ip = self.rng.choice(order[:count])
         return None if self.is_under_way(ip) else ip
 

@@ -19,11 +19,11 @@ from ipadmin.sandbox.faults import KINDS
 from tests.soak.faults import FAULTS, TRUE_ANSWERS, UNDOCUMENTED
 from tests.soak.records import Attempt, Change, Post, Read, Records
 
-POOL = 32
+POOL = 48  # addresses that are shared
 TICK = 0.15  # seconds
 # How likely, at each tick, a freed address is given to somebody else although an attempt on it is
 # still open, which leaves that attempt unknown.
-MEDDLING = 0.015
+MEDDLING = 0.01
 
 
 @dataclass(slots=True)
