@@ -49,6 +49,7 @@ def facts(found: Act) -> dict[str, str]:
         ("verified", {}, "Verified: not everything holds", "danger"),
         ("head_taken", {}, "Head taken", "neutral"),
         ("pruned", {"entries": 10_000}, "10,000 attempts pruned", "neutral"),
+        ("read_later", {}, "Read as unallocated after a failed attempt", "neutral"),
         ("something_new", {}, "Something new", "warning"),
         ("", {}, "Cannot be read", "danger"),
     ],
@@ -91,6 +92,17 @@ def test_what_a_pruning_removed_and_where_it_is_now() -> None:
         "File": "2022.jsonl",
         "SHA-256": "ab" * 32,
         "Size in bytes": "123,456",
+    }
+
+
+def test_a_read_that_contradicts_an_entry() -> None:
+    details = {"attempt_id": "a" * 36, "address": "192.0.2.7", "source": "list of addresses"}
+    found = facts(said("read_later", **details, read_at="2026-01-02T03:04:05.000000+00:00"))
+    assert found == {
+        "Attempt": "a" * 36,
+        "Address": "192.0.2.7",
+        "By the": "list of addresses",
+        "Read at": "2026-01-02 03:04:05 UTC",
     }
 
 

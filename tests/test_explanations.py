@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from ipadmin import explanations
+from ipadmin import explanations, sentences
 from ipadmin.crypto import CannotOpen
 from ipadmin.explanations import NO_CHANGE_SEEN, NOTHING_CHANGED, of_entry, of_error
 from ipadmin.katapult.errors import AnswerLost, ErrorAnswer, NotSent, UnreadableAnswer
@@ -416,4 +416,4 @@ def test_only_a_429_says_when() -> None:
 def test_what_held_the_address(held: tuple[str, str, str], text: str) -> None:
     kind, id, name = held
     made = entry("failed", allocation_type=kind, allocation_id=id, allocation_name=name)
-    assert explanations.allocation_text(made) == text
+    assert sentences.allocation_text(made) == text

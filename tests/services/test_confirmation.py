@@ -9,6 +9,7 @@ import httpx
 import pytest
 import time_machine
 from django.conf import settings
+from django.core import signing
 from django.utils import timezone
 
 from ipadmin.katapult.types import Allocation, IPAddress, Organization, Secret
@@ -168,6 +169,16 @@ def test_an_unallocated_address_is_nobodys_last(token: ApiToken, katapult: Katap
     free = IPAddress(IP, "192.0.2.7", None, vip=False, allocation=None)
     katapult.reads.append(listed(row(IP, "192.0.2.7", None)))
     assert prepare(token, free, timezone.now()).is_last_of_family is False
+
+
+def test_one_that_an_earlier_version_signed_has_expired(
+    confirmed: Confirmation, bound: Bound
+) -> None:
+    """It does not say since when the address may have changed."""
+    data = confirmation._load(confirmed.signed(bound), bound, max_age=None)
+    del data["since"]
+    with pytest.raises(ConfirmationExpired):
+        load(signing.dumps(data, salt=confirmation.SALT), bound)
 
 
 def test_each_confirmation_is_an_attempt_of_its_own(

@@ -184,6 +184,11 @@ def marks(*entries: AuditEntry, now: Sighting | None = None) -> list[str]:
         ([attempt(outcome="unknown"), attempt(5000, machine="")], ["web-01 > nobody ?"]),
         ([attempt(outcome="unknown"), attempt(5000, machine="db-3")], ["web-01 > db-3"]),
         ([attempt(outcome="unknown"), attempt(5000)], []),
+        # Nor whether the request of one that was closed as failed was carried out late.
+        (
+            [attempt(outcome="failed", read=["web-01"] * 2), attempt(95, machine="")],
+            ["web-01 > nobody ?"],
+        ),
     ],
 )
 def test_changes_between_entries(entries: list[AuditEntry], expected: list[str]) -> None:

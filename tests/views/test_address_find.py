@@ -45,6 +45,7 @@ def page(token: ApiToken) -> str:
 def test_an_address(
     alices: Client, url: str, page: str, katapult: Organizations, text: str, asked: str
 ) -> None:
+    katapult.more = {"address": asked}
     assert alices.get(url, {"q": text})["Location"] == page
     assert katapult.requests[0].url.params["ip_address[address]"] == asked
 

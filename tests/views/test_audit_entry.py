@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
@@ -22,7 +23,7 @@ from tests.services.conftest import Attempt, attempt, confirmed, seen
 from tests.services.katapult import ADDRESS, IP, VM
 from tests.tampering import column
 from tests.views.conftest import HTMX, MakeEntry
-from tests.views.katapult import HOSTILE, Organizations
+from tests.views.katapult import HOSTILE, Organizations, listed
 
 # Used by name only, as fixtures are.
 __all__ = ["attempt", "confirmed", "seen"]
@@ -135,6 +136,41 @@ def test_what_came_of_it(
 ) -> None:
     text = alices.get(entry(**fields).get_absolute_url()).text
     assert [word for word in words if word not in text] == []
+
+
+REFUSED = {"outcome": "refused", "error_code": "already_unallocated", "basis": "check"}
+FAILED = {"outcome": "failed", "error_code": "answer_lost", "basis": "evidence"}
+
+
+def test_a_competing_attempt_is_named_and_linked(alices: Client, entry: MakeEntry) -> None:
+    other = entry(user_name="bob", outcome="unknown", sent_at=WHEN, created_at=WHEN)
+    made = entry(**REFUSED, created_at=WHEN, rivals=[str(other.attempt_id)])
+    text = alices.get(made.get_absolute_url()).text
+    sentence = "Attempt by bob at 03:04:05 UTC, whose outcome is not known, may have done it."
+    assert f'<a href="{other.get_absolute_url()}">{sentence}</a>' in text
+    assert "elsewhere" not in text
+
+
+def test_one_that_the_reader_may_not_see_is_named_by_id(
+    alices: Client, token: ApiToken, entry: MakeEntry, settings: Any
+) -> None:
+    settings.HISTORY_OF_OWN_ORGANIZATIONS = True
+    other = entry(user_name="bob", organization_id="org_2")
+    made = entry(**REFUSED, rivals=[str(other.attempt_id)])
+    text = alices.get(made.get_absolute_url()).text
+    assert str(other.attempt_id) in text
+    assert "bob" not in text
+
+
+def test_a_later_read_that_contradicts_it(
+    alices: Client, token: ApiToken, katapult: Organizations, entry: MakeEntry
+) -> None:
+    made = entry(**FAILED, sent_at=timezone.now())
+    katapult.listed = [listed(7, None, id=IP, address=ADDRESS)]
+    assert alices.get(reverse("addresses", args=[token.id])).status_code == 200
+    text = alices.get(made.get_absolute_url()).text
+    assert "(list of addresses). No other attempt of this site explains it" in text
+    assert "No change was seen" not in text
 
 
 @pytest.mark.parametrize(("fields", "is_open"), [({"outcome": "pending"}, True), ({}, False)])

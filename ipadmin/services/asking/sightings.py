@@ -18,6 +18,7 @@ from django.conf import settings
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services import evidence
+from ipadmin.services.competing import can_have_acted
 from ipadmin.services.evidence import Found
 
 SECOND = timedelta(seconds=1)
@@ -190,7 +191,12 @@ def _acting_between(
     """The attempts that can have unallocated the address between two sightings."""
     for entry in entries:
         sent_at = entry.sent_at or entry.created_at
-        if entry.outcome in {Outcome.FAILED, Outcome.REFUSED} or sent_at >= after.at:
+        if sent_at >= after.at:
+            continue
+        if entry.outcome in {Outcome.FAILED, Outcome.REFUSED}:
+            # Closed as `failed` by evidence: its request may have been carried out since.
+            if can_have_acted(entry, before.at):
+                yield entry
             continue
         # A request that was never answered can land later than the last look for it.
         is_late = entry.outcome == Outcome.UNKNOWN and entry is before.entry
