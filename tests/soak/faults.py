@@ -27,7 +27,10 @@ FAULTS: list[dict[str, Any]] = [
 ]
 for each in FAULTS:
     each["call"] = "unallocate"
-FAULTS.append({"kind": "random", "probability": 0.05})
+FAULTS += [
+    {"kind": "other_id", "call": "get", "probability": 0.01},
+    {"kind": "random", "probability": 0.05},
+]
 
 # Faults that dress an answer, make it late, or send more after it, without making it untrue.
 TRUE_ANSWERS = {None, "delay", "flat", "flat_allocation", "two_answers"}

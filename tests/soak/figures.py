@@ -24,7 +24,7 @@ def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
     yield f"POSTs received        {len(posts)}, of which {acted} changed the world"
     yield f"Acted late            {_late(records)}"
     yield f"Sent, never received  {_unreceived(records)}"
-    yield f"Freed somebody else   {_astray(records)} (changed between the last look and the call)"
+    yield f"Freed somebody else   {_astray(records)} (changed between the last look and the act)"
     interrupted = sum(each.error_code == "interrupted" for each in attempts)
     reconciled = sum(bool(each.evidence) for each in attempts)
     yield f"Closed later          {reconciled} by reading the address, {interrupted} as never sent"

@@ -25,6 +25,8 @@ PASSWORD = "a long enough sample password"
 PAGE_PATIENCE = 60.0  # seconds until a page that does not come is a failure
 RESTART_PATIENCE = 90.0  # seconds a person waits for a site that is down
 ENTRY = re.compile(r"/audit/([0-9a-f-]{36})/")
+# The button of a result that leads to its own entry; its sentences may link to others.
+RESULT = re.compile(r'data-result.*? id="entry-([0-9a-f-]{36})"', re.DOTALL)
 BADGE = re.compile(r'class="badge" data-tone="\w+">.*?</svg>\s*(\w+)</span>', re.DOTALL)
 UNALLOCATE = re.compile(r"/addresses/(ip_\w+)/unallocate/")
 REASONS = ("", "", "moved to web-02", "clean-up <b>&amp; more</b>", "Grüße, 引っ越し")
@@ -244,9 +246,11 @@ class Operator(threading.Thread):
 
     def attempt_of(self, answer: httpx.Response) -> str:
         """The attempt whose result an answer shows; nothing for any other page."""
-        is_result = answer.status_code == 302 or "data-result" in answer.text
-        shown = ENTRY.search(answer.headers.get("Location", "") or answer.text)
-        return shown[1] if is_result and shown else ""
+        if answer.status_code == 302:
+            shown = ENTRY.search(answer.headers["Location"])
+        else:
+            shown = RESULT.search(answer.text)
+        return shown[1] if shown else ""
 
     def look_for(self, kept: Kept) -> None:
         """Find in the history whether the attempt was made: it is the only one not known yet."""

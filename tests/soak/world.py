@@ -123,6 +123,7 @@ def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
         json.dumps(list(AuditEntry.objects.order_by("id").values()), default=str, indent=1)
     )
     requests = [json.loads(line) for line in ledger.splitlines()]
+    used = Counter(each["fault"] for each in requests if each["fault"])
     return Records(
         posts=[_post(each) for each in requests if each["call"] == "unallocate"],
         reads=[_read(each) for each in requests if each["call"] == "get" and each["answered_at"]],
@@ -130,8 +131,7 @@ def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
         attempts=[_attempt(entry) for entry in AuditEntry.objects.order_by("id")],
         at_first=world.at_first,
         at_last=world.holders(),
-        faults=Counter(dict.fromkeys(KINDS, 0))
-        + Counter(each["fault"] for each in requests if each["fault"]),
+        faults=Counter({kind: used[kind] for kind in KINDS}),
         interval=timedelta(seconds=settings.EVIDENCE_INTERVAL),
         is_gapless=is_gapless,
     )
