@@ -242,7 +242,6 @@ def test_katapult_is_gone_when_acting(
         ({"kind": "error", "code": "resource_does_not_support_unallocation"}, "does not let go"),
         ({"kind": "error", "code": "no_allocation"}, "It was unallocated already"),
         ({"kind": "rate_limit", "retry_after": 30}, re.compile("Try again (at|from)")),
-        ({"kind": "unknown_code", "code": "solar_flare"}, "Katapult answered: solar_flare"),
     ],
 )
 def test_katapult_says_no(
