@@ -148,12 +148,22 @@ def _attempt(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> N
     # Where the database made us wait, what was seen may be gone.
     if time.monotonic() - looked > OLDEST_LOOK and _look(entry, confirmation, secret) is None:
         return
+    if _is_overdue(entry):
+        _refuse(entry, "interrupted")
+        return
     try:
         exchange = api.client().unallocate(secret, id=entry.address_id).exchange
     except KatapultError as error:
         _conclude_error(entry, error, secret)
         raise
     _finish(entry, Outcome.SUCCEEDED, Basis.ANSWER, **exchange_fields(exchange))
+
+
+def _is_overdue(entry: AuditEntry) -> bool:
+    """Whether this process stood still for so long that the entry may have been closed: the
+    reconciler expects the call to begin within two deadlines of `sent_at`."""
+    limit = 2 * settings.KATAPULT_TIMEOUTS["total"]
+    return entry.sent_at is not None and (timezone.now() - entry.sent_at).total_seconds() > limit
 
 
 def _look(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> IPAddress | None:

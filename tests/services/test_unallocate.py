@@ -605,3 +605,14 @@ def test_a_look_that_the_database_made_old_is_taken_again(
     assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, "allocation_changed")
     assert entry.sent_at is None
     assert not katapult.sent
+
+
+def test_a_call_that_begins_too_late_is_not_made(
+    attempt: Attempt, katapult: Katapult, settings: Any
+) -> None:
+    """The process stood still between recording `sent_at` and the call."""
+    settings.KATAPULT_TIMEOUTS = settings.KATAPULT_TIMEOUTS | {"total": -1}
+    attempt()
+    entry = only_entry()
+    assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, "interrupted")
+    assert (entry.sent_at, katapult.methods) == (None, "GET")
