@@ -1,8 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak screenshots format clean
+.PHONY: help run test check bench soak screenshots format requirements clean
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-config \
+	--custom-compile-command "make requirements" $(ARGS)
 # More than a few at once only fight for the processor with the browsers they drive.
 PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4
 
@@ -42,6 +45,11 @@ format: .venv/.dev ## Format the code
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
+requirements: .venv/.dev ## Compile requirements*.in to requirements*.txt with hashes (ARGS="--upgrade" for new versions)
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-demo.in --output-file requirements-demo.txt
+	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
 clean: ## Remove .venv, the demo's state and every cache
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -50,12 +58,12 @@ clean: ## Remove .venv, the demo's state and every cache
 .venv/bin/python:
 	@PYTHON=$(PYTHON) scripts/make_venv
 
-.venv/.run: requirements.txt | .venv/bin/python
+.venv/.run: requirements-demo.txt | .venv/bin/python
 	@echo "Installing requirements"
-	@$(PIP) -r requirements.txt
+	@$(PIP) -r requirements-demo.txt
 	@touch $@
 
-.venv/.dev: requirements-dev.txt requirements.txt | .venv/bin/python
+.venv/.dev: requirements-dev.txt | .venv/bin/python
 	@echo "Installing requirements for development"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ .venv/.run
