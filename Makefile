@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak screenshots format requirements clean
+.PHONY: help run test coverage check bench soak screenshots format requirements clean
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -17,13 +17,19 @@ run: .venv/.run ## Run the site with a local sandbox API and sample users (PORT,
 
 test: .venv/.dev ## Run the tests, in a browser too (ARGS for pytest)
 	@scripts/install_chromium
-	@$(PYTEST) --ignore tests/bench -m "not soak" $(ARGS)
+	@$(PYTEST) --ignore tests/bench -m "not soak" $(COVERAGE) $(ARGS)
 	@$(if $(ARGS),,.venv/bin/python -m pytest tests/soak -m soak)
 
-check: .venv/.dev ## Lint, types, missing migrations, deployment, templates
+coverage: ## Run the tests, and fail when fewer lines and branches are covered than pyproject.toml asks for
+	@$(MAKE) test COVERAGE="--cov --cov-report=term:skip-covered"
+
+check: .venv/.dev ## Lint, types, dependencies, imports, missing migrations, deployment, templates
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/deptry . --no-ansi
+# TURN ON when ipadmin/audit, ipadmin/ui and ipadmin/demo exist:
+#	.venv/bin/lint-imports --no-logo --no-cache
 	scripts/with_live_settings .venv/bin/python manage.py makemigrations --check --dry-run
 	scripts/with_live_settings .venv/bin/python manage.py check --deploy --fail-level WARNING
 	.venv/bin/djlint templates --lint --quiet
