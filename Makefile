@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bench soak screenshots format requirements clean
+.PHONY: help run demo-reset test coverage check bench soak screenshots format requirements clean
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -10,10 +10,13 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 run: .venv/.run ## Run the site with a local sandbox API and sample users (PORT, SANDBOX_PORT, DEMO_PASSWORD)
 	@scripts/run
+
+demo-reset: ## Remove the demo's data; the next `make run` starts it over
+	@scripts/demo_reset
 
 test: .venv/.dev ## Run the tests, in a browser too (ARGS for pytest)
 	@scripts/install_chromium
@@ -65,7 +68,7 @@ clean: ## Remove .venv, the demo's state and every cache
 	@PYTHON=$(PYTHON) scripts/make_venv
 
 .venv/.run: requirements-demo.txt | .venv/bin/python
-	@echo "Installing requirements"
+	@echo "Installing requirements. The first run takes about two minutes."
 	@$(PIP) -r requirements-demo.txt
 	@touch $@
 
