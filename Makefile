@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test coverage check bench soak screenshots format requirements clean
+.PHONY: help run demo-reset test coverage check bench soak screenshots format requirements image clean
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -58,6 +58,9 @@ requirements: .venv/.dev ## Compile requirements*.in to requirements*.txt with h
 	$(COMPILE) requirements.in --output-file requirements.txt
 	$(COMPILE) requirements-demo.in --output-file requirements-demo.txt
 	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+image: ## Build the container image with docker, podman or buildah (IMAGE, BASE, ARGS)
+	@IMAGE="$(IMAGE)" BASE="$(BASE)" scripts/make_image $(ARGS)
 
 clean: ## Remove .venv, the demo's state and every cache
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
