@@ -152,6 +152,7 @@ DATABASE, DATABASE_ERROR = database_from_url(
     env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}", BASE_DIR
 )
 DATABASES = {"default": DATABASE}
+SERIALIZATION_MODULES = {"json": "config.serializers"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # People
