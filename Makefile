@@ -1,26 +1,38 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak screenshots format clean
+.PHONY: help run demo-reset test coverage check bench soak screenshots format requirements image clean
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-config \
+	--custom-compile-command "make requirements" $(ARGS)
 # More than a few at once only fight for the processor with the browsers they drive.
 PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 run: .venv/.run ## Run the site with a local sandbox API and sample users (PORT, SANDBOX_PORT, DEMO_PASSWORD)
 	@scripts/run
 
+demo-reset: ## Remove the demo's data; the next `make run` starts it over
+	@scripts/demo_reset
+
 test: .venv/.dev ## Run the tests, in a browser too (ARGS for pytest)
 	@scripts/install_chromium
-	@$(PYTEST) --ignore tests/bench -m "not soak" $(ARGS)
+	@$(PYTEST) --ignore tests/bench -m "not soak" $(COVERAGE) $(ARGS)
 	@$(if $(ARGS),,.venv/bin/python -m pytest tests/soak -m soak)
 
-check: .venv/.dev ## Lint, types, missing migrations, deployment, templates
+coverage: ## Run the tests, and fail when fewer lines and branches are covered than pyproject.toml asks for
+	@$(MAKE) test COVERAGE="--cov --cov-report=term:skip-covered"
+
+check: .venv/.dev ## Lint, types, dependencies, imports, missing migrations, deployment, templates
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/deptry . --no-ansi
+# TURN ON when ipadmin/audit, ipadmin/ui and ipadmin/demo exist:
+#	.venv/bin/lint-imports --no-logo --no-cache
 	scripts/with_live_settings .venv/bin/python manage.py makemigrations --check --dry-run
 	scripts/with_live_settings .venv/bin/python manage.py check --deploy --fail-level WARNING
 	.venv/bin/djlint templates --lint --quiet
@@ -42,6 +54,14 @@ format: .venv/.dev ## Format the code
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
+requirements: .venv/.dev ## Compile requirements*.in to requirements*.txt with hashes (ARGS="--upgrade" for new versions)
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-demo.in --output-file requirements-demo.txt
+	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+image: ## Build the container image with docker, podman or buildah (IMAGE, BASE, ARGS)
+	@IMAGE="$(IMAGE)" BASE="$(BASE)" scripts/make_image $(ARGS)
+
 clean: ## Remove .venv, the demo's state and every cache
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -50,12 +70,12 @@ clean: ## Remove .venv, the demo's state and every cache
 .venv/bin/python:
 	@PYTHON=$(PYTHON) scripts/make_venv
 
-.venv/.run: requirements.txt | .venv/bin/python
-	@echo "Installing requirements"
-	@$(PIP) -r requirements.txt
+.venv/.run: requirements-demo.txt | .venv/bin/python
+	@echo "Installing requirements. The first run takes about two minutes."
+	@$(PIP) -r requirements-demo.txt
 	@touch $@
 
-.venv/.dev: requirements-dev.txt requirements.txt | .venv/bin/python
+.venv/.dev: requirements-dev.txt | .venv/bin/python
 	@echo "Installing requirements for development"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ .venv/.run

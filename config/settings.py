@@ -100,7 +100,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "csp",
     "django_htmx",
-    "template_partials",
     "django_tasks",
     "django_tasks_db",
     "ipadmin",
@@ -153,6 +152,7 @@ DATABASE, DATABASE_ERROR = database_from_url(
     env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}", BASE_DIR
 )
 DATABASES = {"default": DATABASE}
+SERIALIZATION_MODULES = {"json": "config.serializers"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # People

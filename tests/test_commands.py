@@ -94,10 +94,7 @@ def demo(db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 def test_the_demo_has_somebody_of_each_role(demo: Callable[..., str]) -> None:
-    text = demo("a password")
-    assert "operator, auditor, admin" in text
-    assert "a password" in text
-    assert TOKEN not in text
+    assert demo("a password") == ""
     roles = {user.username: user.groups.get().name for user in User.objects.all()}
     assert roles == {"operator": "operator", "auditor": "auditor", "admin": "administrator"}
     assert not User.objects.filter(is_superuser=True).exists()
@@ -111,7 +108,7 @@ def test_a_second_start_keeps_what_was_changed(demo: Callable[..., str]) -> None
     operator.set_password("my own")
     operator.save()
     ApiToken.objects.update(label="renamed")
-    assert "operator: changed since" in demo("a password")
+    assert "were changed: operator." in demo("a password")
     operator.refresh_from_db()
     assert operator.check_password("my own")
     assert ApiToken.objects.get().label == "renamed"

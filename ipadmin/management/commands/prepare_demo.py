@@ -31,9 +31,8 @@ class Command(BaseCommand):
         people = [self._person(name, password, anew=is_given) for name in PEOPLE]
         self._token(people[0], Secret(token))
         changed = [person.username for person in people if not person.check_password(password)]
-        self.stdout.write(f"\nSign in as {', '.join(PEOPLE)}. Password: {password}")
         if changed:
-            self.stdout.write(f"({', '.join(changed)}: changed since, and kept.)")
+            self.stdout.write(f"Kept the passwords that were changed: {', '.join(changed)}.")
 
     def _person(self, name: str, password: str, *, anew: bool) -> User:
         """The sample user, made when missing; what was changed in it stays, unless `anew`."""

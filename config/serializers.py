@@ -1,0 +1,25 @@
+"""The JSON of `dumpdata` and `loaddata`, with microseconds.
+
+Django's own encoder cuts times to milliseconds. Audit entries are sealed with microseconds: without
+them, no entry of a copied database could be verified.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.core.serializers import json
+from django.core.serializers.json import Deserializer, DjangoJSONEncoder
+
+__all__ = ["Deserializer", "Serializer"]
+
+
+class Encoder(DjangoJSONEncoder):
+    def default(self, o: Any) -> Any:
+        return o.isoformat() if isinstance(o, datetime) else super().default(o)
+
+
+class Serializer(json.Serializer):
+    def serialize(self, *args: Any, **options: Any) -> Any:
+        return super().serialize(*args, cls=Encoder, **options)
