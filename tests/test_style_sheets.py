@@ -24,7 +24,8 @@ def test_every_sheet_is_linked_once() -> None:
 @pytest.mark.parametrize("name", SHEETS)
 def test_every_rule_is_in_a_layer(name: str) -> None:
     """A rule outside of them would win over all that are inside."""
-    outside = re.sub(r"(?s)/\*.*?\*/|^@layer \w+ \{\n.*?^\}\n", "", SHEETS[name], flags=re.MULTILINE)
+    pattern = r"(?ms)/\*.*?\*/|^@layer \w+ \{\n.*?^\}\n"
+    outside = re.sub(pattern, "", SHEETS[name])
     assert outside.strip() == (LAYERS if name == "tokens.css" else "")
 
 
