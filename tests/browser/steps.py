@@ -103,7 +103,7 @@ def unallocate(page: Page, token: ApiToken, address: Address) -> Locator:
     open_list(page, token)
     ask(page, address)
     confirm(page)
-    result = row(page, address).locator(".result")
+    result = row(page, address).locator(".outcome")
     expect(result).to_be_visible()
     return result
 

@@ -95,4 +95,4 @@ def test_every_page_says_where_it_acts(page: Page, settings: Any, *, is_sandbox:
         expect(page).to_have_title(re.compile(rf"{here}$"))
     page.goto("/")
     page.get_by_role("link", name=re.compile("^Unallocate 198")).first.click()
-    expect(page.get_by_role("dialog").locator(".acting")).to_contain_text(here)
+    expect(page.get_by_role("dialog").locator(".confirm-head")).to_contain_text(here)

@@ -62,7 +62,7 @@ def test_no_attempt(alices: Client, token: ApiToken) -> None:
 def test_a_change_outside(alices: Client, entry: MakeEntry, taken: AuditEntry) -> None:
     at(entry, 1, allocation_id=OTHER_VM, allocation_name="db-3")
     text = alices.get(URL).text
-    assert "story-change" in text
+    assert "timeline-change" in text
     assert "outside this site" in text
     assert "it was allocated to <strong>db-3</strong>" in text
 
@@ -88,7 +88,7 @@ def test_thousands_are_paged(
     first = alices.get(URL).text
     older = first.split('rel="next" href="')[1].split('"')[0]
     second = alices.get(older).text
-    pages = [each.split('class="story"')[1] for each in (first, second)]
+    pages = [each.split('class="timeline"')[1] for each in (first, second)]
     shown = [[entry.get_absolute_url() in page for entry in made] for page in pages]
     assert shown == [[False, True, True], [True, False, False]]
     assert 'rel="prev"' in second

@@ -697,7 +697,7 @@ def test_what_is_no_longer_what_was_seen_is_refused(
 def test_no_allocation_is_calm(alices: Client, url: str, katapult: Organizations) -> None:
     katapult.posts.append(refusal(422, "no_allocation"))
     text = act(alices, url, htmx=True).text
-    assert '<div class="result" data-tone="info">' in text
+    assert '<div class="outcome" data-tone="info">' in text
     assert "danger" not in text
 
 
