@@ -31,8 +31,7 @@ check: .venv/.dev ## Lint, types, dependencies, imports, missing migrations, dep
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/deptry . --no-ansi
-# TURN ON when ipadmin/audit, ipadmin/ui and ipadmin/demo exist:
-#	.venv/bin/lint-imports --no-logo --no-cache
+	.venv/bin/lint-imports --no-logo --no-cache
 	scripts/with_live_settings .venv/bin/python manage.py makemigrations --check --dry-run
 	scripts/with_live_settings .venv/bin/python manage.py check --deploy --fail-level WARNING
 	.venv/bin/djlint templates --lint --quiet

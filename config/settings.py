@@ -14,8 +14,8 @@ import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
 from environs import EnvValidationError, FileAwareEnv
 
+from config import logging
 from config.databases import database_from_url
-from ipadmin import logs
 from ipadmin.katapult.client import is_loopback
 
 # Django's classes take their type arguments at run time too: `forms.ModelForm[ApiToken]`.
@@ -175,7 +175,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_ADAPTER = "ipadmin.accounts.Adapter"
+ACCOUNT_ADAPTER = "ipadmin.adapter.Adapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -253,8 +253,8 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-LOGGING = logs.configuration(as_json=not (DEBUG or SANDBOX))
-DEFAULT_EXCEPTION_REPORTER_FILTER = "ipadmin.logs.ReporterFilter"
+LOGGING = logging.configuration(as_json=not (DEBUG or SANDBOX))
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logging.ReporterFilter"
 
 # Variable to messages, of those that were given and could not be read.
 ENVIRONMENT_ERRORS: dict[str, list[str]] = {}

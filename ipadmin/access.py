@@ -21,14 +21,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
-from ipadmin.keys import folded
 from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.models.search_keys import folded
 
 P = ParamSpec("P")
 
 USE_TOKENS = "ipadmin.use_apitoken"
 VIEW_HISTORY = "ipadmin.view_auditentry"
-VERIFY_HISTORY = "ipadmin.view_auditseal"
+VERIFY_HISTORY = "ipadmin.view_auditlink"
 MANAGE_PEOPLE = "ipadmin.change_user"
 
 

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from ipadmin.audit.stream.targets import target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
-from ipadmin.streaming import target_from_url
 
 MAKE_KEYS = "`python manage.py generate_keys` prints one: put it into the environment or .env."
 SHORTEST_SECRET_KEY = 50

@@ -7,9 +7,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from ipadmin import __version__, access, tasks
+from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
 from ipadmin.models import User
-from ipadmin.services.asking import history
 
 
 def environment() -> str:
@@ -32,6 +32,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "version": __version__,
         "access": abilities,
         # Callables: only a whole page asks for them.
-        "open_attempts": lambda: history.open_attempts(user),
+        "open_attempts": lambda: pages.open_attempts(user),
         "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),
     }

@@ -24,7 +24,7 @@ KEY_ID_BYTES = 4
 NONCE_BYTES = 12
 
 
-class CannotOpen(Exception):
+class CannotDecrypt(Exception):
     """No configured key opens this: a lost key, another row or owner, or a changed byte."""
 
 
@@ -44,7 +44,7 @@ def decode_key(text: str) -> bytes:
     return key
 
 
-def seal(secret: Secret, *, bound_to: str) -> bytes:
+def encrypt(secret: Secret, *, bound_to: str) -> bytes:
     """Encrypt under the newest key."""
     key = _keys()[0]
     nonce = os.urandom(NONCE_BYTES)
@@ -53,21 +53,21 @@ def seal(secret: Secret, *, bound_to: str) -> bytes:
     return header + nonce + AESGCM(key).encrypt(nonce, text, header + bound_to.encode())
 
 
-def open_sealed(sealed: bytes, *, bound_to: str) -> Secret:
-    """Decrypt under whichever key sealed it. Raises CannotOpen."""
+def decrypt(sealed: bytes, *, bound_to: str) -> Secret:
+    """Decrypt under whichever key sealed it. Raises CannotDecrypt."""
     header, rest = sealed[: 1 + KEY_ID_BYTES], sealed[1 + KEY_ID_BYTES :]
     nonce, ciphertext = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
     key = next((key for key in _keys() if VERSION + _key_id(key) == header), None)
     if key is None:
-        raise CannotOpen("sealed under a key that is not configured")
+        raise CannotDecrypt("sealed under a key that is not configured")
     try:
         text = AESGCM(key).decrypt(nonce, ciphertext, header + bound_to.encode())
     except (InvalidTag, ValueError):
-        raise CannotOpen("not what was sealed here") from None
+        raise CannotDecrypt("not what was sealed here") from None
     return Secret(text.decode())
 
 
-def is_sealed_under_newest_key(sealed: bytes) -> bool:
+def is_encrypted_under_newest_key(sealed: bytes) -> bool:
     return sealed[: 1 + KEY_ID_BYTES] == VERSION + _key_id(_keys()[0])
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from ipadmin import moments
+from ipadmin.ui import time_zones
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -89,7 +89,7 @@ class TimeZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with timezone.override(moments.readers_zone(request.COOKIES)):
+        with timezone.override(time_zones.readers_zone(request.COOKIES)):
             return self.get_response(request)
 
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
+from ipadmin.audit.integrity import verification
 from ipadmin.models import AuditVerification
-from ipadmin.services.proving import verification
 from ipadmin.services.reconcile import reconcile
 
 log = structlog.get_logger(__name__)

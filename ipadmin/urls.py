@@ -1,6 +1,16 @@
 from django.urls import path
 
-from ipadmin.views import addresses, audit, export, home, integrity, site, story, tokens, unallocate
+from ipadmin.views import (
+    addresses,
+    audit,
+    export,
+    home,
+    integrity,
+    site,
+    timeline,
+    tokens,
+    unallocate,
+)
 
 # Which token, and so which organization, a page acts for stands in its URL, never in the session.
 TOKEN_PATH = "tokens/<uuid:token_id>/"
@@ -26,8 +36,12 @@ urlpatterns = [
     path("audit/export/", export.audit_export, name="audit_export"),
     path("audit/integrity/", integrity.integrity, name="integrity"),
     path("audit/integrity/<int:verification_id>/", integrity.verification, name="verification"),
-    path("audit/addresses/<str:address>/", story.address_story, name="address_story"),
-    path("audit/addresses/<str:address>/now/", story.address_story_now, name="address_story_now"),
+    path("audit/addresses/<str:address>/", timeline.address_timeline, name="address_timeline"),
+    path(
+        "audit/addresses/<str:address>/now/",
+        timeline.address_timeline_now,
+        name="address_timeline_now",
+    ),
     path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),
     path("audit/<uuid:attempt_id>.json", audit.audit_entry_json, name="audit_entry_json"),
     path("audit/<uuid:attempt_id>/result/", audit.attempt_result, name="attempt_result"),

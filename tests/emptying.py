@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 from unittest import mock
 
@@ -13,7 +12,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-protection = import_module("ipadmin.migrations.0005_chain_is_kept")
+from ipadmin.models import triggers
 
 
 @contextmanager
@@ -24,12 +23,12 @@ def allowed_in_tests() -> Iterator[None]:
 
     def unprotected(self: BaseDatabaseOperations, statements: Iterable[str]) -> Any:
         with connection.schema_editor() as editor:
-            protection.unprotect(apps, editor)
+            triggers.unprotect(apps, editor)
         try:
             return flush(self, statements)
         finally:
             with connection.schema_editor() as editor:
-                protection.protect(apps, editor)
+                triggers.protect(apps, editor)
 
     with mock.patch.object(operations, "execute_sql_flush", unprotected):
         yield

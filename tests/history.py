@@ -10,17 +10,17 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from ipadmin.audit import entries
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services import entries
 
 
 def keep(**fields: Any) -> AuditEntry:
     """One attempt of alice's that worked, unless told. An open one is given `finished_at=None`."""
     entry = attempt(**fields)
     if entry.is_open:
-        entries.open_entry(entry)
+        entries.open(entry)
     else:
-        entries.write_finished([entry])
+        entries.add_finished([entry])
     return AuditEntry.objects.get(attempt_id=entry.attempt_id)
 
 

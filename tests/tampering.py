@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from importlib import import_module
 from typing import Any
 
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
-from ipadmin.models import AuditEntry, AuditSeal, Outcome
-from ipadmin.services import entries
-from ipadmin.services.proving import verification
-
-protection = import_module("ipadmin.migrations.0005_chain_is_kept")
+from ipadmin.audit import entries
+from ipadmin.audit.integrity import verification
+from ipadmin.models import AuditEntry, AuditLink, Outcome, triggers
 
 
 def opened(**fields: Any) -> AuditEntry:
@@ -36,7 +33,7 @@ def opened(**fields: Any) -> AuditEntry:
         }
         | fields
     )
-    entries.open_entry(entry)
+    entries.open(entry)
     return entry
 
 
@@ -49,7 +46,7 @@ def finished(**fields: Any) -> AuditEntry:
 
 def finish(entry: AuditEntry) -> None:
     end = {"outcome": Outcome.SUCCEEDED, "basis": "answer", "duration": 0.25, "http_status": 200}
-    assert entries.write(entry, {**end, "sent_at": timezone.now(), "finished_at": timezone.now()})
+    assert entries.update(entry, {**end, "sent_at": timezone.now(), "finished_at": timezone.now()})
 
 
 def unsealed(**fields: Any) -> AuditEntry:
@@ -60,7 +57,7 @@ def unsealed(**fields: Any) -> AuditEntry:
 
 def execute(sql: str, *params: Any) -> None:
     """Without triggers and constraints, until the test ends."""
-    protection.unprotect(apps, connection.schema_editor())
+    triggers.unprotect(apps, connection.schema_editor())
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA ignore_check_constraints = ON")
@@ -91,5 +88,5 @@ def finding(head: str = "") -> str:
 
 
 def head() -> str:
-    last = AuditSeal.objects.latest("sequence")
+    last = AuditLink.objects.latest("sequence")
     return f"{last.sequence}:{bytes(last.mac).hex()}"

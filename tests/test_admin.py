@@ -146,7 +146,7 @@ def test_deleting_a_person_does_not_tell_their_tokens(
     adam: User, alice: User, client_of: ClientOf
 ) -> None:
     ApiToken.objects.create(
-        owner=alice, label="my own words", sealed_secret=b"", last_four="", fingerprint=""
+        owner=alice, label="my own words", encrypted_secret=b"", last_four="", fingerprint=""
     )
     client = client_of(adam)
     page = client.get(page_of(alice, "delete"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ipadmin import crypto
-from ipadmin.crypto import CannotOpen, decode_key, generate_key, open_sealed, seal
+from ipadmin.crypto import CannotDecrypt, decode_key, decrypt, encrypt, generate_key
 from ipadmin.katapult.types import Secret
 
 SECRET = Secret("a-secret-token-0123456789")
@@ -16,50 +16,50 @@ HERE = "api-token:1:alice"
 
 
 def test_what_was_sealed_opens_where_it_was_sealed() -> None:
-    assert open_sealed(seal(SECRET, bound_to=HERE), bound_to=HERE) == SECRET
+    assert decrypt(encrypt(SECRET, bound_to=HERE), bound_to=HERE) == SECRET
 
 
 def test_nothing_of_the_secret_shows() -> None:
-    sealed = seal(SECRET, bound_to=HERE)
+    sealed = encrypt(SECRET, bound_to=HERE)
     assert SECRET.reveal().encode() not in sealed
-    assert sealed != seal(SECRET, bound_to=HERE)
+    assert sealed != encrypt(SECRET, bound_to=HERE)
 
 
 @pytest.mark.parametrize("elsewhere", ["", "api-token:2:alice", "api-token:1:bob", HERE + " "])
 def test_it_opens_nowhere_else(elsewhere: str) -> None:
-    with pytest.raises(CannotOpen):
-        open_sealed(seal(SECRET, bound_to=HERE), bound_to=elsewhere)
+    with pytest.raises(CannotDecrypt):
+        decrypt(encrypt(SECRET, bound_to=HERE), bound_to=elsewhere)
 
 
 def test_any_changed_byte_is_noticed() -> None:
-    sealed = seal(SECRET, bound_to=HERE)
+    sealed = encrypt(SECRET, bound_to=HERE)
     for at in range(len(sealed)):
         changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
-        with pytest.raises(CannotOpen):
-            open_sealed(changed, bound_to=HERE)
+        with pytest.raises(CannotDecrypt):
+            decrypt(changed, bound_to=HERE)
 
 
 def test_any_cut_is_noticed() -> None:
-    sealed = seal(SECRET, bound_to=HERE)
+    sealed = encrypt(SECRET, bound_to=HERE)
     for length in range(len(sealed)):
-        with pytest.raises(CannotOpen):
-            open_sealed(sealed[:length], bound_to=HERE)
+        with pytest.raises(CannotDecrypt):
+            decrypt(sealed[:length], bound_to=HERE)
 
 
 def test_rotation_seals_with_the_newest_and_opens_with_all(settings: Any) -> None:
-    sealed = seal(SECRET, bound_to=HERE)
+    sealed = encrypt(SECRET, bound_to=HERE)
     settings.TOKEN_ENCRYPTION_KEYS = [generate_key(), *settings.TOKEN_ENCRYPTION_KEYS]
-    assert open_sealed(sealed, bound_to=HERE) == SECRET
-    assert not crypto.is_sealed_under_newest_key(sealed)
-    assert crypto.is_sealed_under_newest_key(seal(SECRET, bound_to=HERE))
+    assert decrypt(sealed, bound_to=HERE) == SECRET
+    assert not crypto.is_encrypted_under_newest_key(sealed)
+    assert crypto.is_encrypted_under_newest_key(encrypt(SECRET, bound_to=HERE))
 
 
 @pytest.mark.parametrize("keys", [[], [generate_key()]])
 def test_a_lost_key(settings: Any, keys: list[str]) -> None:
-    sealed = seal(SECRET, bound_to=HERE)
+    sealed = encrypt(SECRET, bound_to=HERE)
     settings.TOKEN_ENCRYPTION_KEYS = keys
-    with pytest.raises(CannotOpen) as caught:
-        open_sealed(sealed, bound_to=HERE)
+    with pytest.raises(CannotDecrypt) as caught:
+        decrypt(sealed, bound_to=HERE)
     assert SECRET.reveal() not in repr(caught.value)
 
 

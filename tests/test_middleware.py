@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from ipadmin import logs
+from config import logging as site_logging
 from ipadmin.middleware import HeadersMiddleware, TimeZoneMiddleware
 from ipadmin.models import User
 from ipadmin.templatetags.ipadmin import zone_name
@@ -75,13 +75,13 @@ def test_a_header_or_form_logged_by_mistake_is_hidden() -> None:
         "form": "hush",
         "call": {"authorization": "hush", "status": 200},
     }
-    hidden = logs.hide(None, "info", event)
+    hidden = site_logging.hide(None, "info", event)
     assert "hush" not in str(hidden)
-    assert hidden["call"] == {"authorization": logs.HIDDEN, "status": 200}
+    assert hidden["call"] == {"authorization": site_logging.HIDDEN, "status": 200}
 
 
 def test_a_report_shows_no_form_and_no_local_variable(rf: RequestFactory) -> None:
-    reporter = logs.ReporterFilter()
+    reporter = site_logging.ReporterFilter()
     request = rf.post("/", {"secret": "hush"})
     assert "hush" not in str(reporter.get_post_parameters(request))
     assert list(reporter.get_traceback_frame_variables(request, None)) == []  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ def granted(role: str) -> set[str]:
 
 def test_what_each_role_may_do() -> None:
     assert granted("operator") == {"use_apitoken", "view_auditentry"}
-    assert granted("auditor") == {"view_auditentry", "view_auditseal"}
+    assert granted("auditor") == {"view_auditentry", "view_auditlink"}
     assert granted("administrator") == {
         *("view_user", "add_user", "change_user", "delete_user"),
         "view_group",

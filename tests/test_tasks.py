@@ -13,8 +13,8 @@ from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
 from ipadmin import tasks
+from ipadmin.audit.integrity import verification, verification_row, walk
 from ipadmin.models import AuditEntry, User
-from ipadmin.services.proving import verification, verification_row, walk
 from tests import tampering
 from tests.conftest import ClientOf
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ipadmin.katapult import answers
+from ipadmin.katapult import responses
 from ipadmin.katapult.errors import (
     AnswerLost,
     KatapultError,
@@ -151,11 +151,11 @@ class KatapultClient:
 
     def current_user(self, token: Secret) -> Reply[CurrentUser]:
         """`GET /users/current`: needs no scope; 404 for a token that has no user. [doc]"""
-        return self._call(token, "GET", "/users/current", parse=answers.current_user)
+        return self._call(token, "GET", "/users/current", parse=responses.current_user)
 
     def organizations(self, token: Secret) -> Reply[tuple[Organization, ...]]:
         """`GET /organizations`: needs `organizations:read`; not paginated. [doc]"""
-        return self._call(token, "GET", "/organizations", parse=answers.organizations)
+        return self._call(token, "GET", "/organizations", parse=responses.organizations)
 
     def ip_addresses(
         self,
@@ -176,7 +176,7 @@ class KatapultClient:
         if allocated is not None:
             query["allocated"] = "true" if allocated else "false"
         path = "/organizations/organization/ip_addresses"
-        return self._call(token, "GET", path, query=query, parse=answers.ip_addresses)
+        return self._call(token, "GET", path, query=query, parse=responses.ip_addresses)
 
     def ip_address(
         self,
@@ -196,8 +196,8 @@ class KatapultClient:
         query = {f"ip_address[{key}]": value for key, value in _one_of(id, address).items()}
 
         def parse(body: Any) -> IPAddress:
-            return answers.is_about(
-                answers.ip_address(body), id=id, address=address or known_address
+            return responses.is_about(
+                responses.ip_address(body), id=id, address=address or known_address
             )
 
         path = "/ip_addresses/ip_address"
@@ -214,7 +214,7 @@ class KatapultClient:
         """
         path = "/ip_addresses/ip_address/unallocate"
         body = {"ip_address": _one_of(id, address)}
-        return self._call(token, "POST", path, body=body, parse=answers.nothing, fresh=True)
+        return self._call(token, "POST", path, body=body, parse=responses.nothing, fresh=True)
 
     def _call(
         self,
@@ -234,7 +234,7 @@ class KatapultClient:
             http = self._fresh_http if fresh else self._http
             content = redaction.content(self._send(call, request, http))
             exchange = call.exchange
-            reply = Reply(answers.read(content, exchange, parse, redaction), exchange)
+            reply = Reply(responses.read(content, exchange, parse, redaction), exchange)
         except KatapultError as error:
             self._tell(error.exchange, error)
             raise
@@ -318,7 +318,7 @@ class _Call:
 
     @property
     def exchange(self) -> Exchange:
-        headers = answers.read_headers(self.headers or {}, self.redaction)
+        headers = responses.read_headers(self.headers or {}, self.redaction)
         duration = time.monotonic() - self.started
         return Exchange(
             self.method,
@@ -334,7 +334,7 @@ def _mapped(error: Exception, call: _Call) -> KatapultError:
     """What an exception of httpx means. Whatever is not known to come before the request has
     left us comes after it, and once an answer has begun, everything does."""
     said = call.redaction.text(str(error))
-    reason = answers.text(f"{type(error).__name__}: {said}")[:200].rstrip(": ")
+    reason = responses.text(f"{type(error).__name__}: {said}")[:200].rstrip(": ")
     if isinstance(error, httpx.DecodingError):
         return UnreadableAnswer(reason, call.exchange)
     if isinstance(error, httpx.PoolTimeout) and call.status is None:

@@ -7,7 +7,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 ROLES = {
     "operator": {"ipadmin": ["use_apitoken", "view_auditentry"]},
-    "auditor": {"ipadmin": ["view_auditentry"]},
+    "auditor": {"ipadmin": ["view_auditentry", "view_auditlink"]},
     "administrator": {
         "ipadmin": ["view_user", "add_user", "change_user", "delete_user"],
         "auth": ["view_group"],
@@ -16,13 +16,8 @@ ROLES = {
 
 
 def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    grant(apps, schema_editor, ROLES)
-
-
-def grant(
-    apps: Apps, schema_editor: BaseDatabaseSchemaEditor, granted_to: dict[str, dict[str, list[str]]]
-) -> None:
-    """Django makes permissions only after the last migration: here they are needed before."""
+    """Create the groups. Django creates permissions after the last migration, which is too late
+    here, so that they are created first."""
     using = schema_editor.connection.alias
     for label in ["auth", "ipadmin"]:
         app = apps.get_app_config(label)
@@ -31,7 +26,7 @@ def grant(
         create_permissions(app, using=using, apps=apps, verbosity=0)
     groups = apps.get_model("auth", "Group").objects.using(using)
     permissions = apps.get_model("auth", "Permission").objects.using(using)
-    for role, granted in granted_to.items():
+    for role, granted in ROLES.items():
         group, _made = groups.get_or_create(name=role)
         for label, names in granted.items():
             found = permissions.filter(content_type__app_label=label, codename__in=names)
@@ -42,7 +37,7 @@ def grant(
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ipadmin", "0001_initial"),
+        ("ipadmin", "0001_schema"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]

@@ -1,26 +1,26 @@
 """One module a noun; import them from here."""
 
 from ipadmin.models.api_token import ApiToken
+from ipadmin.models.audit_counter import AuditCounter, AuditValueCounter, Facet, Span
 from ipadmin.models.audit_entry import AuditEntry, Basis, Outcome
-from ipadmin.models.audit_seal import AuditHead, AuditSeal, SealKind
+from ipadmin.models.audit_link import AuditChain, AuditLink, LinkKind
 from ipadmin.models.audit_stream import AuditStream
-from ipadmin.models.audit_tally import AuditTally, AuditTerm, Facet, Span
 from ipadmin.models.audit_verification import AuditVerification
 from ipadmin.models.user import User
 
 __all__ = [
     "ApiToken",
+    "AuditChain",
+    "AuditCounter",
     "AuditEntry",
-    "AuditHead",
-    "AuditSeal",
+    "AuditLink",
     "AuditStream",
-    "AuditTally",
-    "AuditTerm",
+    "AuditValueCounter",
     "AuditVerification",
     "Basis",
     "Facet",
+    "LinkKind",
     "Outcome",
-    "SealKind",
     "Span",
     "User",
 ]

@@ -30,7 +30,7 @@ class ApiToken(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
     )
     label = models.CharField(max_length=60)
-    sealed_secret = models.BinaryField()
+    encrypted_secret = models.BinaryField()
     last_four = models.CharField(max_length=4)
     fingerprint = models.CharField(max_length=16)
 
@@ -81,21 +81,21 @@ class ApiToken(models.Model):
         """The organization in words, whatever is known of it."""
         return self.organization_name or self.organization_sub_domain or self.organization_id
 
-    def seal(self, secret: Secret) -> None:
+    def encrypt_secret(self, secret: Secret) -> None:
         """Keep the secret, bound to this row and its owner; unsaved."""
-        self.sealed_secret = crypto.seal(secret, bound_to=self._binding)
+        self.encrypted_secret = crypto.encrypt(secret, bound_to=self._binding)
         self.last_four, self.fingerprint = secret.last_four, secret.fingerprint
 
-    def open_secret(self) -> Secret:
-        """The secret. Raises crypto.CannotOpen when no key opens it in this row."""
-        return crypto.open_sealed(bytes(self.sealed_secret), bound_to=self._binding)
+    def decrypt_secret(self) -> Secret:
+        """The secret. Raises crypto.CannotDecrypt when no key opens it in this row."""
+        return crypto.decrypt(bytes(self.encrypted_secret), bound_to=self._binding)
 
     @property
     def opens(self) -> bool:
         """Whether the secret can be read; otherwise it has to be entered again."""
         try:
-            self.open_secret()
-        except crypto.CannotOpen:
+            self.decrypt_secret()
+        except crypto.CannotDecrypt:
             return False
         return True
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ipadmin.katapult.types import Allocation
-from ipadmin.keys import LONGEST, address_key, folded
+from ipadmin.models.search_keys import LONGEST, address_key, folded
 
 # Field to the short name of its index, of which databases allow 30 characters.
 SEARCHED_BY = {
@@ -103,12 +103,12 @@ class AuditEntry(models.Model):
     # Of the call itself, in seconds; null when none was made.
     duration = models.FloatField(null=True)
 
-    # How the verdict came about: `evidence` is what reading the address showed afterwards, in
-    # order (see `services/evidence.py`); `rivals` are the ids of competing attempts: others of ours
-    # that could have unallocated the address (see `services/competing.py`).
+    # How the outcome was found: `evidence` is what reading the address showed afterwards, in
+    # order (see `services/evidence.py`); `competing_attempts` are the attempt ids of others that
+    # could have unallocated the address (see `audit/competing.py`).
     basis = models.CharField(max_length=10, choices=Basis, blank=True)
     evidence = models.JSONField(default=list)
-    rivals = models.JSONField(default=list)
+    competing_attempts = models.JSONField(default=list)
 
     # What the fields above are searched by (see `ipadmin/keys.py`); `keys_of` makes them.
     address_key = models.CharField(max_length=33, blank=True, editable=False)

@@ -58,9 +58,9 @@ def observe(exchange: Exchange, error: KatapultError | None) -> None:
 def using(token: ApiToken) -> Iterator[Secret]:
     """The token's secret for one piece of work; keeps when it was used and how that failed.
 
-    Raises crypto.CannotOpen when the secret has to be entered again; lets KatapultError through.
+    Raises crypto.CannotDecrypt when the secret has to be entered again; lets KatapultError through.
     """
-    secret = token.open_secret()
+    secret = token.decrypt_secret()
     now = timezone.now()
     try:
         yield secret

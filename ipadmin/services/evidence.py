@@ -3,14 +3,13 @@ the readings prove.
 
 A reading is kept in `AuditEntry.evidence` as
 `{read_at, found, status, request_id, error_code, allocation_id, allocation_type, allocation_name,
-reverse_dns}`; `read_at` in ISO 8601 and UTC, `found` one of `Found`.
+reverse_dns}`; `read_at` in ISO 8601 and UTC, `found` a `ReadingResult`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import structlog
@@ -19,48 +18,21 @@ from django.db import transaction
 from django.utils import timezone
 
 from ipadmin import crypto
+from ipadmin.audit import competing, entries
+from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError
-from ipadmin.katapult.types import Allocation, IPAddress, Secret
+from ipadmin.katapult.types import IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
-from ipadmin.services import api, competing, entries, later_reads
+from ipadmin.services import api, later_reads
 from ipadmin.services.later_reads import Source
 
 log = structlog.get_logger(__name__)
 
 
-class Found(StrEnum):
-    """What one reading showed, compared with what was confirmed before the call."""
-
-    ALLOCATED = "allocated"  # to what it was allocated to before
-    UNALLOCATED = "unallocated"
-    OTHER = "other"  # allocated to something else
-    GONE = "gone"  # no longer this organization's: Katapult says that it does not exist
-    UNREADABLE = "unreadable"  # no answer, or one about something else
-
-
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Conclusion:
     outcome: Outcome
-    rivals: tuple[str, ...] = ()
-
-
-def is_same(before: Allocation | None, now: Allocation | None) -> bool:
-    """Whether both are the same machine. An id says it all; types and names are not in every
-    answer, and names change."""
-    if before is None or now is None:
-        return before is now
-    if before.id or now.id:
-        return before.id == now.id
-    return (before.type or "", before.name or "") == (now.type or "", now.name or "")
-
-
-def allocation_fields(allocation: Allocation | None) -> dict[str, str]:
-    """An allocation as entries and readings keep it; empty texts where there is none."""
-    return {
-        "allocation_id": allocation.id if allocation else "",
-        "allocation_type": (allocation.type if allocation else None) or "",
-        "allocation_name": (allocation.name if allocation else None) or "",
-    }
+    competing_attempts: tuple[str, ...] = ()
 
 
 def gather(entry: AuditEntry, secret: Secret) -> None:
@@ -75,7 +47,9 @@ def gather(entry: AuditEntry, secret: Secret) -> None:
         )
     except KatapultError as error:
         gone = error.is_definite and error.code == "ip_address_not_found"
-        reading = _reading(Found.GONE if gone else Found.UNREADABLE, error_code=error.code)
+        reading = _reading(
+            ReadingResult.GONE if gone else ReadingResult.UNREADABLE, error_code=error.code
+        )
         exchange = error.exchange
     else:
         reading = _reading(_found(entry, reply.value), ip=reply.value)
@@ -89,17 +63,17 @@ def gather_with_its_token(entry: AuditEntry) -> None:
     """Like `gather`, with the token the attempt was made with, if that is still there."""
     if entry.api_url != settings.KATAPULT_API_URL:
         # There the same id may be another address: in a fresh sandbox, say.
-        _keep(entry, _reading(Found.UNREADABLE, error_code="another_api"))
+        _keep(entry, _reading(ReadingResult.UNREADABLE, error_code="another_api"))
         return
     token = ApiToken.objects.filter(pk=entry.token_id).first()
     if token is None:
-        _keep(entry, _reading(Found.UNREADABLE, error_code="token_deleted"))
+        _keep(entry, _reading(ReadingResult.UNREADABLE, error_code="token_deleted"))
         return
     try:
         with api.using(token) as secret:
             gather(entry, secret)
-    except crypto.CannotOpen:
-        _keep(entry, _reading(Found.UNREADABLE, error_code="token_unreadable"))
+    except crypto.CannotDecrypt:
+        _keep(entry, _reading(ReadingResult.UNREADABLE, error_code="token_unreadable"))
 
 
 def is_due(entry: AuditEntry, now: datetime) -> bool:
@@ -108,12 +82,14 @@ def is_due(entry: AuditEntry, now: datetime) -> bool:
         return True
     last = entry.evidence[-1]
     # Another look at the same machine only tells something after a while; all else may change.
-    is_same_machine = last["found"] == Found.ALLOCATED
+    is_same_machine = last["found"] == ReadingResult.ALLOCATED
     interval = settings.EVIDENCE_INTERVAL if is_same_machine else settings.EVIDENCE_RETRY
     return now - datetime.fromisoformat(last["read_at"]) >= timedelta(seconds=interval)
 
 
-def judge(entry: AuditEntry, rivals: list[AuditEntry], now: datetime) -> Verdict | None:
+def judge(
+    entry: AuditEntry, competing_attempts: list[AuditEntry], now: datetime
+) -> Conclusion | None:
     """What the readings of an unanswered call prove; None as long as they prove nothing.
 
     Unallocated is proof at once, since nothing that arrives late can undo it, unless a competing
@@ -122,39 +98,45 @@ def judge(entry: AuditEntry, rivals: list[AuditEntry], now: datetime) -> Verdict
     proof; nor does what comes after it, for the address was freed in between, by this call or by
     somebody else.
     """
-    found = [Found(reading["found"]) for reading in entry.evidence]
+    found = [ReadingResult(reading["found"]) for reading in entry.evidence]
     is_past_deadline = now >= _deadline(entry)
-    if Found.UNALLOCATED in found:
-        if _was_elsewhere(found[: found.index(Found.UNALLOCATED)]):
-            return Verdict(Outcome.UNKNOWN)
-        if not rivals:
-            return Verdict(Outcome.SUCCEEDED)
-        can_wait = any(rival.is_open for rival in rivals) and not is_past_deadline
-        return None if can_wait else Verdict(Outcome.UNKNOWN, tuple(competing.ids_of(rivals)))
-    last = found[-1] if found else Found.UNREADABLE
-    if last == Found.ALLOCATED and not _was_elsewhere(found):
+    if ReadingResult.UNALLOCATED in found:
+        if _was_elsewhere(found[: found.index(ReadingResult.UNALLOCATED)]):
+            return Conclusion(Outcome.UNKNOWN)
+        if not competing_attempts:
+            return Conclusion(Outcome.SUCCEEDED)
+        can_wait = any(each.is_open for each in competing_attempts) and not is_past_deadline
+        return (
+            None
+            if can_wait
+            else Conclusion(Outcome.UNKNOWN, tuple(competing.ids_of(competing_attempts)))
+        )
+    last = found[-1] if found else ReadingResult.UNREADABLE
+    if last == ReadingResult.ALLOCATED and not _was_elsewhere(found):
         # Past the deadline too, it takes the second reading; if that fails, it ends as unknown.
-        return Verdict(Outcome.FAILED) if _has_settled(entry) else None
-    is_settled = is_past_deadline or (last != Found.UNREADABLE and _has_settled(entry))
-    return Verdict(Outcome.UNKNOWN) if is_settled else None
+        return Conclusion(Outcome.FAILED) if _has_settled(entry) else None
+    is_settled = is_past_deadline or (last != ReadingResult.UNREADABLE and _has_settled(entry))
+    return Conclusion(Outcome.UNKNOWN) if is_settled else None
 
 
-def rivals_of(entry: AuditEntry) -> list[AuditEntry]:
+def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
     """The attempts that compete with the entry's: those that could have unallocated the address
     between our look at it and the first reading that showed it unallocated."""
-    shown = [r["read_at"] for r in entry.evidence if r["found"] == Found.UNALLOCATED]
+    shown = [r["read_at"] for r in entry.evidence if r["found"] == ReadingResult.UNALLOCATED]
     if not shown:
         return []
     return competing.competing(entry, entry.created_at, datetime.fromisoformat(shown[0]))
 
 
-def _found(entry: AuditEntry, ip: IPAddress) -> Found:
+def _found(entry: AuditEntry, ip: IPAddress) -> ReadingResult:
     if ip.allocation is None:
-        return Found.UNALLOCATED
-    return Found.ALLOCATED if is_same(entry.allocation, ip.allocation) else Found.OTHER
+        return ReadingResult.UNALLOCATED
+    return (
+        ReadingResult.ALLOCATED if is_same(entry.allocation, ip.allocation) else ReadingResult.OTHER
+    )
 
 
-def _reading(found: Found, *, ip: IPAddress | None = None, error_code: str = "") -> dict[str, Any]:
+def _reading(found: ReadingResult, *, ip: IPAddress | None = None, error_code: str = "") -> Reading:
     allocation = ip.allocation if ip else None
     return {
         "read_at": timezone.now().isoformat(),
@@ -167,27 +149,23 @@ def _reading(found: Found, *, ip: IPAddress | None = None, error_code: str = "")
     }
 
 
-def _keep(entry: AuditEntry, reading: dict[str, Any]) -> None:
-    """Append a reading to the open entry and close it if that settles it; never a finished one."""
+def _keep(entry: AuditEntry, reading: Reading) -> None:
+    """Append a reading to the open entry and finish it if that settles it."""
     with transaction.atomic():
-        current = (
-            AuditEntry.objects.select_for_update().filter(pk=entry.pk, finished_at=None).first()
-        )
-        if current is not None:
+        if current := entries.lock(entry):
             current.evidence = [*current.evidence, reading]
+            fields: dict[str, Any] = {"evidence": current.evidence}
             now = timezone.now()
-            if verdict := judge(current, rivals_of(current), now):
-                current.outcome, current.basis = verdict.outcome, Basis.EVIDENCE
-                current.rivals, current.finished_at = list(verdict.rivals), now
-            written = ("evidence", "outcome", "basis", "rivals", "finished_at")
-            current.save(update_fields=written)
-            if not current.is_open:
-                entries.finished(current, {name: getattr(current, name) for name in written})
+            if conclusion := judge(current, competing_attempts_of(current), now):
+                fields["outcome"], fields["basis"] = conclusion.outcome, Basis.EVIDENCE
+                fields["competing_attempts"] = list(conclusion.competing_attempts)
+                fields["finished_at"] = now
+            entries.update(current, fields)
     entry.refresh_from_db()
 
 
-def _was_elsewhere(found: list[Found]) -> bool:
-    return Found.OTHER in found or Found.GONE in found
+def _was_elsewhere(found: list[ReadingResult]) -> bool:
+    return ReadingResult.OTHER in found or ReadingResult.GONE in found
 
 
 def _has_settled(entry: AuditEntry) -> bool:
@@ -195,7 +173,7 @@ def _has_settled(entry: AuditEntry) -> bool:
     last = entry.evidence[-1]
     enough = timedelta(seconds=settings.EVIDENCE_INTERVAL)
     for reading in reversed(entry.evidence[:-1]):
-        if reading["found"] == Found.UNREADABLE:
+        if reading["found"] == ReadingResult.UNREADABLE:
             continue
         if reading["found"] != last["found"]:
             return False

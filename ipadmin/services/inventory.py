@@ -50,7 +50,7 @@ def find(
 ) -> IPAddress:
     """One address, read now, by id or by its text. `source` says for what, see `later_reads`.
 
-    Raises KatapultError, crypto.CannotOpen, and budget.ReadsWait unless it cannot wait.
+    Raises KatapultError, crypto.CannotDecrypt, and budget.ReadsWait unless it cannot wait.
     """
     if can_wait:
         budget.require_room(token.fingerprint)
@@ -64,7 +64,7 @@ def find(
 def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
     """Every address of the token's organization, read now or at most `max_age` ago.
 
-    Raises KatapultError, crypto.CannotOpen when the token has to be entered again, and
+    Raises KatapultError, crypto.CannotDecrypt when the token has to be entered again, and
     budget.ReadsWait when the calls that are left are kept for confirmed attempts.
     """
     snapshot = _snapshots.get(token.pk)

@@ -19,10 +19,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from ipadmin.audit.competing import can_have_acted, ids_of, sent_to
+from ipadmin.audit.integrity import chain, unreadable
 from ipadmin.katapult.types import IPAddress
-from ipadmin.models import AuditEntry, AuditSeal, Basis, Outcome, SealKind
-from ipadmin.services.competing import can_have_acted, ids_of, sent_to
-from ipadmin.services.proving import seals, unreadable
+from ipadmin.models import AuditEntry, AuditLink, Basis, LinkKind, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -131,16 +131,16 @@ def _write(
     if competing:
         details["competing"] = ids_of(competing)
     with transaction.atomic():
-        head = seals.locked_head()
+        head = chain.locked_head()
         # Another process may have read the same: asked under the lock, it is kept once.
         if of(entry) is None:
-            seals.append(head, SealKind.READ_LATER, at=timezone.now(), details=details)
+            chain.append(head, LinkKind.READ_LATER, at=timezone.now(), details=details)
 
 
 def _kept(since: datetime, until: datetime | None = None) -> list[dict[str, Any]]:
     """The details of all reads that were kept in this time."""
-    links = AuditSeal.objects.filter(
-        attempt_id__isnull=True, kind=SealKind.READ_LATER, at__gte=since
+    links = AuditLink.objects.filter(
+        attempt_id__isnull=True, kind=LinkKind.READ_LATER, at__gte=since
     )
     links = links.filter(at__lte=until) if until else links
     rows, _broken = unreadable.read(links.order_by("at", "sequence"), ("details",), "sequence")

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
+from ipadmin.audit import document, entries
+from ipadmin.audit.integrity import chain
+from ipadmin.audit.integrity.chain import NotSealed
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.services import entries, evidence, record
-from ipadmin.services.proving import seals
-from ipadmin.services.proving.seals import NotSealed
+from ipadmin.services import evidence
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +30,9 @@ def reconcile(now: datetime | None = None) -> list[AuditEntry]:
     abandoned = now - timedelta(seconds=settings.LONGEST_ATTEMPT)
     closed = _close_never_sent(now, abandoned)
     unanswered = AuditEntry.objects.filter(finished_at=None, sent_at__isnull=False)
-    unanswered.filter(outcome=Outcome.PENDING, sent_at__lte=abandoned).update(
-        outcome=Outcome.UNKNOWN
-    )
+    is_abandoned = Q(outcome=Outcome.PENDING, sent_at__lte=abandoned)
+    for entry in unanswered.filter(is_abandoned):
+        entries.update(entry, {"outcome": Outcome.UNKNOWN}, only_if=is_abandoned)
     for entry in unanswered.filter(outcome=Outcome.UNKNOWN).order_by("id"):
         if evidence.is_due(entry, now) and _take_further(entry):
             closed.append(entry)
@@ -43,37 +43,31 @@ def reconcile(now: datetime | None = None) -> list[AuditEntry]:
 
 def _close_never_sent(now: datetime, abandoned: datetime) -> list[AuditEntry]:
     """`sent_at` is committed before anything is sent: without it, nothing was."""
-    never_sent = AuditEntry.objects.filter(
-        outcome=Outcome.PENDING, finished_at=None, sent_at=None, created_at__lte=abandoned
-    )
+    is_unsent = Q(outcome=Outcome.PENDING, sent_at=None)
+    fields = {
+        "outcome": Outcome.REFUSED,
+        "error_code": "interrupted",
+        "basis": Basis.CHECK,
+        "finished_at": now,
+    }
     closed = []
-    for entry in never_sent:
+    for entry in AuditEntry.objects.filter(is_unsent, finished_at=None, created_at__lte=abandoned):
         try:
-            written = _refuse(never_sent.filter(pk=entry.pk), entry, now)
+            # The condition again: a very slow process may have begun its call meanwhile.
+            is_closed = entries.update(entry, fields, only_if=is_unsent)
         except NotSealed:
             _leave_open(entry)
             continue
-        if written:
+        if is_closed:
             entry.refresh_from_db()
             closed.append(entry)
     return closed
 
 
-def _refuse(still_so: QuerySet[AuditEntry], entry: AuditEntry, now: datetime) -> bool:
-    with transaction.atomic():
-        fields = {"error_code": "interrupted", "basis": Basis.CHECK, "finished_at": now}
-        fields["outcome"] = Outcome.REFUSED
-        # Asked once more in the update: a very slow process may have begun its call meanwhile.
-        written = still_so.update(**fields)
-        if written:
-            entries.finished(entry, fields)
-    return bool(written)
-
-
 def _take_further(entry: AuditEntry) -> bool:
     """Whether another reading closes it. For one that is not as it was opened, nothing is read."""
     try:
-        seals.refuse_unopened(record.values_of(entry))
+        chain.refuse_unopened(document.values_of(entry))
         evidence.gather_with_its_token(entry)
     except NotSealed:
         _leave_open(entry)

@@ -43,7 +43,7 @@ def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
     """
     findings = _examine(secret)
     token = ApiToken(owner=owner, label=label)
-    token.seal(secret)
+    token.encrypt_secret(secret)
     if len(findings.organizations) == 1:
         _set_organization(token, findings.organizations[0])
     _note(token, findings)
@@ -52,7 +52,7 @@ def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
 
 
 def organizations(token: ApiToken) -> tuple[Organization, ...]:
-    """The organizations a kept token may name. Raises KatapultError and crypto.CannotOpen."""
+    """The organizations a kept token may name. Raises KatapultError and crypto.CannotDecrypt."""
     with api.using(token) as secret:
         return _organizations(secret, [])
 
@@ -78,7 +78,7 @@ def choose_organization(token: ApiToken, organization: Organization) -> None:
 
 
 def check(token: ApiToken) -> Findings:
-    """Examine a kept token again. Raises KatapultError and crypto.CannotOpen."""
+    """Examine a kept token again. Raises KatapultError and crypto.CannotDecrypt."""
     with api.using(token) as secret:
         findings = _examine(secret, token.organization if token.is_ready else None)
     _note(token, findings)
@@ -105,9 +105,9 @@ def replace(token: ApiToken, secret: Secret) -> None:
         named.discard("")
         if organization.id not in named and organization.sub_domain not in named:
             raise OrganizationMismatch
-    token.seal(secret)
+    token.encrypt_secret(secret)
     _note(token, findings)
-    _write(token, "sealed_secret", "last_four", "fingerprint", *_NOTED)
+    _write(token, "encrypted_secret", "last_four", "fingerprint", *_NOTED)
     inventory.forget(token)
 
 

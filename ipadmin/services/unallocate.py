@@ -22,18 +22,19 @@ from django.db import (
     InterfaceError,
     OperationalError,
     connection,
-    transaction,
 )
+from django.db.models import Q
 from django.utils import timezone
 
 from ipadmin import crypto
+from ipadmin.audit import entries
+from ipadmin.audit.competing import competing, ids_of
+from ipadmin.audit.readings import allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.types import IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
-from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import api, entries, evidence, inventory, later_reads
+from ipadmin.services import api, evidence, inventory, later_reads
 from ipadmin.services.call_fields import error_fields, exchange_fields
-from ipadmin.services.competing import competing, ids_of
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.later_reads import Source
 
@@ -90,7 +91,7 @@ def unallocate(confirmation: Confirmation, circumstances: Circumstances) -> Audi
     try:
         with api.using(token) as secret:
             _attempt(entry, confirmation, secret)
-    except crypto.CannotOpen:
+    except crypto.CannotDecrypt:
         _refuse(entry, "token_unreadable")
     except KatapultError:
         # Already in the entry; `using` has noted it on the token too.
@@ -124,10 +125,10 @@ def _open_entry(
         address_label=ip.label or "",
         vip=ip.vip,
         reverse_dns=ip.reverse_dns or "",
-        **evidence.allocation_fields(ip.allocation),
+        **allocation_fields(ip.allocation),
     )
     try:
-        entries.open_entry(entry)
+        entries.open(entry)
     except IntegrityError as error:
         # The same attempt came first: a double click, a replay, the back button.
         if made := find_attempt(confirmation.attempt_id):
@@ -176,10 +177,10 @@ def _look(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> IPAd
     except KatapultError as error:
         _refuse(entry, error.code, error=error)
         raise
-    if evidence.is_same(seen.allocation, found.allocation):
+    if is_same(seen.allocation, found.allocation):
         return found
-    now = evidence.allocation_fields(found.allocation) if found.allocation else None
-    detail = {"confirmed": evidence.allocation_fields(seen.allocation), "found": now}
+    now = allocation_fields(found.allocation) if found.allocation else None
+    detail = {"confirmed": allocation_fields(seen.allocation), "found": now}
     if found.allocation:
         _refuse(entry, "allocation_changed", detail)
     else:
@@ -200,11 +201,9 @@ def _mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
         "vip": found.vip,
         "allocation_name": (found.allocation and found.allocation.name) or entry.allocation_name,
     }
-    still_open = AuditEntry.objects.filter(pk=entry.pk, outcome=Outcome.PENDING, sent_at=None)
+    is_unsent = Q(outcome=Outcome.PENDING, sent_at=None)
     try:
-        with transaction.atomic(durable=True):
-            is_ours = still_open.update(**fields, **keys_of(fields)) == 1
-        if not is_ours:
+        if not entries.update(entry, fields, only_if=is_unsent, durable=True):
             # So slow that the reconciler has closed the entry as never sent.
             entry.refresh_from_db()
             return False
@@ -262,8 +261,8 @@ def _keep(entry: AuditEntry, *, competing_since: datetime | None = None, **field
     try:
         if competing_since:
             others = partial(competing, entry, competing_since, timezone.now())
-            fields["rivals"] = ids_of(_on_a_connection(others))
-        if not _on_a_connection(partial(entries.write, entry, fields)):
+            fields["competing_attempts"] = ids_of(_on_a_connection(others))
+        if not _on_a_connection(partial(entries.update, entry, fields)):
             log.warning("answer_after_the_end", attempt_id=str(entry.attempt_id), **answer)
             entry.refresh_from_db()
             return

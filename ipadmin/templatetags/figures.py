@@ -8,8 +8,8 @@ from html import escape
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from ipadmin.charts import Chart, Column
-from ipadmin.models import AuditTerm
+from ipadmin.models import AuditValueCounter
+from ipadmin.ui.charts import Chart, Column
 
 register = template.Library()
 
@@ -56,7 +56,7 @@ def _bar(column: Column, chart: Chart) -> str:
 
 
 @register.simple_tag
-def options(terms: Iterable[AuditTerm], without: str = "") -> SafeString:
+def options(terms: Iterable[AuditValueCounter], without: str = "") -> SafeString:
     """Of a `<select>`; all but one that stands there already. Like the bars, too many for a
     template."""
     made = (
@@ -68,7 +68,7 @@ def options(terms: Iterable[AuditTerm], without: str = "") -> SafeString:
 
 
 @register.simple_tag
-def names(terms: Iterable[AuditTerm]) -> SafeString:
+def names(terms: Iterable[AuditValueCounter]) -> SafeString:
     """Of a `<datalist>`."""
     made = (f'<option value="{escape(term.title)}">' for term in terms)
     return mark_safe("".join(made))  # noqa: S308  everything is escaped

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from ipadmin import moments
 from ipadmin.models import AuditEntry, Outcome
+from ipadmin.ui import time_zones
 
 register = template.Library()
 
@@ -59,7 +59,7 @@ def timestamp(value: datetime | str | None, style: str = "full") -> SafeString |
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        day, clock, zone = moments.parts(moment)
+        day, clock, zone = time_zones.parts(moment)
     except (ValueError, OverflowError):
         return str(value)
     exact = moment.isoformat("T", "seconds")
@@ -76,14 +76,14 @@ def timestamp(value: datetime | str | None, style: str = "full") -> SafeString |
 @register.simple_tag
 def zone_name() -> str:
     """The zone of the times on this page: `Europe/Berlin`."""
-    return moments.name_of(timezone.get_current_timezone())
+    return time_zones.name_of(timezone.get_current_timezone())
 
 
 @register.simple_tag(takes_context=True)
 def browser_zone(context: Context) -> str:
     """The zone of the reader's browser, whatever they chose to see; nothing if it is not known."""
-    zone = moments.browsers_zone(context["request"].COOKIES)
-    return moments.name_of(zone) if zone else ""
+    zone = time_zones.browsers_zone(context["request"].COOKIES)
+    return time_zones.name_of(zone) if zone else ""
 
 
 @register.filter

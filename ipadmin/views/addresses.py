@@ -13,15 +13,16 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from ipadmin import access, crypto, explanations
+from ipadmin import access, crypto
 from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.audit.search import pages
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken
 from ipadmin.services import budget, inventory, listing
-from ipadmin.services.asking import history
+from ipadmin.ui import explanations
 from ipadmin.views.parts import wants_part
 
-CANNOT_READ = (KatapultError, crypto.CannotOpen, budget.ReadsWait)
+CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
 
 
 @require_safe
@@ -94,7 +95,7 @@ def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> H
     token = access.own_ready_token(request.user, token_id)
     context: dict[str, Any] = {"token": token, "sought": address_id}
     entries = access.visible_entries(request.user)
-    context["attempts"] = history.recent_attempts(entries, address_id)
+    context["attempts"] = pages.recent_attempts(entries, address_id)
     try:
         ip = inventory.find(token, id=address_id)
     except CANNOT_READ as error:

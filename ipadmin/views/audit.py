@@ -12,13 +12,14 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
-from ipadmin.charts import chart
-from ipadmin.filters import PAGES, HistoryFilters
-from ipadmin.keys import address_of
-from ipadmin.services import record
-from ipadmin.services.asking import history, story
-from ipadmin.services.asking.summary import summarize
-from ipadmin.services.proving import entry_seal, integrity
+from ipadmin.audit import document
+from ipadmin.audit.integrity import entry_seal, status
+from ipadmin.audit.search import pages, timeline
+from ipadmin.audit.search.summary import summarize
+from ipadmin.models.search_keys import address_of
+from ipadmin.services import live_state
+from ipadmin.ui.charts import chart
+from ipadmin.ui.history_form import PAGES, HistoryFilters
 from ipadmin.views.parts import explained, result, wants_part
 
 
@@ -28,8 +29,8 @@ def audit(request: SignedInRequest) -> HttpResponse:
     """Newest first, asked and paged by the URL alone."""
     within = access.own_organizations(request.user)
     filters = HistoryFilters(request.GET, within)
-    before, after = (history.place_at(request.GET.get(name, "")) for name in PAGES)
-    page = history.page(filters.search, before=before, after=after)
+    before, after = (pages.place_at(request.GET.get(name, "")) for name in PAGES)
+    page = pages.page(filters.search, before=before, after=after)
     summary = summarize(filters.search, filters.now)
     context = {
         "filters": filters,
@@ -39,10 +40,10 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "newer_url": filters.page_url(after=page.newer_than),
         "summary": summary,
         "chart": chart(summary, filters.bar_url),
-        "pruned_before": integrity.pruned_before(),
+        "pruned_before": status.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
         # Callables: only a whole page, or an empty one, asks for them.
-        "vocabulary": lambda: history.vocabulary(within),
+        "vocabulary": lambda: pages.vocabulary(within),
         "has_any": lambda: bool(page.entries) or access.visible_entries(request.user).exists(),
     }
     template = "ipadmin/_entries.html" if wants_part(request) else "ipadmin/audit.html"
@@ -54,14 +55,14 @@ def audit(request: SignedInRequest) -> HttpResponse:
 def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
     """Everything that is kept of an attempt, how its seal stands, and the attempts around it."""
     entry = access.visible_entry(request.user, attempt_id)
-    values = record.values_of(entry)
+    values = document.values_of(entry)
     may_look = access.abilities(request.user).may_unallocate
     context = {
         "entry": entry,
         "explanation": explained(request.user, entry),
-        "neighbours": story.neighbours(access.visible_entries(request.user), entry),
-        "story_of": address_of(entry.address_key),
-        "token": story.token_for(request.user, entry) if may_look else None,
+        "neighbours": timeline.neighbours(access.visible_entries(request.user), entry),
+        "timeline_of": address_of(entry.address_key),
+        "token": live_state.token_for(request.user, entry) if may_look else None,
         "seal": entry_seal.seal_of(values),
         "record": _record(values),
     }
@@ -73,7 +74,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
 def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonResponse:
     """The record of an attempt, as it is exported and sealed once it is finished."""
     entry = access.visible_entry(request.user, attempt_id)
-    found = _record(record.values_of(entry))
+    found = _record(document.values_of(entry))
     layout = {"indent": 2, "ensure_ascii": False}
     return JsonResponse(
         found or {"error": "unreadable_entry"},
@@ -85,7 +86,7 @@ def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonRes
 def _record(values: dict[str, Any]) -> dict[str, Any] | None:
     """None when somebody wrote into the entry what no record can hold."""
     try:
-        return record.record(values)
+        return document.record(values)
     except ValueError:
         return None
 

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_POST
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
-from ipadmin.filters import HistoryFilters
-from ipadmin.services.sending.export import Format, export
-from ipadmin.services.sending.places import Held, NoPlace, Places
+from ipadmin.audit.export.export import Format, export
+from ipadmin.audit.export.limits import Held, NoPlace, Places
+from ipadmin.ui.history_form import HistoryFilters
 
 NOT_SEALED = (
     "An export leaves a trace in the history, and the trace could not be written. "

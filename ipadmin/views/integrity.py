@@ -12,12 +12,13 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ipadmin import acts, tasks
+from ipadmin import tasks
 from ipadmin.access import SignedInRequest, auditors_only
+from ipadmin.audit.integrity import status as service
+from ipadmin.audit.integrity.verification import parse_checkpoint
+from ipadmin.audit.integrity.verification_row import as_believed
 from ipadmin.models import AuditVerification
-from ipadmin.services.proving import integrity as service
-from ipadmin.services.proving.verification import parse_head
-from ipadmin.services.proving.verification_row import as_believed
+from ipadmin.ui import activity_texts
 from ipadmin.views.parts import wants_part
 
 NUMBER = re.compile(r"[0-9]{1,18}")
@@ -32,7 +33,7 @@ class VerifyForm(forms.Form):
         label="A head recorded elsewhere",
         required=False,
         max_length=100,
-        help_text="As <code>manage.py audit_head</code> printed it then: <code>number:seal</code>."
+        help_text="As <code>manage.py audit_checkpoint</code> printed it: <code>number:seal</code>."
         " With it a missing tail shows as well.",
         widget=forms.TextInput(
             attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}
@@ -43,7 +44,7 @@ class VerifyForm(forms.Form):
         head: str = self.cleaned_data["head"]
         try:
             if head:
-                parse_head(head)
+                parse_checkpoint(head)
         except ValueError as error:
             raise ValidationError(str(error).replace("`", "")) from error
         return head
@@ -101,7 +102,7 @@ def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, Any]:
 def _log(request: SignedInRequest) -> dict[str, Any]:
     before, after = (_number(request.GET.get(name, "")) for name in ("before", "after"))
     log = service.log(before=before, after=after)
-    return {"log": log, "acts": [acts.act(*row) for row in log.rows]}
+    return {"log": log, "acts": [activity_texts.act(*row) for row in log.rows]}
 
 
 def _number(text: str) -> int | None:

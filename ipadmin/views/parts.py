@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from ipadmin import access, explanations
+from ipadmin import access
 from ipadmin.access import SignedInRequest
+from ipadmin.audit import competing
 from ipadmin.models import AuditEntry, User
-from ipadmin.services import competing, later_reads
+from ipadmin.services import later_reads
+from ipadmin.ui import explanations
 
 
 def wants_part(request: SignedInRequest) -> bool:

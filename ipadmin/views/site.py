@@ -17,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_POST, require_safe
 
-from ipadmin.moments import CHOICE_COOKIE
+from ipadmin.ui.time_zones import CHOICE_COOKIE
 
 PLAIN = "text/plain; charset=utf-8"
 YEAR = 365 * 24 * 60 * 60

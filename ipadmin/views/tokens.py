@@ -11,14 +11,15 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ipadmin import access, crypto, explanations
+from ipadmin import access, crypto
 from ipadmin.access import SignedInRequest, operators_only
-from ipadmin.explanations import Explanation
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken
 from ipadmin.services import tokens as service
+from ipadmin.ui import explanations
+from ipadmin.ui.explanations import Explanation
 
 
 @require_safe
@@ -59,13 +60,13 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
     problem: Explanation | None = None
     try:
         found = service.organizations(token)
-    except (KatapultError, crypto.CannotOpen) as error:
+    except (KatapultError, crypto.CannotDecrypt) as error:
         problem = explanations.of_error(error)
     form = OrganizationForm(request.POST or None, organizations=found)
     if request.method == "POST" and not problem and form.is_valid():
         try:
             service.choose_organization(token, form.chosen)
-        except (KatapultError, crypto.CannotOpen) as error:
+        except (KatapultError, crypto.CannotDecrypt) as error:
             problem = explanations.of_error(error)
         else:
             messages.success(request, f"“{token.label}” acts for {token.organization_title}.")
@@ -100,7 +101,7 @@ def token_check(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     try:
         findings = service.check(token)
-    except (KatapultError, crypto.CannotOpen) as error:
+    except (KatapultError, crypto.CannotDecrypt) as error:
         return _token_page(request, token, problem=explanations.of_error(error))
     return _token_page(request, token, findings=findings)
 

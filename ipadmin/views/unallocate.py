@@ -12,16 +12,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import reswap, retarget
 
-from ipadmin import access, crypto, explanations
+from ipadmin import access, crypto
 from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.audit.search import pages
 from ipadmin.forms import UnallocateForm
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.services import confirmation, inventory, listing
 from ipadmin.services import unallocate as service
-from ipadmin.services.asking import history
 from ipadmin.services.confirmation import Bound, Confirmation
 from ipadmin.services.later_reads import Source
+from ipadmin.ui import explanations
 from ipadmin.views.parts import result, wants_part
 
 EXPIRED = "This page had stood for too long to still be true. Here is how things stand now."
@@ -51,7 +52,7 @@ def _ask(
         read_since = timezone.now()
         ip = inventory.find(token, id=address_id, can_wait=False, source=Source.CONFIRMATION)
         shown = confirmation.prepare(token, ip, read_since)
-    except (KatapultError, crypto.CannotOpen) as error:
+    except (KatapultError, crypto.CannotDecrypt) as error:
         context["problem"] = explanations.of_error(error)
         return _page(request, context, status=status)
     return _page(request, context | _confirmation_context(request, token, shown), status=status)
@@ -102,7 +103,7 @@ def _confirmation_context(
         "ip": shown.ip,
         "confirmation": shown,
         "why_not": _why_not(shown),
-        "attempts": history.recent_attempts(access.visible_entries(request.user), shown.ip.id),
+        "attempts": pages.recent_attempts(access.visible_entries(request.user), shown.ip.id),
         "form": form or UnallocateForm(initial=signed, address_to_type=_address_to_type(shown)),
     }
 

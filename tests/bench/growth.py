@@ -91,10 +91,10 @@ def _reader() -> Any:
 
 def _paths() -> dict[str, str]:
     """Every kind of question, about an entry from the middle of the history."""
-    from ipadmin.models import AuditEntry, AuditTerm  # noqa: PLC0415
-    from ipadmin.services.asking import history  # noqa: PLC0415
+    from ipadmin.audit.search import pages  # noqa: PLC0415
+    from ipadmin.models import AuditEntry, AuditValueCounter  # noqa: PLC0415
 
-    people = AuditTerm.objects.filter(field="user_name_key").order_by("-attempts")
+    people = AuditValueCounter.objects.filter(field="user_name_key").order_by("-attempts")
     common, rare = people[0].value, people.reverse()[0].value
     first, last = AuditEntry.objects.last(), AuditEntry.objects.first()
     assert first
@@ -104,7 +104,7 @@ def _paths() -> dict[str, str]:
     unknown = AuditEntry.objects.filter(outcome="unknown")[0]
     deep = AuditEntry.objects.filter(id__lte=first.id + (last.id - first.id) // 5).first()
     assert deep
-    place = history.cursor(history.place_of(deep))
+    place = pages.cursor(pages.place_of(deep))
     octets = ".".join(entry.address.split(".")[:2])
     asked = {
         "first page, all time": "when=all",
@@ -142,7 +142,7 @@ def _paths() -> dict[str, str]:
     return {name: f"/audit/?{query}" for name, query in asked.items()} | {
         "one entry": entry.get_absolute_url(),
         "one entry with evidence": unknown.get_absolute_url(),
-        "story of an address": f"/audit/addresses/{entry.address}/",
+        "timeline of an address": f"/audit/addresses/{entry.address}/",
         "who had it": f"/audit/addresses/{entry.address}/?at={entry.created_at:%Y-%m-%dT%H:%M}",
         "integrity": "/audit/integrity/",
     }
@@ -152,8 +152,8 @@ def _long_work() -> Iterator[tuple[str, tuple[float, int]]]:
     """Per entry: what reads all of them."""
     from django.core.management import call_command  # noqa: PLC0415
 
+    from ipadmin.audit.export.export import Format, export  # noqa: PLC0415
     from ipadmin.models import AuditEntry  # noqa: PLC0415
-    from ipadmin.services.sending.export import Format, export  # noqa: PLC0415
 
     count = AuditEntry.objects.count()
     for format in Format:

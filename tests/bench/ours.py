@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from ipadmin.audit.search import pages
 from ipadmin.models import AuditEntry
-from ipadmin.services.asking import history
 
 if TYPE_CHECKING:
     from tests.bench.questions import Sample
@@ -39,7 +39,7 @@ def paths(sample: Sample) -> dict[str, str]:
 def _before_page(number: int, per_page: int) -> str:
     """The cursor a reader would have come to by turning pages, from the newest entry on."""
     last_seen = AuditEntry.objects.all()[(number - 1) * per_page - 1]
-    return history.cursor(history.place_of(last_seen))
+    return pages.cursor(pages.place_of(last_seen))
 
 
 def _moment(moment: datetime) -> str:

@@ -31,8 +31,8 @@ from django.http import StreamingHttpResponse  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from ipadmin.audit.search.pages import PER_PAGE as OUR_PAGE  # noqa: E402
 from ipadmin.models import AuditEntry, User  # noqa: E402
-from ipadmin.services.asking.history import PER_PAGE as OUR_PAGE  # noqa: E402
 from tests.bench.auditlog.admin import INDEXES  # noqa: E402
 from tests.bench.auditlog.filling import fill  # noqa: E402
 

@@ -18,9 +18,9 @@ django.setup()
 from django.db import connection, connections  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from ipadmin.audit import counters, entries  # noqa: E402
+from ipadmin.audit.integrity import chain  # noqa: E402
 from ipadmin.models import AuditEntry, Outcome  # noqa: E402
-from ipadmin.services import entries, tally  # noqa: E402
-from ipadmin.services.proving import seals  # noqa: E402
 
 TIMES = 200
 WRITERS = 20
@@ -63,9 +63,9 @@ def _attempt() -> None:
         allocation_id="vm_0000000000000001",
         allocation_name="web-01",
     )
-    entries.open_entry(entry)
+    entries.open(entry)
     outcome = {"outcome": Outcome.SUCCEEDED, "finished_at": timezone.now(), "duration": 0.08}
-    assert entries.write(entry, outcome)
+    assert entries.update(entry, outcome)
 
 
 def _all_at_once() -> None:
@@ -81,7 +81,7 @@ def _all_at_once() -> None:
 @contextmanager
 def _without_seals() -> Iterator[None]:
     with ExitStack() as stack:
-        for module, name in ((seals, "seal_opened"), (seals, "seal_finished"), (tally, "count")):
+        for module, name in ((chain, "seal_opened"), (chain, "seal_finished"), (counters, "count")):
             stack.enter_context(mock.patch.object(module, name))
         yield
 

@@ -11,10 +11,10 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from ipadmin.audit import entries
+from ipadmin.demo.history import facts
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.sandbox import Sandbox
-from ipadmin.services import entries
-from ipadmin.services.seeding import facts
 from tests.browser.chromium import find_chromium
 from tests.browser.conftest import add_token, session
 from tests.browser.steps import Address, ask, confirm, open_list, row, unallocate
@@ -60,14 +60,14 @@ def show(page: Page, box: Sandbox, token: ApiToken, docs: Path) -> None:
     page.screenshot(path=docs / "history.png")
     busiest = AuditEntry.objects.values_list("address").annotate(n=Count("id")).order_by("-n")
     page.goto(f"/audit/addresses/{busiest[0][0]}/")
-    page.screenshot(path=docs / "story.png")
+    page.screenshot(path=docs / "timeline.png")
 
 
 def make_up_a_history() -> None:
     made = list(facts(20_000, now=timezone.now()))
     for entry in made:
         entry.environment = "sandbox"
-    entries.write_finished(made)
+    entries.add_finished(made)
 
 
 def machines(box: Sandbox) -> list[Address]:

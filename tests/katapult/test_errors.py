@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from ipadmin.katapult import client as client_module
-from ipadmin.katapult.answers import MAX_DETAIL, clean
 from ipadmin.katapult.client import Timeouts
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, UnreadableAnswer
+from ipadmin.katapult.responses import MAX_DETAIL, clean
 from tests.katapult.shapes import CALLS, LIMITS, TOKEN, Call, answering, client_for, unallocate
 
 CODES: list[tuple[int, str, Any]] = [

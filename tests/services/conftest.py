@@ -30,7 +30,7 @@ def keep_token(
         organization_name=organization.name,
         organization_sub_domain=organization.sub_domain,
     )
-    token.seal(Secret(secret))
+    token.encrypt_secret(Secret(secret))
     token.save(force_insert=True)
     return token
 

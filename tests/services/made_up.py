@@ -15,11 +15,11 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from ipadmin.keys import folded
+from ipadmin.audit import entries
+from ipadmin.audit.search import counts, pages, query, summary
+from ipadmin.audit.search.query import Search, understand
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services import entries
-from ipadmin.services.asking import counts, history, search, summary
-from ipadmin.services.asking.search import Search, understand
+from ipadmin.models.search_keys import folded
 from tests.history import attempt, undone
 
 NOW = datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC)
@@ -63,8 +63,8 @@ def kept(many: list[dict[str, Any]]) -> Iterator[list[AuditEntry]]:
     with undone():
         for entry in made:
             if entry.is_open:
-                entries.open_entry(entry)
-        entries.write_finished([entry for entry in made if not entry.is_open])
+                entries.open(entry)
+        entries.add_finished([entry for entry in made if not entry.is_open])
         yield list(AuditEntry.objects.all())
 
 
@@ -172,12 +172,12 @@ def bounds(seed: int) -> Iterator[None]:
     many, few = rng.choice((0, 1, 3, 8)), rng.choice((0, 1, 8))
     look = rng.choice((1, 2, 4))
     tiny = [
-        (search, "MANY", many),
-        (history, "MANY", max(many, 1)),
-        (search, "FEW", few),
-        (history, "FEW", few),
-        (history, "LOOKS", (look, look + rng.choice((1, 3)))),
-        (history, "PER_PAGE", rng.choice((1, 2, 5))),
+        (query, "MANY", many),
+        (pages, "MANY", max(many, 1)),
+        (query, "FEW", few),
+        (pages, "FEW", few),
+        (pages, "LOOKS", (look, look + rng.choice((1, 3)))),
+        (pages, "PER_PAGE", rng.choice((1, 2, 5))),
         *((module, "HOURLY", rng.choice((1, 2)) * DAY) for module in (counts, summary)),
         *((module, "DAILY", rng.choice((3, 92)) * DAY) for module in (counts, summary)),
         (counts, "ACTORS", rng.choice((1, 5_000))),

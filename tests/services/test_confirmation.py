@@ -68,7 +68,7 @@ def test_it_is_good_for_one_user_token_secret_address_and_katapult(
 ) -> None:
     other = keep_token(bound.user, PLANTED, Organization("org_1", "Acme", "acme"), "Other")
     replaced = ApiToken.objects.get(pk=bound.token.pk)
-    replaced.seal(Secret("another-secret-0123"))
+    replaced.encrypt_secret(Secret("another-secret-0123"))
     for else_bound in (
         replace(bound, user=bob),
         replace(bound, token=other),

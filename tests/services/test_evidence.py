@@ -11,20 +11,27 @@ import pytest
 from django.conf import settings
 from structlog.testing import capture_logs
 
+from ipadmin.audit import entries
+from ipadmin.audit.readings import ReadingResult, is_same
 from ipadmin.katapult.types import Allocation, IPAddress, Reply, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
-from ipadmin.services import api, entries, evidence
-from ipadmin.services.evidence import Found, Verdict, is_due, is_same, judge, rivals_of
+from ipadmin.services import api, evidence
+from ipadmin.services.evidence import (
+    Conclusion,
+    competing_attempts_of,
+    is_due,
+    judge,
+)
 from tests.history import keep
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult, html
 
 SENT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 WAIT = settings.EVIDENCE_INTERVAL
 DEADLINE = settings.EVIDENCE_DEADLINE
-A, U, O, G, X = Found  # noqa: E741 - in the order of the class: one letter a reading
+A, U, O, G, X = ReadingResult  # noqa: E741 - in the order of the class: one letter a reading
 
 
-def entry(*readings: tuple[Found, float], **more: Any) -> AuditEntry:
+def entry(*readings: tuple[ReadingResult, float], **more: Any) -> AuditEntry:
     """Sent at SENT, and read so many seconds later."""
     kept = [
         {"read_at": (SENT + timedelta(seconds=after)).isoformat(), "found": str(found)}
@@ -48,7 +55,7 @@ def entry(*readings: tuple[Found, float], **more: Any) -> AuditEntry:
     return AuditEntry(**fields | more)
 
 
-def verdict(*readings: tuple[Found, float], **more: Any) -> Outcome | None:
+def conclusion(*readings: tuple[ReadingResult, float], **more: Any) -> Outcome | None:
     """Judged at the moment of the last reading."""
     after = readings[-1][1] if readings else 0
     found = judge(entry(*readings, **more), [], SENT + timedelta(seconds=after))
@@ -90,15 +97,15 @@ def verdict(*readings: tuple[Found, float], **more: Any) -> Outcome | None:
         ([(A, 0), (X, DEADLINE)], Outcome.UNKNOWN),
     ],
 )
-def test_verdict(readings: list[tuple[Found, float]], expected: Outcome | None) -> None:
-    assert verdict(*readings) == expected
+def test_verdict(readings: list[tuple[ReadingResult, float]], expected: Outcome | None) -> None:
+    assert conclusion(*readings) == expected
 
 
 @pytest.mark.parametrize("code", ["", "answer_lost", "unhandled_exception", "request_timeout"])
 def test_whatever_was_answered_one_reading_does_not_prove_a_failure(code: str) -> None:
     """A gateway may answer while the request still travels."""
-    assert verdict((A, 0), error_code=code) is None
-    assert verdict((A, 0), (A, WAIT), error_code=code) == Outcome.FAILED
+    assert conclusion((A, 0), error_code=code) is None
+    assert conclusion((A, 0), (A, WAIT), error_code=code) == Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -115,13 +122,13 @@ def test_a_rival_is_waited_for_and_then_named(
 ) -> None:
     other = entry(**rival)
     found = judge(entry((U, 0)), [other], SENT + timedelta(seconds=seconds))
-    named = Verdict(Outcome.UNKNOWN, (str(other.attempt_id),))
+    named = Conclusion(Outcome.UNKNOWN, (str(other.attempt_id),))
     assert found == (named if expected else None)
 
 
 def test_one_open_rival_among_finished_ones_is_waited_for() -> None:
-    rivals = [entry(finished_at=SENT, outcome=Outcome.SUCCEEDED), entry()]
-    assert judge(entry((U, 0)), rivals, SENT) is None
+    competing_attempts = [entry(finished_at=SENT, outcome=Outcome.SUCCEEDED), entry()]
+    assert judge(entry((U, 0)), competing_attempts, SENT) is None
 
 
 @pytest.mark.parametrize(
@@ -135,7 +142,7 @@ def test_one_open_rival_among_finished_ones_is_waited_for() -> None:
     ],
 )
 def test_when_to_read_again(
-    readings: list[tuple[Found, float]], seconds: float, is_now: bool
+    readings: list[tuple[ReadingResult, float]], seconds: float, is_now: bool
 ) -> None:
     assert is_due(entry(*readings), SENT + timedelta(seconds=seconds)) is is_now
 
@@ -198,7 +205,7 @@ def test_rivals(other: dict[str, Any], is_rival: bool) -> None:
     ours, theirs = entry((X, 5), (U, 10)), entry(**other)
     ours.save()
     theirs.save()
-    assert rivals_of(ours) == ([theirs] if is_rival else [])
+    assert competing_attempts_of(ours) == ([theirs] if is_rival else [])
 
 
 @pytest.mark.django_db
@@ -206,14 +213,14 @@ def test_without_an_unallocated_reading_there_is_nothing_to_be_rivals_about() ->
     ours = entry((A, 0))
     ours.save()
     entry().save()
-    assert rivals_of(ours) == []
+    assert competing_attempts_of(ours) == []
 
 
 @pytest.fixture
 def unanswered(token: ApiToken) -> AuditEntry:
     made = entry(token_id=token.id)
     made.sent_at = made.created_at
-    entries.open_entry(made)
+    entries.open(made)
     return made
 
 
@@ -257,7 +264,7 @@ def test_a_request_carried_out_after_its_entry_was_closed_is_no_success_of_anoth
     late = keep(outcome=Outcome.FAILED, basis=Basis.EVIDENCE, address_id=IP, **made)
     katapult.holder = None
     closed = gather(unanswered)
-    assert (closed.outcome, closed.rivals) == (Outcome.UNKNOWN, [str(late.attempt_id)])
+    assert (closed.outcome, closed.competing_attempts) == (Outcome.UNKNOWN, [str(late.attempt_id)])
 
 
 def test_a_reading_has_a_connection_of_its_own(
@@ -303,7 +310,7 @@ def test_a_deleted_token_is_said(unanswered: AuditEntry, token: ApiToken) -> Non
 
 
 def test_a_token_that_cannot_be_opened_is_said(unanswered: AuditEntry, token: ApiToken) -> None:
-    ApiToken.objects.update(sealed_secret=b"moved")
+    ApiToken.objects.update(encrypted_secret=b"moved")
     found = gather(unanswered).evidence[0]
     assert (found["found"], found["error_code"]) == ("unreadable", "token_unreadable")
 

@@ -1,4 +1,4 @@
-"""Attempts that are not answered, in a world where anything happens in any order: no verdict may
+"""Attempts that are not answered, in a world where anything happens in any order: no conclusion may
 contradict what really happened there.
 
 A request may be carried out late, after its entry was closed: a `failed` by evidence says no more
@@ -21,12 +21,13 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ipadmin.audit import document
+from ipadmin.audit.competing import arrival_window
+from ipadmin.audit.integrity import chain
 from ipadmin.katapult.errors import AnswerLost, ErrorAnswer
 from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Reply, Secret
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.services import api, evidence, record
-from ipadmin.services.competing import arrival_window
-from ipadmin.services.proving import seals
+from ipadmin.services import api, evidence
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -119,7 +120,7 @@ class World:
         )
         # Each world is a transaction, and so no durable one.
         entry.save()
-        seals.seal_opened(record.values_of(entry))
+        chain.seal_opened(document.values_of(entry))
         self.attempts[number] = Truth(entry)
 
     def land(self, attempt: Truth) -> None:
@@ -183,7 +184,7 @@ class World:
         named = {str(each.entry.attempt_id) for each in self.attempts.values()}
         for attempt in self.attempts.values():
             entry = attempt.entry
-            assert set(entry.rivals) <= named - {str(entry.attempt_id)}
+            assert set(entry.competing_attempts) <= named - {str(entry.attempt_id)}
             if entry.basis == Basis.EVIDENCE and entry.outcome == Outcome.FAILED:
                 self.check_failed(attempt)
             elif entry.basis == Basis.EVIDENCE and entry.outcome == Outcome.SUCCEEDED:

@@ -14,12 +14,12 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 from structlog.testing import capture_logs
 
+from ipadmin.audit.integrity import chain
 from ipadmin.katapult.types import Allocation, IPAddress, Secret
-from ipadmin.models import ApiToken, AuditEntry, AuditSeal, Basis, Outcome, SealKind
+from ipadmin.models import ApiToken, AuditEntry, AuditLink, Basis, LinkKind, Outcome
 from ipadmin.services import evidence, inventory, later_reads
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.later_reads import KEPT, LaterRead, Source
-from ipadmin.services.proving import seals
 from tests import tampering
 from tests.history import keep
 from tests.services.conftest import Attempt
@@ -51,7 +51,7 @@ def note(*addresses: IPAddress, read_at: datetime | None = None) -> None:
 
 
 def kept() -> list[dict[str, Any]]:
-    found = AuditSeal.objects.filter(kind=SealKind.READ_LATER).order_by("sequence")
+    found = AuditLink.objects.filter(kind=LinkKind.READ_LATER).order_by("sequence")
     return [seal.details or {} for seal in found]
 
 
@@ -169,7 +169,7 @@ def test_a_failure_to_keep_it_is_logged_and_breaks_nothing(
 
     attempt_of()
     katapult.holder = None
-    monkeypatch.setattr(seals, "locked_head", locked)
+    monkeypatch.setattr(chain, "locked_head", locked)
     with capture_logs() as logs:
         assert inventory.find(token, id=IP).allocation is None
     assert "later_read_not_kept" in [line["event"] for line in logs]
@@ -180,7 +180,7 @@ def test_a_failure_to_keep_it_is_logged_and_breaks_nothing(
 def test_details_that_somebody_changed_are_none(details: str) -> None:
     entry = attempt_of()
     note()
-    (seal,) = AuditSeal.objects.filter(kind=SealKind.READ_LATER)
+    (seal,) = AuditLink.objects.filter(kind=LinkKind.READ_LATER)
     if connection.vendor == "postgresql" and details == "no JSON":
         pytest.skip("PostgreSQL keeps none")
     tampering.link(seal.sequence, "details", details.replace("%s", str(entry.attempt_id)))
@@ -225,7 +225,7 @@ def test_a_reading_for_another_attempt_is_compared(katapult: Katapult) -> None:
     other = attempt_of(5000, outcome=Outcome.UNKNOWN, finished_at=None)
     katapult.holder = None
     evidence.gather(other, Secret("a0token0that0can0be0sent"))
-    assert (other.outcome, other.rivals) == (Outcome.UNKNOWN, [str(entry.attempt_id)])
+    assert (other.outcome, other.competing_attempts) == (Outcome.UNKNOWN, [str(entry.attempt_id)])
     found = later_reads.of(entry)
     assert found
     assert found.source == "reading for another attempt"

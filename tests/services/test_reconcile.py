@@ -15,8 +15,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from ipadmin.audit import entries
+from ipadmin.audit.readings import ReadingResult
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
-from ipadmin.services import entries, evidence
 from ipadmin.services.reconcile import reconcile
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult
 from tests.tampering import column, finding, unsealed
@@ -41,7 +42,7 @@ def left_open(token: ApiToken, *, age: float, **fields: Any) -> AuditEntry:
         allocation_id=VM,
         allocation_type="VirtualMachine",
     )
-    entries.open_entry(entry)
+    entries.open(entry)
     AuditEntry.objects.filter(pk=entry.pk).update(**fields)
     return entry
 
@@ -103,7 +104,7 @@ def test_held_by_another_stays_unknown(token: ApiToken, katapult: Katapult) -> N
     katapult.holder = OTHER_VM
     left_open(token, age=9999, sent_at=ago(9999))
     [closed] = reconcile()
-    assert (closed.outcome, closed.evidence[0]["found"]) == (Outcome.UNKNOWN, evidence.Found.OTHER)
+    assert (closed.outcome, closed.evidence[0]["found"]) == (Outcome.UNKNOWN, ReadingResult.OTHER)
 
 
 def test_without_its_token_it_says_so(token: ApiToken, katapult: Katapult) -> None:
@@ -126,7 +127,7 @@ def test_one_that_cannot_be_read_does_not_stop_the_others(
     assert first.is_open
     assert first.evidence[0]["error_code"] == "answer_lost"
     second.refresh_from_db()
-    assert second.evidence[0]["found"] == evidence.Found.UNALLOCATED
+    assert second.evidence[0]["found"] == ReadingResult.UNALLOCATED
 
 
 @pytest.mark.parametrize("sent", [True, False])

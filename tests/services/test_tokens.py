@@ -49,7 +49,7 @@ def test_what_adding_finds(
     token = add(alice, name)
     assert (token.is_ready, token.can_list) == expected
     assert set(missing) <= set(token.missing_scopes)
-    assert (token.owner, token.open_secret()) == (alice, special(name))
+    assert (token.owner, token.decrypt_secret()) == (alice, special(name))
     assert token.checked_at
     assert (token.last_four, token.fingerprint) == (
         special(name).last_four,
@@ -156,7 +156,7 @@ def test_replacing_within_the_organization(alice: User, box: Sandbox, name: str)
     token = keep_token(alice, "an-old-secret-000", organization(box, 0))
     tokens.replace(token, special(name))
     kept = ApiToken.objects.get()
-    assert (kept.open_secret(), kept.organization) == (special(name), organization(box, 0))
+    assert (kept.decrypt_secret(), kept.organization) == (special(name), organization(box, 0))
     assert kept.can_list is True
 
 
@@ -165,7 +165,7 @@ def test_replacing_with_a_token_of_elsewhere(alice: User, box: Sandbox, name: st
     token = keep_token(alice, "an-old-secret-000", organization(box, 0))
     with pytest.raises(tokens.OrganizationMismatch):
         tokens.replace(token, special(name))
-    assert ApiToken.objects.get().open_secret() == Secret("an-old-secret-000")
+    assert ApiToken.objects.get().decrypt_secret() == Secret("an-old-secret-000")
 
 
 def test_replacing_with_a_token_that_names_other_organizations_only(
@@ -190,17 +190,17 @@ def test_replacing_with_a_token_that_is_refused(alice: User, box: Sandbox, name:
     token = keep_token(alice, "an-old-secret-000", organization(box, 0))
     with pytest.raises(ErrorAnswer):
         tokens.replace(token, special(name))
-    assert ApiToken.objects.get().open_secret() == Secret("an-old-secret-000")
+    assert ApiToken.objects.get().decrypt_secret() == Secret("an-old-secret-000")
 
 
 def test_a_lost_secret_can_be_replaced(alice: User, box: Sandbox) -> None:
     token = keep_token(alice, "an-old-secret-000", organization(box, 0))
-    token.sealed_secret = b"nothing that opens"
+    token.encrypted_secret = b"nothing that opens"
     token.save()
-    with pytest.raises(crypto.CannotOpen):
+    with pytest.raises(crypto.CannotDecrypt):
         tokens.check(token)
     tokens.replace(token, special(""))
-    assert ApiToken.objects.get().open_secret() == special("")
+    assert ApiToken.objects.get().decrypt_secret() == special("")
 
 
 # Two tabs: what one did is not undone by the other, which had begun before.
@@ -211,7 +211,7 @@ def test_a_check_does_not_bring_back_a_replaced_secret(alice: User, box: Sandbox
     checking, replacing = ApiToken.objects.get(), ApiToken.objects.get()
     tokens.replace(replacing, special("read-only"))
     tokens.check(checking)
-    assert ApiToken.objects.get().open_secret() == special("read-only")
+    assert ApiToken.objects.get().decrypt_secret() == special("read-only")
 
 
 def test_a_check_does_not_bring_back_a_deleted_token(alice: User, box: Sandbox) -> None:

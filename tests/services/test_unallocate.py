@@ -142,7 +142,7 @@ def test_success_keeps_everything(
         "rate_limit_permitted": 1000,
         "rate_limit_remaining": 982,
         "evidence": [],
-        "rivals": [],
+        "competing_attempts": [],
     }
 
 
@@ -361,7 +361,7 @@ def test_machines_without_an_id_are_told_apart_by_name(
 def test_a_token_that_cannot_be_opened_is_refused(
     attempt: Attempt, token: ApiToken, katapult: Katapult
 ) -> None:
-    token.sealed_secret = b"\x01moved from another row"
+    token.encrypted_secret = b"\x01moved from another row"
     entry = attempt()
     assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, "token_unreadable")
     assert katapult.requests == []
@@ -420,7 +420,7 @@ def test_who_may_have_been_faster_is_named(
     katapult.holder = None
     entry = attempt()
     assert entry.error_code == "already_unallocated"
-    assert entry.rivals == ([other] if is_named else [])
+    assert entry.competing_attempts == ([other] if is_named else [])
 
 
 def test_what_succeeded_before_the_address_was_confirmed_is_not_named(
@@ -428,7 +428,7 @@ def test_what_succeeded_before_the_address_was_confirmed_is_not_named(
 ) -> None:
     before()
     katapult.holder = None
-    assert attempt(replace(confirmed, read_since=timezone.now())).rivals == []
+    assert attempt(replace(confirmed, read_since=timezone.now())).competing_attempts == []
 
 
 def test_who_may_have_been_faster_than_the_call_is_named(
@@ -436,7 +436,7 @@ def test_who_may_have_been_faster_than_the_call_is_named(
 ) -> None:
     other = before(**FAILED_BY_EVIDENCE)
     katapult.posts.append(refusal(422, "no_allocation"))
-    assert attempt().rivals == [other]
+    assert attempt().competing_attempts == [other]
 
 
 # One attempt, one call

@@ -108,7 +108,7 @@ def _succeeded(case: Case) -> Iterator[str]:
         yield from _answered(case, "{}")
     elif "unallocated" not in case.found:
         yield "rests on no reading that found it unallocated"
-    if attempt.rivals:
+    if attempt.competing_attempts:
         yield "names another attempt that could have done it"
 
 
@@ -177,7 +177,7 @@ def why_unknown(attempt: Attempt) -> str:
         return "allocated to something else meanwhile"
     if "gone" in found:
         return "an answer said that it is gone"
-    if attempt.rivals and "unallocated" in found:
+    if attempt.competing_attempts and "unallocated" in found:
         return "another attempt could have done it"
     return "could not be read in time" if found[-1] == "unreadable" else ""
 
@@ -238,9 +238,9 @@ def timelines(records: Records) -> dict[str, list[Change]]:
 def _rivals(attempts: list[Attempt]) -> Iterator[str]:
     by_id = {each.attempt_id: each for each in attempts}
     for attempt in attempts:
-        for rival in attempt.rivals:
-            if rival not in by_id or by_id[rival].ip != attempt.ip:
-                yield f"{attempt}: names {rival}, which could not have done it"
+        for competing in attempt.competing_attempts:
+            if competing not in by_id or by_id[competing].ip != attempt.ip:
+                yield f"{attempt}: names {competing}, which could not have done it"
 
 
 def _kept(records: Records) -> Iterator[str]:
@@ -250,7 +250,7 @@ def _kept(records: Records) -> Iterator[str]:
         yield "an attempt has several entries"
     for attempt_id in records.told - outcomes.keys():
         yield f"{attempt_id} has vanished"
-    for seen in records.sightings:
+    for seen in records.observations:
         if seen.outcome != outcomes.get(seen.attempt_id):
             yield f"{seen.attempt_id} was {seen.outcome} and is {outcomes.get(seen.attempt_id)}"
     ids = sorted(each.id for each in records.attempts)

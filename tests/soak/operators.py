@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from tests.soak.forms import Form, find_form
-from tests.soak.records import Sighting
+from tests.soak.records import Observation
 
 PASSWORD = "a long enough sample password"
 PAGE_PATIENCE = 60.0  # seconds until a page that does not come is a failure
@@ -45,7 +45,7 @@ class Shared:
     wanted: int
     seed: int
     told: set[str] = field(default_factory=set)
-    sightings: list[Sighting] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     did: Counter[str] = field(default_factory=Counter)
@@ -291,5 +291,5 @@ class Operator(threading.Thread):
         if "data-open-entry" in page or outcome == "pending":
             return True
         del self.open[ip]
-        self.shared.sightings.append(Sighting(attempt_id, outcome))
+        self.shared.observations.append(Observation(attempt_id, outcome))
         return False

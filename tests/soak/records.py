@@ -63,7 +63,7 @@ class Attempt:
     katapult_request_id: str = ""
     # Readings, each with found, request_id and read_at, as `ipadmin/services/evidence.py` has them.
     evidence: tuple[dict[str, str], ...] = ()
-    rivals: tuple[str, ...] = ()
+    competing_attempts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.attempt_id} (no. {self.id}, {self.outcome} by {self.basis or '?'})"
@@ -75,7 +75,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Observation:
     """A finished outcome that an operator was shown."""
 
     attempt_id: str
@@ -88,7 +88,7 @@ class Records:
     reads: list[Read] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
-    sightings: list[Sighting] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     # Attempts that an operator was told of by id.
     told: set[str] = field(default_factory=set)
     # Who held each shared address at first, and who does at last.

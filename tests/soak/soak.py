@@ -55,7 +55,7 @@ def soak(
             stage.web.stop()
             stage.worker.stop()
         found = records(world, folder, is_gapless=connection.vendor == "sqlite")
-    found.told, found.sightings = shared.told, shared.sightings
+    found.told, found.observations = shared.told, shared.observations
     differences = [*shared.problems, *compare(found)]
     for line in figures(found, shared, stage):
         say(line)
@@ -120,7 +120,7 @@ def _people(secrets: dict[str, str], world: World) -> dict[str, str]:
             organization_name=organization.name,
             organization_sub_domain=organization.sub_domain,
         )
-        token.seal(Secret(secret))
+        token.encrypt_secret(Secret(secret))
         token.save(force_insert=True)
         found[name] = str(token.pk)
     return found

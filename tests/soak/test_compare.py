@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.soak.compare import compare, why_unknown
-from tests.soak.records import Attempt, Change, Post, Read, Records, Sighting
+from tests.soak.records import Attempt, Change, Observation, Post, Read, Records
 
 IP, TOKEN, VM, OTHER = "ip_1", "abcd1234", "vm_1", "vm_2"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -126,7 +126,7 @@ LIES = {
         "no reading that found it unallocated",
     ),
     "a success that another attempt could have made": (
-        records([replace(SILENT, rivals=("a",))], [LOST]),
+        records([replace(SILENT, competing_attempts=("a",))], [LOST]),
         "names another attempt",
     ),
     "a failure that happened": (records([FAILED], [ACTED]), "did happen"),
@@ -214,12 +214,12 @@ LIES = {
     ),
     "a vanished entry": (records([], [], told={"a"}), "has vanished"),
     "an outcome that changed": (
-        records([SUCCEEDED], [ACTED], sightings=[Sighting("a", "failed")]),
+        records([SUCCEEDED], [ACTED], observations=[Observation("a", "failed")]),
         "was failed and is succeeded",
     ),
     "a change nobody made": (records([], [], at_last={IP: None}), "should be by"),
     "a rival of another address": (
-        records([replace(SUCCEEDED, rivals=("z",))], [ACTED]),
+        records([replace(SUCCEEDED, competing_attempts=("z",))], [ACTED]),
         "could not have done it",
     ),
 }
@@ -283,7 +283,7 @@ def test_a_reading_is_kept_once_and_made_after_the_call() -> None:
     [
         (unknown("allocated", "other"), "allocated to something else meanwhile"),
         (unknown("gone", "unallocated"), "an answer said that it is gone"),
-        (unknown("unallocated", rivals=("b",)), "another attempt could have done it"),
+        (unknown("unallocated", competing_attempts=("b",)), "another attempt could have done it"),
         (unknown("allocated", "unreadable"), "could not be read in time"),
         (unknown("unallocated"), ""),
         (unknown("unreadable", "allocated"), ""),

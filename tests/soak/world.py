@@ -179,7 +179,7 @@ def _attempt(entry: AuditEntry) -> Attempt:
         error_code=entry.error_code,
         katapult_request_id=entry.katapult_request_id if entry.sent_at else "",
         evidence=tuple(entry.evidence),
-        rivals=tuple(entry.rivals),
+        competing_attempts=tuple(entry.competing_attempts),
     )
 
 

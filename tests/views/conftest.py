@@ -63,7 +63,7 @@ def unready(alice: User) -> ApiToken:
 @pytest.fixture
 def unopenable(token: ApiToken) -> ApiToken:
     """alice's token, sealed with a key that is lost."""
-    token.sealed_secret = b"not sealed by any key of ours"
+    token.encrypted_secret = b"not sealed by any key of ours"
     token.save()
     return token
 

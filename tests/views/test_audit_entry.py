@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ipadmin import crypto
+from ipadmin.audit import document, entries
+from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
-from ipadmin.services import entries, record
-from ipadmin.services.proving.entry_seal import EntrySeal, Standing
 from tests.conftest import ClientOf
 from tests.services.conftest import Attempt, attempt, confirmed, seen
 from tests.services.katapult import ADDRESS, IP, VM
@@ -61,7 +61,7 @@ EVERYTHING: dict[str, Any] = {
     "rate_limit_remaining": 981,
     "duration": 0.0842,
     "evidence": [READING],
-    "rivals": [],
+    "competing_attempts": [],
 }
 
 
@@ -126,7 +126,7 @@ def test_a_field_that_is_new_is_shown_too() -> None:
             ["it can&#x27;t be told", "allocated to something else now"],
         ),
         (
-            {"outcome": "unknown", "rivals": ["11111111-2222-3333-4444-555555555555"]},
+            {"outcome": "unknown", "competing_attempts": ["11111111-2222-3333-4444-555555555555"]},
             ["another attempt could have done it", "11111111-2222-3333-4444-555555555555"],
         ),
     ],
@@ -144,7 +144,7 @@ FAILED = {"outcome": "failed", "error_code": "answer_lost", "basis": "evidence"}
 
 def test_a_competing_attempt_is_named_and_linked(alices: Client, entry: MakeEntry) -> None:
     other = entry(user_name="bob", outcome="unknown", sent_at=WHEN, created_at=WHEN)
-    made = entry(**REFUSED, created_at=WHEN, rivals=[str(other.attempt_id)])
+    made = entry(**REFUSED, created_at=WHEN, competing_attempts=[str(other.attempt_id)])
     text = alices.get(made.get_absolute_url()).text
     sentence = "Attempt by bob at 03:04:05 UTC, whose outcome is not known, may have done it."
     assert f'<a href="{other.get_absolute_url()}">{sentence}</a>' in text
@@ -156,7 +156,7 @@ def test_one_that_the_reader_may_not_see_is_named_by_id(
 ) -> None:
     settings.HISTORY_OF_OWN_ORGANIZATIONS = True
     other = entry(user_name="bob", organization_id="org_2")
-    made = entry(**REFUSED, rivals=[str(other.attempt_id)])
+    made = entry(**REFUSED, competing_attempts=[str(other.attempt_id)])
     text = alices.get(made.get_absolute_url()).text
     assert str(other.attempt_id) in text
     assert "bob" not in text
@@ -211,7 +211,7 @@ def test_every_field_is_in_the_record(alices: Client, entry: MakeEntry) -> None:
     """Whatever is kept is told, under whatever name."""
     made = entry(**EVERYTHING | {"duration": None, "vip": False})
     told = alices.get(reverse("audit_entry_json", args=[made.attempt_id])).text
-    values = [getattr(made, name) for name in record.fields() if name not in {"id", "user_id"}]
+    values = [getattr(made, name) for name in document.fields() if name not in {"id", "user_id"}]
     texts = {str(value) for value in values if isinstance(value, str | int | uuid.UUID) and value}
     assert [text for text in texts if text not in told] == []
 
@@ -229,7 +229,7 @@ def test_the_attempts_around_it(alices: Client, entry: MakeEntry) -> None:
     text = alices.get(made[1].get_absolute_url()).text
     assert f'rel="prev" href="{made[0].get_absolute_url()}"' in text
     assert f'rel="next" href="{made[2].get_absolute_url()}"' in text
-    assert reverse("address_story", args=[ADDRESS]) in text
+    assert reverse("address_timeline", args=[ADDRESS]) in text
 
 
 def test_the_only_attempt(alices: Client, entry: MakeEntry) -> None:
@@ -238,7 +238,7 @@ def test_the_only_attempt(alices: Client, entry: MakeEntry) -> None:
 
 
 def test_what_is_no_address_has_no_story(alices: Client, entry: MakeEntry) -> None:
-    assert "Story of" not in alices.get(entry(address="?").get_absolute_url()).text
+    assert "Timeline of" not in alices.get(entry(address="?").get_absolute_url()).text
 
 
 def test_where_an_operator_finds_it(
@@ -258,7 +258,7 @@ def test_its_seal(alices: Client, attempt: Attempt, katapult: Organizations) -> 
 
 def test_the_seal_of_an_open_one(alices: Client) -> None:
     made = AuditEntry(attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), address=ADDRESS)
-    entries.open_entry(made)
+    entries.open(made)
     assert "Sealed when it is finished" in alices.get(made.get_absolute_url()).text
 
 
@@ -278,7 +278,7 @@ def test_a_seal_that_does_not_hold(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, standing: str, words: str
 ) -> None:
     seal = EntrySeal(Standing(standing), None, None)
-    monkeypatch.setattr("ipadmin.services.proving.entry_seal.seal_of", lambda _: seal)
+    monkeypatch.setattr("ipadmin.audit.integrity.entry_seal.seal_of", lambda _: seal)
     assert words in alices.get(entry().get_absolute_url()).text
 
 
@@ -296,7 +296,10 @@ def test_everything_is_escaped(alices: Client, entry: MakeEntry) -> None:
         if field.get_internal_type() == "CharField" and not field.choices
     }
     hostile: dict[str, Any] = {"outcome": "failed", "error_detail": {HOSTILE: [HOSTILE]}}
-    hostile |= {"evidence": [READING | dict.fromkeys(READING, HOSTILE)], "rivals": [HOSTILE]}
+    hostile |= {
+        "evidence": [READING | dict.fromkeys(READING, HOSTILE)],
+        "competing_attempts": [HOSTILE],
+    }
     text = alices.get(entry(**texts | hostile).get_absolute_url()).text
     assert HOSTILE[:10] not in text
     assert text.count("&lt;script&gt;") >= 20

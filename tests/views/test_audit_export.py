@@ -15,9 +15,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from ipadmin.models import ApiToken, AuditSeal, Outcome, User
-from ipadmin.services.proving import seals
-from ipadmin.services.sending.places import NoPlace, Places
+from ipadmin.audit.export.limits import NoPlace, Places
+from ipadmin.audit.integrity import chain
+from ipadmin.models import ApiToken, AuditLink, Outcome, User
 from ipadmin.views import export as view
 from tests.conftest import ClientOf
 from tests.views.conftest import MakeEntry
@@ -45,7 +45,7 @@ def reasons(answer: Any) -> list[str]:
 
 
 def trace() -> list[dict[str, Any]]:
-    return [seal.details or {} for seal in AuditSeal.objects.filter(attempt_id=None)]
+    return [seal.details or {} for seal in AuditLink.objects.filter(attempt_id=None)]
 
 
 # The file
@@ -148,12 +148,12 @@ def test_no_trace_no_export(
         raise DatabaseError("The disk is full.")
 
     entry(reason="kept in")
-    works = seals.seal_act
-    monkeypatch.setattr(seals, "seal_act", broken)
+    works = chain.seal_act
+    monkeypatch.setattr(chain, "seal_act", broken)
     answer = alices.post(URL, CSV)
     assert (answer.status_code, "Nothing was exported" in answer.text) == (503, True)
     assert "kept in" not in answer.text
-    monkeypatch.setattr(seals, "seal_act", works)
+    monkeypatch.setattr(chain, "seal_act", works)
     assert alices.post(URL, CSV).status_code == 200
 
 

@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from ipadmin.audit import entries
+from ipadmin.audit.search import pages
+from ipadmin.audit.search.query import Search
 from ipadmin.katapult.types import Organization
 from ipadmin.models import AuditEntry, User
-from ipadmin.services import entries
-from ipadmin.services.asking import history
-from ipadmin.services.asking.search import Search
 from tests.history import attempt
 from tests.services.conftest import keep_token
 from tests.services.made_up import TOKENS
@@ -80,7 +80,7 @@ def fill(count: int) -> None:
                 allocation_name=f"web-{host}",
             )
         )
-    entries.write_finished(made)
+    entries.add_finished(made)
 
 
 def queries(browser: Client, query: str, headers: dict[str, str]) -> tuple[int, int]:
@@ -116,15 +116,15 @@ def test_none_is_no_more(alices: Client, headers: dict[str, str]) -> None:
 
 
 def test_no_page_is_more_than_another(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "PER_PAGE", 10)
+    monkeypatch.setattr(pages, "PER_PAGE", 10)
     fill(35)
     search = Search(people=["alice"])
-    page = history.page(search)
+    page = pages.page(search)
     counts = set()
     while page.older_than:
         with CaptureQueriesContext(connection) as asked:
             # Each page is a request, and a search, of its own.
-            page = history.page(replace(search), before=page.older_than)
+            page = pages.page(replace(search), before=page.older_than)
         counts.add(len(asked))
     assert counts == {3}
 

@@ -182,10 +182,12 @@ def test_no_page_has_an_id_twice(
 def test_no_page_changes_anything_by_being_looked_at(
     alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry
 ) -> None:
-    before = list(ApiToken.objects.values_list("label", "sealed_secret", "organization_id"))
+    before = list(ApiToken.objects.values_list("label", "encrypted_secret", "organization_id"))
     for name in OURS:
         alices.get(url_of(name, token))
-    assert list(ApiToken.objects.values_list("label", "sealed_secret", "organization_id")) == before
+    assert (
+        list(ApiToken.objects.values_list("label", "encrypted_secret", "organization_id")) == before
+    )
     assert (AuditEntry.objects.count(), katapult.sent) == (1, [])
 
 

@@ -268,4 +268,4 @@ def test_a_second_attempt_does_not_claim_what_a_late_first_one_did(
     hostile.reads.extend([allocated, allocated, late])
     second = confirm()
     assert second.outcome == Outcome.UNKNOWN
-    assert second.rivals == [str(first.attempt_id)]
+    assert second.competing_attempts == [str(first.attempt_id)]

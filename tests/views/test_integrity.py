@@ -14,8 +14,8 @@ from django.test import Client
 from django.utils import timezone
 
 from ipadmin import tasks
-from ipadmin.models import AuditSeal, AuditVerification, SealKind, User
-from ipadmin.services.proving import seals, verification
+from ipadmin.audit.integrity import chain, verification
+from ipadmin.models import AuditLink, AuditVerification, LinkKind, User
 from tests import tampering
 from tests.conftest import ClientOf
 from tests.views.conftest import HTMX
@@ -36,8 +36,8 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "worker_is_running", lambda: True)
 
 
-def act(kind: SealKind = SealKind.HEAD_TAKEN, **details: Any) -> AuditSeal:
-    return seals.seal_act(kind, details)
+def act(kind: LinkKind = LinkKind.CHECKPOINT_CREATED, **details: Any) -> AuditLink:
+    return chain.seal_act(kind, details)
 
 
 def verified(head: str = "") -> AuditVerification:
@@ -93,7 +93,7 @@ def test_nothing_yet(audreys: Client, worker: None) -> None:
 
 def test_the_chain_by_its_last_link(audreys: Client) -> None:
     tampering.finished()
-    last = AuditSeal.objects.latest("sequence")
+    last = AuditLink.objects.latest("sequence")
     text = audreys.get(URL).text
     assert "No. 2, " in text
     assert last.key_id in text
@@ -109,8 +109,8 @@ def test_a_key_that_is_gone(audreys: Client, settings: LazySettings) -> None:
 @pytest.mark.parametrize(("age", "warns"), [(6, False), (8, True)])
 def test_when_a_head_was_last_taken(audreys: Client, age: int, warns: bool) -> None:
     with time_machine.travel(timezone.now() - timedelta(days=age)):
-        act(SealKind.HEAD_TAKEN)
-    act(SealKind.PRUNED)
+        act(LinkKind.CHECKPOINT_CREATED)
+    act(LinkKind.PRUNED)
     text = audreys.get(URL).text
     assert ("No head was taken for more than 7 days" in text) is warns
     assert "No head was ever taken" not in text

@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ipadmin.models import AuditStream, SealKind
-from ipadmin.services.proving import integrity
+from ipadmin.audit.integrity import status
+from ipadmin.models import AuditStream, LinkKind
 from tests import tampering
 from tests.views.conftest import HTMX
 from tests.views.katapult import HOSTILE
@@ -36,7 +36,7 @@ def page_link(answer: Any, rel: str) -> str:
 
 def test_the_log_leaves_out_what_seals_entries(audreys: Client) -> None:
     tampering.finished()
-    act(SealKind.PRUNED, entries=12, by={"command_line": "root"})
+    act(LinkKind.PRUNED, entries=12, by={"command_line": "root"})
     tampering.finished()
     answer = audreys.get(URL)
     assert links(answer) == [3]
@@ -45,7 +45,7 @@ def test_the_log_leaves_out_what_seals_entries(audreys: Client) -> None:
 
 
 def test_the_log_by_pages(audreys: Client) -> None:
-    for _ in range(2 * integrity.ACTS + 3):
+    for _ in range(2 * status.ACTS + 3):
         act()
     pages = [audreys.get(URL)]
     while older := page_link(pages[-1], "next"):
@@ -87,7 +87,7 @@ def test_htmx_gets_the_log_alone(audreys: Client) -> None:
 
 def test_what_somebody_wrote_into_an_act_is_text(audreys: Client) -> None:
     criteria = {HOSTILE: [HOSTILE]}
-    act(SealKind.EXPORT_FINISHED, by=HOSTILE, criteria=criteria, sha256=HOSTILE, format=HOSTILE)
+    act(LinkKind.EXPORT_FINISHED, by=HOSTILE, criteria=criteria, sha256=HOSTILE, format=HOSTILE)
     text = audreys.get(URL).text
     assert HOSTILE not in text
     assert text.count("&lt;script&gt;") >= 4
@@ -131,10 +131,10 @@ def test_how_far_behind_is_counted_to_a_limit(
     audreys: Client, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.AUDIT_STREAM = TARGET
-    monkeypatch.setattr(integrity, "MOST_BEHIND", 2)
+    monkeypatch.setattr(status, "MOST_BEHIND", 2)
     for _ in range(5):
         tampering.finished()
-    found = integrity.stream()
+    found = status.stream()
     assert found is not None
     assert (found.behind, found.is_far_behind) == (3, True)
     assert "More than 1,000 entries" in audreys.get(URL).text
@@ -148,7 +148,7 @@ def test_as_many_queries_for_many_as_for_none(audreys: Client, settings: LazySet
     counts = []
     for made in (0, 1, 30):
         for _ in range(made):
-            act(SealKind.VERIFIED, by="audrey", result="holds")
+            act(LinkKind.VERIFIED, by="audrey", result="holds")
             tampering.finished()
             verified()
         with CaptureQueriesContext(connection) as found:

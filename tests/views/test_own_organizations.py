@@ -146,7 +146,7 @@ def test_an_address_tells_of_ones_own_attempts(
 
 
 def test_pages_pass_over_what_is_another_s(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipadmin.services.asking.history.PER_PAGE", 2)
+    monkeypatch.setattr("ipadmin.audit.search.pages.PER_PAGE", 2)
     made = []
     for _ in range(3):
         made.append(keep())

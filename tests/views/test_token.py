@@ -58,11 +58,11 @@ def test_a_name_once(alices: Client, token: ApiToken, unready: ApiToken, url: st
 
 
 def test_the_form_changes_nothing_else(alices: Client, token: ApiToken, url: str) -> None:
-    form = {"label": "Home", "organization_id": "org_2", "owner": "2", "sealed_secret": "x"}
+    form = {"label": "Home", "organization_id": "org_2", "owner": "2", "encrypted_secret": "x"}
     alices.post(url, form)
     kept = ApiToken.objects.get()
     assert (kept.organization_id, kept.owner_id) == ("org_1", token.owner_id)
-    assert kept.open_secret().reveal() == PLANTED
+    assert kept.decrypt_secret().reveal() == PLANTED
 
 
 def test_a_hostile_name(alices: Client, url: str) -> None:

@@ -60,7 +60,7 @@ def test_it_works(alices: Client, alice: User, katapult: Organizations) -> None:
     assert answer.status_code == 302
     assert answer["Location"] == reverse("token", args=[token.id])
     assert (token.owner, token.label, token.organization_name) == (alice, "New", "Acme")
-    assert token.open_secret().reveal() == SECRET
+    assert token.decrypt_secret().reveal() == SECRET
     assert (token.can_list, token.last_four) == (True, "XYZ9")
 
 
@@ -186,7 +186,7 @@ def test_a_label_is_ones_own(alices: Client, bobs_token: ApiToken) -> None:
 @pytest.mark.usefixtures("katapult")
 def test_spaces_around_a_pasted_token_are_none_of_it(alices: Client) -> None:
     alices.post(URL, {"label": "New", "secret": f"  {SECRET}\n"})
-    assert ApiToken.objects.get().open_secret().reveal() == SECRET
+    assert ApiToken.objects.get().decrypt_secret().reveal() == SECRET
 
 
 def test_hostile_names(alices: Client, katapult: Organizations) -> None:

@@ -165,7 +165,7 @@ def test_hostile_names(alices: Client, url: str, katapult: Organizations) -> Non
 
 
 def test_a_token_that_cannot_be_opened(alices: Client, url: str, katapult: Organizations) -> None:
-    ApiToken.objects.update(sealed_secret=b"spoilt")
+    ApiToken.objects.update(encrypted_secret=b"spoilt")
     for answer in (alices.get(url), alices.post(url, {"organization": "org_2"})):
         assert "Enter this token again" in answer.text
     assert katapult.requests == []

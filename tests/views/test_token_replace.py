@@ -23,7 +23,7 @@ def url(token: ApiToken) -> str:
 
 
 def kept() -> str:
-    return ApiToken.objects.get().open_secret().reveal()
+    return ApiToken.objects.get().decrypt_secret().reveal()
 
 
 def test_the_form(alices: Client, url: str) -> None:

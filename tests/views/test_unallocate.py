@@ -784,7 +784,7 @@ def test_a_token_that_cannot_be_opened_any_more(
     alices: Client, url: str, token: ApiToken, katapult: Organizations
 ) -> None:
     confirmation = ask(alices, url)
-    ApiToken.objects.update(sealed_secret=b"spoilt")
+    ApiToken.objects.update(encrypted_secret=b"spoilt")
     answer = alices.post(url, {"confirmation": confirmation}, headers=HTMX)
     assert "Enter this token again" in answer.text
     assert (katapult.sent, only_entry().outcome) == ([], "refused")

@@ -11,11 +11,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.http import QueryDict
 
-from ipadmin.files import new_file
-from ipadmin.filters import PAGES, TIMES, HistoryFilters
+from ipadmin.audit.export.export import Format, Progress, export
+from ipadmin.audit.export.files import new_file
 from ipadmin.management.person import person
 from ipadmin.models import AuditEntry
-from ipadmin.services.sending.export import Format, Progress, export
+from ipadmin.ui.history_form import PAGES, TIMES, HistoryFilters
 
 STDOUT = "-"
 FILTERS = [name for name in HistoryFilters.base_fields if name not in PAGES]

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
+from ipadmin.audit import retention
 from ipadmin.management.person import person
-from ipadmin.services.proving import pruning
 
 # A date nearer than this is more likely a slip of the year than meant.
 RECENT = timedelta(days=30)
@@ -44,7 +44,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         before: datetime = options["before"]
         self._refuse_slips(before, options)
-        found = pruning.prunable(before)
+        found = retention.prunable(before)
         if found is None:
             self.stdout.write(f"No finished attempt is from before {before:%Y-%m-%d}.")
         elif options["dry_run"]:
@@ -65,8 +65,8 @@ class Command(BaseCommand):
     def _prune(self, before: datetime, path: Path, total: int) -> None:
         progress = _Progress(self.stderr, total)
         try:
-            pruning.prune(before, path, by={"command_line": person()}, progress=progress)
-        except (pruning.NotPruned, OSError, DatabaseError) as error:
+            retention.prune(before, path, by={"command_line": person()}, progress=progress)
+        except (retention.NotPruned, OSError, DatabaseError) as error:
             raise CommandError(f"{str(error).rstrip('.')}. {progress.removed_so_far}") from error
         finally:
             progress.end()
@@ -96,7 +96,7 @@ class _Progress:
         return f"{self.removed:,} were removed and sealed as such; the others are as they were."
 
 
-def _described(found: pruning.Prunable) -> str:
+def _described(found: retention.Prunable) -> str:
     first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (found.first, found.last))
     return f"{found.entries:,} finished attempts, from {first} to {last},"
 

@@ -22,15 +22,15 @@ class Command(BaseCommand):
                 if token is None:
                     continue
                 try:
-                    secret = token.open_secret()
-                except crypto.CannotOpen:
+                    secret = token.decrypt_secret()
+                except crypto.CannotDecrypt:
                     lost.append(str(pk))
                     continue
-                if crypto.is_sealed_under_newest_key(bytes(token.sealed_secret)):
+                if crypto.is_encrypted_under_newest_key(bytes(token.encrypted_secret)):
                     current += 1
                     continue
-                token.seal(secret)
-                token.save(update_fields=["sealed_secret", "last_four", "fingerprint"])
+                token.encrypt_secret(secret)
+                token.save(update_fields=["encrypted_secret", "last_four", "fingerprint"])
                 sealed += 1
         self.stdout.write(f"{sealed} sealed under the newest key, {current} already were.")
         for name in lost:

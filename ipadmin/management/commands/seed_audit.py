@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ipadmin.models import AuditSeal
-from ipadmin.services import entries
-from ipadmin.services.seeding import facts
+from ipadmin.audit import entries
+from ipadmin.demo.history import facts
+from ipadmin.models import AuditLink
 
 BATCH = 10_000
 
@@ -34,13 +34,13 @@ class Command(BaseCommand):
             )
         if count < 1:
             raise CommandError("Give a number of entries, 1 or more.")
-        if AuditSeal.objects.exists():
+        if AuditLink.objects.exists():
             raise CommandError("There is a history already: made-up entries would mix with it.")
         started = time.monotonic()
         made = facts(count, seed=seed, now=timezone.now())
         done = 0
         while some := list(islice(made, BATCH)):
-            entries.write_finished(some)
+            entries.add_finished(some)
             done += len(some)
             if self.stderr.isatty():
                 self.stderr.write(f"\r{done:,} of {count:,}", ending="")

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from ipadmin.audit.integrity import verification
 from ipadmin.management.person import person
-from ipadmin.services.proving import verification
 
 
 class Command(BaseCommand):
@@ -18,15 +18,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--head",
+            "--checkpoint",
             default="",
             metavar="NUMBER:MAC",
-            help="a head that `audit_head` printed earlier, kept elsewhere: finds a missing tail",
+            help="a checkpoint that was stored elsewhere: also detects deleted recent records",
         )
 
-    def handle(self, *, head: str, **_options: Any) -> None:
+    def handle(self, *, checkpoint: str, **_options: Any) -> None:
         try:
-            found = verification.prepare(f"{person()}, on the command line", head)
+            found = verification.prepare(f"{person()}, on the command line", checkpoint)
         except ValueError as error:
             raise CommandError(str(error), returncode=2) from error
         while found.is_running:

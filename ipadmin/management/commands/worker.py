@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from ipadmin import tasks
-from ipadmin.services.sending import stream
+from ipadmin.audit.stream import delivery
 
 STREAM_EVERY = 1.0
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         # take such a chain with it. The stream may wait for its target, and nothing else for it.
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
         if settings.AUDIT_STREAM:
-            _keep_doing(stream.send_some, every=STREAM_EVERY)
+            _keep_doing(delivery.send_some, every=STREAM_EVERY)
         call_command("db_worker", interval=1, verbosity=0, reload=False)
 
 

@@ -11,8 +11,8 @@ from auditlog.models import LogEntry  # type: ignore[import-untyped]
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
+from ipadmin.demo.history import facts
 from ipadmin.models import AuditEntry, Outcome, User
-from ipadmin.services.seeding import facts
 
 BATCH = 5000
 # What the columns and `changes` don't have, and is worth keeping.

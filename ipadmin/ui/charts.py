@@ -1,0 +1,231 @@
+"""Where everything stands in the chart of attempts over time.
+
+Across, lengths are per cent of the plot's width: it takes the width it is given, and no text in it
+is squashed. Up and down they are pixels, 0 at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from math import ceil
+
+from ipadmin.audit.search.summary import Bar, Summary
+from ipadmin.models.audit_entry import Outcome
+
+# From the bottom up: what went as wanted is the ground the rest stands on.
+STACK = (Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.PENDING)
+
+HEIGHT = 134
+# Above is room for what the bar under the pointer stands for, below for the times.
+TOP = 22
+BASE = HEIGHT - 20
+# A single failure among thousands is seen.
+LEAST = 2
+# Of its slot, and of the plot: a lone bar is a bar, not a wall.
+WIDTH = 0.8
+WIDEST = 4
+MOST_INTERVALS = 4
+
+# Per cent of the plot between two times: in 11 px they fit on a wide screen, or on a phone.
+APART = 12.5
+APART_ON_A_PHONE = 20
+STEPS = {
+    "hour": (1, 2, 3, 6, 12, 24, 48, 72, 168),
+    "day": (1, 2, 7, 14, 28, 56),
+    "month": (1, 2, 3, 6, 12, 24, 60),
+    "year": (1, 2, 5, 10, 20, 50),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    outcome: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A bar as drawn. `left` and `span` are its slot, all of which can be clicked; without attempts
+    there are no segments, and no `href`."""
+
+    left: float
+    span: float
+    x: float
+    width: float
+    segments: list[Segment]
+    href: str
+    when: str
+    parts: str
+    # Written out, in the order of the chart's legend.
+    counts: list[str]
+
+    @property
+    def label(self) -> str:
+        return f"{self.when} (UTC): {self.parts}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on an axis. A phone has no room for one that is minor."""
+
+    at: float
+    text: str
+    is_minor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    outcome: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`columns` are oldest first; `legend` names the outcomes that occur, as they are stacked."""
+
+    columns: list[Column]
+    y_ticks: list[Tick]
+    x_ticks: list[Tick]
+    legend: list[Legend]
+    height: int = HEIGHT
+    top: int = TOP
+    base: int = BASE
+    plot: int = BASE - TOP
+
+
+def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
+    """`url_for` gives the page that is narrowed to a bar."""
+    marks = _nice(max((sum(bar.counts.values()) for bar in summary.bars), default=0))
+    legend = [
+        Legend(outcome.value, outcome.label, summary.outcomes.get(outcome, 0))
+        for outcome in STACK
+        if summary.outcomes.get(outcome) or any(bar.counts.get(outcome) for bar in summary.bars)
+    ]
+    slot = 100 / max(len(summary.bars), 1)
+    return Chart(
+        columns=[
+            _column(
+                bar,
+                legend,
+                left=index * slot,
+                slot=slot,
+                segments=_segments(bar, legend, marks[-1]),
+                when=_when(bar.since, summary.unit),
+                url_for=url_for,
+            )
+            for index, bar in enumerate(summary.bars)
+        ],
+        y_ticks=[Tick(round(BASE - (BASE - TOP) * n / marks[-1], 2), short(n)) for n in marks],
+        x_ticks=_times([bar.since for bar in summary.bars], summary.unit, slot),
+        legend=legend,
+    )
+
+
+def _column(
+    bar: Bar,
+    legend: list[Legend],
+    *,
+    left: float,
+    slot: float,
+    segments: list[Segment],
+    when: str,
+    url_for: Callable[[Bar], str],
+) -> Column:
+    counts = [bar.counts.get(each.outcome, 0) for each in legend]
+    width = min(slot * WIDTH, WIDEST)
+    said = [f"{n:,} {each.name.lower()}" for n, each in zip(counts, legend, strict=True) if n]
+    return Column(
+        left=round(left, 3),
+        span=round(slot, 3),
+        x=round(left + (slot - width) / 2, 3),
+        width=round(width, 3),
+        segments=segments,
+        href=url_for(bar) if said else "",
+        when=when,
+        parts=", ".join(said) or "no attempts",
+        counts=[f"{n:,}" for n in counts],
+    )
+
+
+def _segments(bar: Bar, legend: list[Legend], full: int) -> list[Segment]:
+    counts = [bar.counts.get(each.outcome, 0) for each in legend]
+    segments, y = [], float(BASE)
+    for each, height in zip(legend, _heights(counts, full), strict=True):
+        if height:
+            y -= height
+            segments.append(Segment(each.outcome, round(y, 2), round(height, 2)))
+    return segments
+
+
+def _heights(counts: list[int], full: int) -> list[float]:
+    """Proportional, but for the least height of what is there; the taller ones make room for it, so
+    that the whole keeps its height."""
+    total, present = sum(counts), sum(1 for n in counts if n)
+    if not total:
+        return [0.0] * len(counts)
+    whole = max((BASE - TOP) * total / full, LEAST * present)
+    raised = [max(whole * n / total, LEAST) if n else 0.0 for n in counts]
+    spare = sum(height - LEAST for height in raised if height)
+    taken = (sum(raised) - whole) / spare if spare else 0
+    return [height - (height - LEAST) * taken if height else 0.0 for height in raised]
+
+
+def _nice(most: int) -> list[int]:
+    """Round whole numbers from 0 to at least `most`, evenly spaced, five or fewer."""
+    steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
+    step = next(step for step in steps if step * MOST_INTERVALS >= most)
+    return [step * n for n in range(max(ceil(most / step), 1) + 1)]
+
+
+def short(number: int) -> str:
+    """`800`, `5,000`, `20k`, `1.5M`: what fits beside an axis."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1000:g}k" if number < 1_000_000 else f"{number / 1_000_000:,g}M"
+
+
+def _times(starts: list[datetime], unit: str, slot: float) -> list[Tick]:
+    """As many times as fit, on the unit's own round ones: midnights, Mondays, Januaries."""
+    steps = STEPS[unit]
+    step = next((step for step in steps if step * slot >= APART), steps[-1])
+    stride = ceil(APART_ON_A_PHONE / (step * slot))
+    marked = [
+        (index, start) for index, start in enumerate(starts) if not _ordinal(start, unit) % step
+    ]
+    return [
+        Tick(round((index + 0.5) * slot, 3), _brief(start, unit), is_minor=bool(n % stride))
+        for n, (index, start) in enumerate(marked)
+    ]
+
+
+def _ordinal(start: datetime, unit: str) -> int:
+    """The number of the hour, day, month or year; whole weeks of days begin with a Monday."""
+    day = start.toordinal() - 1
+    return {
+        "hour": day * 24 + start.hour,
+        "day": day,
+        "month": start.year * 12 + start.month - 1,
+        "year": start.year,
+    }[unit]
+
+
+def _brief(start: datetime, unit: str) -> str:
+    if unit == "hour" and start.hour:
+        return f"{start:%H}:00"
+    if unit in ("hour", "day"):
+        return f"{start.day} {start:%b}"
+    return f"{start:%b} {start.year}" if unit == "month" else str(start.year)
+
+
+def _when(start: datetime, unit: str) -> str:
+    if unit == "year":
+        return str(start.year)
+    if unit == "month":
+        return f"{start:%B} {start.year}"
+    day = f"{start:%a} {start.day} {start:%b} {start.year}"
+    return f"{day}, {start:%H}:00 to {start:%H}:59" if unit == "hour" else day

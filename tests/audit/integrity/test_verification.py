@@ -1,0 +1,640 @@
+"""Whoever writes to the database past the product is found out, and the first place named."""
+
+from __future__ import annotations
+
+import json
+from math import inf, nan
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from ipadmin import crypto
+from ipadmin.audit import document, entries
+from ipadmin.audit.counters import TERMS
+from ipadmin.audit.integrity import (
+    chain,
+    removals,
+    unreadable,
+    value_counters,
+    verification,
+    verification_row,
+    walk,
+)
+from ipadmin.models import (
+    AuditChain,
+    AuditEntry,
+    AuditLink,
+    AuditValueCounter,
+    AuditVerification,
+    LinkKind,
+)
+from tests import tampering
+from tests.history import attempt
+from tests.tampering import column, execute, finding, finished, head, link, opened
+
+pytestmark = pytest.mark.django_db
+
+only_on_postgresql = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="no moment of SQLite's"
+)
+DIGIT = "0123456789abcdef"
+only_on_sqlite = pytest.mark.skipif(
+    connection.vendor != "sqlite", reason="PostgreSQL takes no other types"
+)
+
+
+def other_value(entry: AuditEntry, name: str) -> Any:
+    """Of the same type, and another."""
+    field = AuditEntry._meta.get_field(name)
+    value = getattr(entry, name)
+    others = {
+        "DateTimeField": timezone.now().replace(microsecond=1),
+        "JSONField": json.dumps(["forged"]),
+        "BooleanField": not value,
+        "UUIDField": "0" * 31 + "1",
+        "GenericIPAddressField": "198.51.100.7",
+        "CharField": "forged",
+    }
+    kind = field.get_internal_type()
+    return others[kind] if kind in others else (value or 0) + 7
+
+
+FIELDS = [field.attname for field in AuditEntry._meta.concrete_fields]
+
+
+def test_an_untouched_history_holds() -> None:
+    finished()
+    opened()
+    chain.seal_act(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
+    assert finding() == ""
+
+
+def test_so_does_an_empty_one() -> None:
+    assert finding() == ""
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_change_of_any_field_is_found(name: str) -> None:
+    finished()
+    entry = finished()
+    entry.refresh_from_db()
+    finished()
+    column(entry, name, other_value(entry, name))
+    found = finding()
+    assert found.startswith(("Changed", "Removed"))
+    assert str(entry.attempt_id) in found
+    assert "link 3" in found or "link 4" in found
+
+
+@pytest.mark.parametrize("name", document.OPENING[2:])
+def test_so_is_one_of_an_entry_that_is_still_open(name: str) -> None:
+    entry = opened()
+    column(entry, name, other_value(entry, name))
+    assert finding().startswith("Changed") or name == "created_at"
+    assert "when it was opened" in finding()
+
+
+def test_what_changed_before_its_end_is_not_finished() -> None:
+    entry = opened()
+    column(entry, "user_name", "mallory")
+    with pytest.raises(chain.NotSealed), transaction.atomic():
+        tampering.finish(entry)
+    assert "Who acted" in finding()
+
+
+def test_what_was_sealed_at_its_end_alone_is_found() -> None:
+    entry = tampering.unsealed(finished_at=timezone.now())
+    links = [(LinkKind.FINISHED, document.values_of(entry))]
+    with transaction.atomic():
+        chain.append_all(chain.locked_head(), links)
+    assert "finished by link 1 without having been opened" in finding()
+
+
+def test_it_says_whether_the_outcome_was_changed() -> None:
+    entry = finished(address="192.0.2.44")
+    column(entry, "outcome", "failed")
+    assert f"192.0.2.44, attempt {entry.attempt_id}" in finding()
+    assert "What came of it was changed" in finding()
+
+
+@pytest.mark.parametrize("name", ["duration", "created_at", "evidence", "user_name", "attempt_id"])
+@only_on_sqlite
+def test_what_cannot_be_read_is_found_too(name: str) -> None:
+    entry = finished()
+    column(entry, name, b"\xff\xfe")
+    assert finding().startswith(("Changed", "Removed"))
+
+
+@pytest.mark.parametrize("name", ["at", "details", "attempt_id", "digest", "key_id", "kind"])
+@only_on_sqlite
+def test_so_is_a_link_that_cannot_be_read(name: str) -> None:
+    finished()
+    link(2, name, b"{\xff")
+    assert "link 2" in finding()
+
+
+def test_a_removed_entry_is_found() -> None:
+    entry = finished()
+    finished()
+    execute("DELETE FROM ipadmin_auditentry WHERE id = %s", entry.pk)
+    assert finding().startswith("Removed: the entry of link 2")
+    assert str(entry.attempt_id) in finding()
+
+
+def test_a_pending_entry_that_vanishes_is_found() -> None:
+    finished()
+    entry = opened()
+    execute("DELETE FROM ipadmin_auditentry WHERE id = %s", entry.pk)
+    assert finding().startswith(f"Removed: attempt {entry.attempt_id} was opened by link 3")
+
+
+def test_an_inserted_entry_is_found() -> None:
+    finished()
+    entry = tampering.unsealed(address="192.0.2.66")
+    assert finding().startswith(f"Inserted: entry {entry.pk} (192.0.2.66")
+
+
+def test_an_outcome_without_a_seal_is_found() -> None:
+    entry = opened()
+    column(entry, "finished_at", timezone.now())
+    assert f"attempt {entry.attempt_id}, opened by link 1, was finished without" in finding()
+
+
+def test_two_entries_exchanged_are_found() -> None:
+    one, other = finished(), finished(address="192.0.2.2")
+    tampering.exchange("ipadmin_auditentry", "id", one.pk, other.pk)
+    assert finding().startswith("Changed")
+
+
+@pytest.mark.parametrize(("one", "other"), [(2, 3), (2, 5), (1, 6)])
+def test_two_links_exchanged_are_found(one: int, other: int) -> None:
+    for _ in range(3):
+        finished()
+    tampering.exchange("ipadmin_auditseal", "sequence", one, other)
+    assert finding().startswith(f"Reordered: link {one} ")
+
+
+def test_an_inserted_link_is_found() -> None:
+    finished()
+    finished()
+    execute("UPDATE ipadmin_auditseal SET sequence = -sequence - 1 WHERE sequence > 2")
+    execute("UPDATE ipadmin_auditseal SET sequence = -sequence WHERE sequence < 0")
+    forged = AuditLink(sequence=3, kind="finished", at=timezone.now(), key_id=key_id())
+    forged.digest, forged.mac = b"d" * 32, b"m" * 32
+    forged.save(force_insert=True)
+    assert finding().startswith("Inserted: link 3")
+    assert "is link 4 now" in finding()
+
+
+def key_id() -> str:
+    return next(iter(crypto.audit_keys()))
+
+
+def test_a_link_appended_without_the_key_is_found() -> None:
+    finished()
+    AuditLink.objects.create(
+        sequence=3, kind="verified", at=timezone.now(), digest=document.digest({}),
+        details={}, key_id=key_id(), mac=b"m" * 32,
+    )  # fmt: skip
+    assert finding().startswith("Changed: link 3")
+    assert "without the key" in finding()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_removed_link_is_found(number: int) -> None:
+    finished()
+    finished()
+    execute("DELETE FROM ipadmin_auditseal WHERE sequence = %s", number)
+    assert finding().startswith(f"Removed: link {number} is gone")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence": 77},
+        {"kind": "adopted"},
+        {"attempt_id": "0" * 32},
+        {"at": timezone.now()},
+        {"digest": b"d" * 32},
+        {"key_id": "00000000"},
+        {"mac": b"m" * 32},
+        {"details": '{"by": "mallory"}'},
+    ],
+)
+def test_a_change_of_a_link_is_found(change: dict[str, Any]) -> None:
+    finished()
+    finished()
+    ((name, value),) = change.items()
+    link(2, name, value)
+    assert "link 2 " in finding()
+
+
+def test_a_change_of_what_was_done_to_the_history_is_found() -> None:
+    chain.seal_act(LinkKind.EXPORT_FINISHED, {"entries": 3})
+    link(1, "details", '{"entries": 4}')
+    assert finding().startswith("Changed: what link 1")
+
+
+def cut_off(after: int) -> None:
+    """Links and entries, and the kept head set back, as somebody thorough would."""
+    gone = AuditLink.objects.filter(sequence__gt=after).values_list("attempt_id", flat=True)
+    for attempt_id in AuditEntry.objects.filter(attempt_id__in=list(gone)).values_list("pk"):
+        execute("DELETE FROM ipadmin_auditentry WHERE id = %s", *attempt_id)
+    execute("DELETE FROM ipadmin_auditseal WHERE sequence > %s", after)
+
+
+def set_back() -> None:
+    last = AuditLink.objects.latest("sequence")
+    AuditChain.objects.update(sequence=last.sequence, mac=last.mac)
+
+
+def test_a_missing_tail_is_found_by_the_head_that_is_kept() -> None:
+    finished()
+    finished()
+    cut_off(2)
+    assert finding().startswith("Removed: the links after 2 are missing, up to link 4")
+
+
+def test_or_else_by_one_that_was_recorded_elsewhere() -> None:
+    finished()
+    finished()
+    recorded = head()
+    cut_off(2)
+    set_back()
+    assert finding() == ""
+    assert "recorded elsewhere. The tail" in finding(recorded)
+
+
+def test_even_when_others_have_grown_in_its_place() -> None:
+    finished()
+    finished()
+    recorded = head()
+    cut_off(2)
+    set_back()
+    finished()
+    finished()
+    assert finding(recorded).startswith("Changed: link 4")
+
+
+def test_a_recorded_head_that_is_in_the_chain_holds() -> None:
+    finished()
+    recorded = head()
+    finished()
+    assert finding(recorded) == ""
+
+
+@pytest.mark.parametrize(
+    "change", [{"sequence": 1}, {"mac": b"m" * 32}, {"pruning_before": timezone.now()}]
+)
+def test_a_changed_head_is_found(change: dict[str, Any]) -> None:
+    finished()
+    AuditChain.objects.update(**change)
+    assert finding().startswith("Changed: the")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("sequence", value) for value in ("x", b"x", inf, 2**63 - 1)),
+        *(("mac", value) for value in ("text", 1.5, -1, 10**12)),
+        ("pruning_before", "x"),
+    ],
+)
+@only_on_sqlite
+def test_so_is_one_that_cannot_be_read(name: str, value: Any) -> None:
+    finished()
+    execute(f"UPDATE ipadmin_audithead SET {name} = %s", value)
+    assert "the head of the chain" in finding()
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "0044-03-15 12:00 BC"])
+@only_on_postgresql
+def test_and_one_that_lets_entries_go_until_no_moment(moment: str) -> None:
+    finished()
+    execute("UPDATE ipadmin_audithead SET pruning_before = %s", moment)
+    assert "lets entries be deleted" in finding()
+
+
+@pytest.mark.parametrize("value", ["x", b"x", inf, -inf, 1e300, 2.5])
+@only_on_sqlite
+def test_a_number_of_a_link_that_is_none_is_found(value: Any) -> None:
+    finished()
+    link(2, "sequence", value)
+    assert finding().startswith(("Changed", "Removed", "Inserted"))
+
+
+@pytest.mark.parametrize("duration", [inf, -inf, nan, 1e300])
+def test_so_is_a_duration_that_is_none(duration: float) -> None:
+    entry = finished()
+    column(entry, "duration", duration)
+    assert "is not as link 2 sealed it" in finding()
+
+
+def test_whatever_else_cannot_be_read_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk.Walk, "step", lambda _walk: 1 // 0)
+    assert "cannot be read (ZeroDivisionError)" in finding()
+
+
+def test_a_removed_head_is_found() -> None:
+    finished()
+    AuditChain.objects.all().delete()
+    assert finding().startswith("Removed: the row")
+
+
+def test_the_first_of_several_is_named() -> None:
+    for _ in range(4):
+        finished()
+    for number in (6, 4, 8):
+        link(number, "mac", b"m" * 32)
+    assert finding().startswith("Changed: link 4")
+
+
+def test_links_of_older_keys_hold_as_long_as_the_keys_are_there(settings: Settings) -> None:
+    old, new = settings.AUDIT_KEYS[0], crypto.generate_key()
+    finished()
+    settings.AUDIT_KEYS = [new, old]
+    finished()
+    assert finding() == ""
+    settings.AUDIT_KEYS = [new]
+    found = finding()
+    assert found.startswith("Cannot be checked: link 1")
+    settings.AUDIT_KEYS = [old]
+    assert crypto.audit_keys().keys() <= set(found.replace(",", " ").split())
+
+
+def test_a_killed_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "CHUNK", 3)
+    for _ in range(4):
+        finished()
+    asked = verification.request("audrey")
+    while True:
+        again = AuditVerification.objects.get(pk=asked.pk)
+        if not again.is_running:
+            break
+        verification.step(again, seconds=0)
+    assert again.holds
+    assert (again.total, again.sequence, again.state["entries"]) == (8, 8, 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": {"sequence": 2, "mac": "", "ended": True, "entry_id": 2**40}, "sequence": 2},
+        {"total": 0},
+        {"head": ""},
+        {"user_name": "adam"},
+    ],
+)
+def test_a_row_that_says_more_than_was_done_is_not_believed(change: dict[str, Any]) -> None:
+    finished()
+    asked = verification.request("audrey", head())
+    AuditVerification.objects.update(**change)
+    found = AuditVerification.objects.get(pk=asked.pk)
+    verification.step(found, seconds=10)
+    assert found.finding == verification_row.NOT_OURS
+
+
+def test_it_finds_what_ended_in_another_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "CHUNK", 1)
+    entry = finished()
+    still_open = opened()
+    assert finding() == ""
+    execute("DELETE FROM ipadmin_auditentry WHERE id = %s", still_open.pk)
+    assert f"attempt {still_open.attempt_id} was opened by link 3" in finding()
+    column(entry, "outcome", "failed")
+    assert "What came of it" in finding()
+
+
+def test_what_is_done_meanwhile_does_not_confuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "CHUNK", 1)
+    ending = opened()
+    asked = verification.request("audrey")
+    verification.step(asked, seconds=0)
+    tampering.finish(ending)
+    finished()
+    while asked.is_running:
+        verification.step(asked, seconds=0)
+    assert asked.holds
+    assert asked.total == 1
+
+
+def test_its_end_is_sealed() -> None:
+    finished()
+    recorded = head()
+    asked = verification.request("audrey", recorded)
+    verification.step(asked, seconds=10)
+    act = AuditLink.objects.latest("sequence")
+    assert act.kind == LinkKind.VERIFIED
+    said = {"by": "audrey", "links": 2, "head": recorded, "result": "holds"}
+    assert act.details == said
+
+
+def test_only_once_when_two_workers_do_it() -> None:
+    finished()
+    asked = verification.request("audrey")
+    twice = AuditVerification.objects.get(pk=asked.pk)
+    verification.step(asked, seconds=10)
+    verification.step(twice, seconds=10)
+    assert twice.holds
+    assert AuditLink.objects.filter(kind=LinkKind.VERIFIED).count() == 1
+
+
+def test_its_result_stands_when_it_cannot_be_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise DatabaseError("disk full")
+
+    column(finished(), "reason", "forged")
+    asked = verification.request("audrey")
+    monkeypatch.setattr(chain, "seal_act", full)
+    verification.step(asked, seconds=10)
+    asked.refresh_from_db()
+    assert asked.finding.startswith("Changed")
+
+
+def test_it_says_how_much_holds() -> None:
+    finished()
+    opened()
+    found = verification.prepare("audrey")
+    verification.step(found, seconds=10)
+    assert verification.result(found) == "3 links, 2 entries: all hold"
+
+
+def test_a_finding_fits_its_column() -> None:
+    link(finished().pk and 2, "kind", "f" * 16)
+    column(opened(), "reason", "x")
+    execute("UPDATE ipadmin_auditentry SET address = %s", "9" * 64)
+    assert len(finding()) <= 500
+
+
+@pytest.mark.parametrize("text", ["", "12", "0:" + DIGIT * 4, "5:" + DIGIT, "x:" + DIGIT * 4])
+def test_a_head_that_is_none_is_not_understood(text: str) -> None:
+    with pytest.raises(ValueError, match="64 hexadecimal digits"):
+        verification.parse_checkpoint(text)
+
+
+def test_a_head_is_understood_as_it_is_printed() -> None:
+    assert verification.parse_checkpoint(f" 12:{DIGIT * 4}\n") == (12, bytes.fromhex(DIGIT * 4))
+
+
+def prune(before: str, gone: list[AuditEntry], sealed: list[AuditEntry] | None = None) -> None:
+    """Remove some entries, and seal that `sealed` were (if not given, the same ones)."""
+    for entry in gone:
+        execute("DELETE FROM ipadmin_auditentry WHERE id = %s", entry.pk)
+    attempts = [entry.attempt_id for entry in (gone if sealed is None else sealed)]
+    links = AuditLink.objects.filter(attempt_id__in=attempts, kind=LinkKind.FINISHED)
+    lines = [(link.sequence, str(link.attempt_id)) for link in links]
+    digest = chain.pruned_digest(lines).hex()
+    chain.seal_act(
+        LinkKind.PRUNED, {"before": before, "entries": len(lines), "digest": digest, "by": {}}
+    )
+
+
+LATER = "2999-01-01T00:00:00.000000Z"
+
+
+def test_a_sealed_pruning_may_remove_entries() -> None:
+    prune(LATER, [finished(), finished()])
+    prune(LATER, [finished()])
+    opened()
+    found = verification.prepare("audrey")
+    verification.step(found, seconds=10)
+    assert verification.result(found) == "9 links, 1 entry, 3 pruned: all hold"
+
+
+def test_but_no_more_than_it_says() -> None:
+    one, other = finished(), finished()
+    prune(LATER, [one, other], sealed=[one])
+    assert "says it removed 1 entry, and the chain before it lacks 2" in finding()
+
+
+def test_and_no_others() -> None:
+    one, other = finished(), finished()
+    prune(LATER, [one], sealed=[other])
+    execute("DELETE FROM ipadmin_auditentry WHERE id = %s", other.pk)
+    assert finding().startswith("Removed: the pruning of link 5")
+
+
+def test_nor_what_was_not_old_enough() -> None:
+    prune("2020-01-01T00:00:00.000000Z", [finished()])
+    assert "no sealed pruning has removed it" in finding()
+
+
+def test_nor_what_ended_after_it() -> None:
+    prune(LATER, [finished()])
+    entry = finished()
+    execute("DELETE FROM ipadmin_auditentry WHERE id = %s", entry.pk)
+    assert finding().startswith("Removed: the entry of link 5")
+
+
+def test_what_was_pruned_does_not_come_back() -> None:
+    entry = finished()
+    prune(LATER, [entry])
+    entry.save(force_insert=True)
+    assert "was removed by the pruning of link 3 and is there again" in finding()
+
+
+def test_a_forged_pruning_removes_nothing() -> None:
+    entry = finished()
+    execute("DELETE FROM ipadmin_auditentry WHERE id = %s", entry.pk)
+    details = {"before": LATER, "entries": 1, "digest": "00"}
+    AuditLink.objects.create(
+        sequence=3, kind="pruned", at=timezone.now(), digest=document.digest(details),
+        details=details, key_id=key_id(), mac=b"m" * 32,
+    )  # fmt: skip
+    assert finding().startswith("Removed: the entry of link 2")
+
+
+def test_a_pruning_meanwhile_does_not_confuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "CHUNK", 1)
+    some = [finished(), finished()]
+    asked = verification.request("audrey")
+    real = walk.Walk._walk_links
+
+    def pruning_just_before(self: walk.Walk) -> None:
+        if self.state.sequence == 1:
+            prune(LATER, some)
+        real(self)
+
+    monkeypatch.setattr(walk.Walk, "_walk_links", pruning_just_before)
+    verification.step(asked, seconds=10)
+    assert asked.finding == ""
+
+
+def test_a_pruning_between_two_looks_does_not_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entries were read before it, and it is known of when they are compared."""
+    some = [finished(), finished()]
+    real = walk.Walk._rows
+
+    def pruning_just_after(self: walk.Walk, links: Any) -> Any:
+        found = real(self, links)
+        prune(LATER, some)
+        self.removals = removals.Removals(removals.prunings(self.keys))
+        return found
+
+    monkeypatch.setattr(walk.Walk, "_rows", pruning_just_after)
+    assert finding() == ""
+
+
+def test_a_second_entry_of_an_attempt_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By somebody who has removed what keeps attempts apart."""
+    entry = finished()
+    real = unreadable.read
+
+    def twice(rows: Any, fields: Any, key: str) -> Any:
+        found, unreadable = real(rows, fields, key)
+        return found + found[-1:] * (key == "attempt_id"), unreadable
+
+    monkeypatch.setattr(walk, "read", twice)
+    assert finding().startswith("Inserted: there are two entries of link 1")
+    assert str(entry.attempt_id) in finding()
+
+
+@pytest.mark.parametrize("field", TERMS)
+def test_what_is_no_longer_found_is_found(field: str) -> None:
+    finished(address="192.0.2.9")
+    usual = {"organization_name": "Acme", "reverse_dns": "a.example", "outcome": "succeeded"}
+    entries.add_finished([attempt(**usual, error_code="odd", user_name="bob")])
+    assert finding() == ""
+    AuditValueCounter.objects.filter(field=field).latest("pk").delete()
+    assert "is gone from what can be searched for" in finding()
+    assert field.removesuffix("_key") in finding()
+
+
+def test_what_was_pruned_needs_no_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = finished()
+    real = value_counters.compare_terms
+
+    def pruning_just_before(rows: Any, known: Any) -> None:
+        prune(LATER, [entry])
+        AuditValueCounter.objects.all().delete()
+        real(rows, known)
+
+    monkeypatch.setattr(walk, "compare_terms", pruning_just_before)
+    assert finding() == ""
+
+
+def test_an_open_entry_hides_from_nobody() -> None:
+    column(opened(), "user_name_key", "")
+    assert "what it is searched by was changed" in finding()
+
+
+@only_on_sqlite
+def test_an_end_that_is_no_moment_is_found() -> None:
+    column(opened(), "finished_at", "x")
+    assert "was finished without a seal" in finding()
+
+
+def test_a_link_put_in_meanwhile_is_found() -> None:
+    finished()
+    asked = verification.request("audrey")
+    entry = tampering.unsealed(finished_at=timezone.now())
+    AuditLink.objects.create(
+        sequence=3, kind="adopted", attempt_id=entry.attempt_id, at=entry.created_at,
+        digest=b"d" * 32, key_id=key_id(), mac=b"m" * 32,
+    )  # fmt: skip
+    set_back()
+    verification.step(asked, seconds=10)
+    assert asked.finding.startswith("Changed: link 3")

@@ -1,0 +1,267 @@
+"""The timeline of an address, from entries in the database, with an address that Katapult reads."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from ipadmin.audit.search import timeline
+from ipadmin.audit.search.pages import place_of
+from ipadmin.katapult.types import Organization
+from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.services import live_state
+from tests.services.conftest import keep_token
+from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+ELSEWHERE = "http://127.0.0.1:9999"
+
+Make = Callable[..., AuditEntry]
+
+
+@pytest.fixture
+def make(db: None) -> Make:
+    """An attempt so many hours after noon: one that failed, unless told."""
+
+    def made(hours: float = 0, **fields: Any) -> AuditEntry:
+        at = NOON + timedelta(hours=hours)
+        usual = {
+            "attempt_id": uuid.uuid4(),
+            "outcome": "failed",
+            "basis": "answer",
+            "created_at": at,
+            "sent_at": at,
+            "finished_at": at + timedelta(seconds=1),
+            "user_id": 1,
+            "user_name": "alice",
+            "token_id": uuid.uuid4(),
+            "organization_id": "org_1",
+            "environment": "sandbox",
+            "api_url": settings.KATAPULT_API_URL,
+            "address_id": IP,
+            "address": ADDRESS,
+            "allocation_id": VM,
+            "allocation_type": "VirtualMachine",
+            "allocation_name": "web-01",
+        }
+        return AuditEntry.objects.create(**usual | fields)
+
+    return made
+
+
+def of_address() -> timeline.Entries:
+    return AuditEntry.objects.filter(address=ADDRESS)
+
+
+def shown(page: timeline.Timeline) -> list[AuditEntry]:
+    return [each.entry for each in page.attempts]
+
+
+@pytest.fixture
+def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "PER_PAGE", 2)
+
+
+def test_nothing() -> None:
+    assert timeline.neighbours(AuditEntry.objects.none(), AuditEntry()) == timeline.Neighbours(
+        None, None
+    )
+
+
+@pytest.mark.django_db
+def test_no_attempt() -> None:
+    assert timeline.timeline(of_address()) == timeline.Timeline([])
+    assert timeline.who_had_it(of_address(), NOON) == []
+    assert timeline.newest(of_address()) == []
+    assert timeline.last_known([]) is None
+
+
+@pytest.mark.usefixtures("pages_of_two")
+def test_pages_forth_and_back(make: Make) -> None:
+    made = [make(hours) for hours in range(5)][::-1]
+    first = timeline.timeline(of_address())
+    second = timeline.timeline(of_address(), before=first.older_than)
+    third = timeline.timeline(of_address(), before=second.older_than)
+    assert [shown(first), shown(second), shown(third)] == [made[:2], made[2:4], made[4:]]
+    assert (first.newer_than, third.older_than) == (None, None)
+    back = timeline.timeline(of_address(), after=third.newer_than)
+    assert (shown(back), back.older_than) == (made[2:4], place_of(made[3]))
+    assert shown(timeline.timeline(of_address(), after=back.newer_than)) == made[:2]
+
+
+@pytest.mark.usefixtures("pages_of_two")
+def test_entries_of_one_moment_keep_their_order(make: Make) -> None:
+    made = [make() for _ in range(3)][::-1]
+    first = timeline.timeline(of_address())
+    rest = timeline.timeline(of_address(), before=first.older_than)
+    assert shown(first) + shown(rest) == made
+
+
+def test_nothing_newer_is_the_newest_page(make: Make) -> None:
+    entry = make()
+    assert shown(timeline.timeline(of_address(), after=place_of(entry))) == [entry]
+
+
+def test_a_change_stands_with_the_attempt_after_it(make: Make) -> None:
+    make(outcome="succeeded")
+    make(1, allocation_id=OTHER_VM, allocation_name="db-3")
+    later, earlier = timeline.timeline(of_address()).attempts
+    assert ([len(later.changes), len(earlier.changes)]) == [1, 0]
+
+
+@pytest.mark.usefixtures("pages_of_two")
+def test_a_change_before_the_end_of_a_page(make: Make) -> None:
+    make(outcome="succeeded")
+    make(1)
+    make(2)
+    first = timeline.timeline(of_address())
+    assert [len(each.changes) for each in first.attempts] == [0, 1]
+
+
+@pytest.mark.usefixtures("pages_of_two")
+def test_ids_and_apis_are_kept_apart(make: Make) -> None:
+    make(outcome="succeeded")
+    make(1, api_url=ELSEWHERE, allocation_id=OTHER_VM)
+    make(2, api_url=ELSEWHERE, allocation_id=OTHER_VM)
+    make(3)
+    page = timeline.timeline(of_address())
+    assert page.is_mixed
+    # Not of the one beside it, but of the one before it on the same API.
+    assert [len(each.changes) for each in page.attempts] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_found"),
+    [
+        ({}, False),
+        ({"outcome": "succeeded"}, False),
+        ({"error_code": "no_allocation"}, True),
+    ],
+)
+def test_what_it_turned_out_to_be(make: Make, fields: dict[str, Any], is_found: bool) -> None:
+    make(**fields)
+    [attempt] = timeline.timeline(of_address()).attempts
+    assert (attempt.found is not None) is is_found
+
+
+def test_who_had_it_on_each_api(make: Make) -> None:
+    make()
+    make(2)
+    for hours in range(30):
+        make(1 + hours / 60, api_url=ELSEWHERE, allocation_id="", allocation_type="")
+    found = dict(timeline.who_had_it(of_address(), NOON + timedelta(minutes=90, seconds=30)))
+    assert {api: each.kind for api, each in found.items()} == {
+        settings.KATAPULT_API_URL: "same",
+        ELSEWHERE: "since",
+    }
+
+
+def test_who_had_it_takes_as_many_queries_for_thousands(
+    make: Make, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for hours in range(60):
+        make(hours)
+    with django_assert_num_queries(2):
+        [(_, answer)] = timeline.who_had_it(of_address(), NOON + timedelta(hours=30.5))
+    assert answer.kind == "same"
+
+
+def test_the_newest_are_those_of_this_api(make: Make) -> None:
+    make(0, address_id="ip_older")
+    here = make(1)
+    make(2, api_url=ELSEWHERE)
+    assert timeline.newest(of_address()) == [here]
+
+
+def test_the_newest_of_another_api_where_there_are_no_others(make: Make) -> None:
+    there = make(api_url=ELSEWHERE)
+    assert timeline.newest(of_address()) == [there]
+
+
+def test_how_it_was_last_seen(make: Make) -> None:
+    known = timeline.last_known([make(outcome="succeeded")])
+    assert known is not None
+    assert (known.kind, known.before and known.before.holding.allocation) == ("since", None)
+
+
+# Now
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_found"),
+    [
+        ({}, True),
+        ({"organization_id": "org_2"}, False),
+        ({"organization_id": "", "organization_sub_domain": "acme"}, True),
+        ({"organization_id": "", "organization_sub_domain": ""}, False),
+        ({"api_url": ELSEWHERE}, False),
+    ],
+)
+def test_the_token_to_look_with(
+    make: Make, token: ApiToken, fields: dict[str, Any], is_found: bool
+) -> None:
+    found = live_state.token_for(token.owner, make(**fields))
+    assert (found == token) is is_found
+
+
+def test_the_token_used_last(make: Make, alice: User, token: ApiToken) -> None:
+    used = keep_token(alice, "x" * 20, Organization("org_1", "Acme", "acme"), "Used")
+    ApiToken.objects.filter(pk=used.pk).update(used_at=timezone.now())
+    assert live_state.token_for(alice, make()) == used
+    assert live_state.token_for(alice, None) == used
+
+
+def test_nobody_elses_token(make: Make, token: ApiToken, bob: User) -> None:
+    assert live_state.token_for(bob, make()) is None
+    assert live_state.token_for(bob, None) is None
+
+
+@pytest.mark.parametrize(("holder", "count"), [(VM, 0), (OTHER_VM, 1), (None, 1)])
+def test_looked_up_now(
+    make: Make, token: ApiToken, katapult: Katapult, holder: str | None, count: int
+) -> None:
+    katapult.holder = holder
+    live = live_state.look_up([make()], token)
+    assert (live.ip.address, len(live.changes)) == (ADDRESS, count)
+
+
+def test_an_id_that_is_another_address_now(make: Make, token: ApiToken, katapult: Katapult) -> None:
+    katapult.more = {"address": "192.0.2.99"}
+    live = live_state.look_up([make()], token)
+    assert (live.observation.holding.is_gone, len(live.changes)) == (True, 1)
+
+
+def test_only_what_changed_since_the_newest(
+    make: Make, token: ApiToken, katapult: Katapult
+) -> None:
+    entries = [make(1), make(outcome="succeeded")]
+    assert live_state.look_up(entries, token).changes == []
+
+
+# Neighbours
+
+
+def test_the_attempts_around_one(make: Make, settings: Settings) -> None:
+    first, second, third = make(), make(1), make(1)
+    make(0.5, address="192.0.2.8", address_id="ip_2")
+    around = timeline.neighbours(AuditEntry.objects.all(), second)
+    assert around.earlier == (first.attempt_id, first.created_at)
+    assert around.later == (third.attempt_id, third.created_at)
+
+
+def test_neighbours_that_may_not_be_seen(make: Make) -> None:
+    _, second, _ = make(organization_id="org_2"), make(1), make(2, organization_id="org_2")
+    own = AuditEntry.objects.filter(organization_id="org_1")
+    assert timeline.neighbours(own, second) == timeline.Neighbours(None, None)
+
+
+def test_what_is_no_address_has_no_neighbours(make: Make) -> None:
+    odd = [make(address="?", address_id="ip_9") for _ in range(2)]
+    assert timeline.neighbours(AuditEntry.objects.all(), odd[0]) == timeline.Neighbours(None, None)

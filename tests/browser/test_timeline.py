@@ -1,0 +1,54 @@
+"""The timeline of an address in a browser: its state now comes by itself, and without JavaScript
+by a link."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.sandbox import Sandbox
+from tests.browser.conftest import Browse
+from tests.browser.steps import ordinary, unallocate
+
+
+def timeline_of(page: Page, token: ApiToken, box: Sandbox) -> str:
+    """Unallocate an address, and its timeline's URL."""
+    unallocate(page, token, ordinary(box))
+    return f"/audit/addresses/{AuditEntry.objects.get().address}/"
+
+
+def test_the_state_now_comes_by_itself(page: Page, token: ApiToken, box: Sandbox) -> None:
+    page.goto(timeline_of(page, token, box))
+    state = page.locator("#state")
+    expect(state.get_by_role("heading", name="Now")).to_be_visible()
+    expect(state).to_contain_text("Not allocated")
+    expect(page.locator("#announcer")).to_have_text("Not allocated")
+
+
+def test_by_a_link_without_javascript(
+    page: Page, browse: Browse, alice: User, token: ApiToken, box: Sandbox
+) -> None:
+    url = timeline_of(page, token, box)
+    plain = browse(alice, java_script_enabled=False)
+    plain.goto(url)
+    expect(plain.locator("#state")).to_contain_text("when last seen")
+    plain.get_by_role("link", name="Look it up now").click()
+    expect(plain.locator("#state")).to_contain_text("Not allocated")
+
+
+def test_who_had_it_by_keyboard(page: Page, token: ApiToken, box: Sandbox) -> None:
+    page.goto(timeline_of(page, token, box))
+    page.get_by_role("textbox", name="Moment").fill("2026-01-02T12:00:00")
+    page.get_by_role("textbox", name="Moment").press("Enter")
+    expect(page.locator("#moment")).to_contain_text("this site saw the address only later")
+
+
+def test_the_raw_record_is_copied(page: Page, token: ApiToken, box: Sandbox) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    timeline_of(page, token, box)
+    entry = AuditEntry.objects.get()
+    page.goto(entry.get_absolute_url())
+    page.get_by_text("Raw JSON").click()
+    page.locator(".raw").get_by_role("button", name="Copy").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert str(entry.attempt_id) in copied

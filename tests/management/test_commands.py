@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from ipadmin import crypto
+from ipadmin.katapult.errors import KatapultError
+from ipadmin.katapult.types import Exchange, Organization, Secret
+from ipadmin.management.commands import prepare_demo
+from ipadmin.models import ApiToken, User
+from ipadmin.services import tokens
+from tests.conftest import make_roles
+
+TOKEN = "a-token-of-the-sandbox"
+
+
+def output(*command: str) -> str:
+    stream = io.StringIO()
+    call_command(*command, stdout=stream)
+    return stream.getvalue()
+
+
+def kept(owner: User, label: str, text: str) -> ApiToken:
+    token = ApiToken(owner=owner, label=label)
+    token.encrypt_secret(Secret(text))
+    token.save()
+    return token
+
+
+def test_generated_keys_are_keys() -> None:
+    lines = dict(line.split("=", 1) for line in output("generate_keys").splitlines())
+    assert list(lines) == ["SECRET_KEY", "TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"]
+    assert len(lines["SECRET_KEY"]) >= 50
+    for name in ("TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"):
+        assert len(crypto.decode_key(lines[name])) == 32
+
+
+def test_generated_keys_are_new_each_time() -> None:
+    assert output("generate_keys") != output("generate_keys")
+
+
+def test_rotating_seals_under_the_newest_key(alice: User, settings: Settings) -> None:
+    old, new = crypto.generate_key(), crypto.generate_key()
+    settings.TOKEN_ENCRYPTION_KEYS = [old]
+    token = kept(alice, "first", TOKEN)
+    settings.TOKEN_ENCRYPTION_KEYS = [new, old]
+    assert output("rotate_token_keys").startswith("1 sealed under the newest key, 0 already were.")
+    settings.TOKEN_ENCRYPTION_KEYS = [new]
+    token.refresh_from_db()
+    assert token.decrypt_secret() == Secret(TOKEN)
+    assert output("rotate_token_keys").startswith("0 sealed under the newest key, 1 already were.")
+
+
+def test_rotating_names_and_leaves_what_cannot_be_opened(alice: User, settings: Settings) -> None:
+    settings.TOKEN_ENCRYPTION_KEYS = [crypto.generate_key()]
+    lost = kept(alice, "lost", TOKEN)
+    before = bytes(lost.encrypted_secret)
+    settings.TOKEN_ENCRYPTION_KEYS = [crypto.generate_key()]
+    text = output("rotate_token_keys")
+    assert f"{lost.pk} cannot be opened" in text
+    assert "no longer needed" not in text
+    lost.refresh_from_db()
+    assert bytes(lost.encrypted_secret) == before
+
+
+@pytest.fixture
+def demo(db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Prepare a demo whose sandbox takes every token."""
+
+    def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
+        return kept(owner, label, secret.reveal())
+
+    def choose(token: ApiToken, organization: Organization) -> None:
+        token.organization_id = organization.id
+        token.save()
+
+    found = (Organization("org_1", "One", "one"), Organization("org_2", "Two", "two"))
+    monkeypatch.setattr(tokens, "add", add)
+    monkeypatch.setattr(tokens, "organizations", lambda _token: found)
+    monkeypatch.setattr(tokens, "choose_organization", choose)
+    monkeypatch.setenv("SANDBOX_TOKEN", TOKEN)
+    make_roles()
+
+    def prepare(password: str, given: str = "") -> str:
+        monkeypatch.setenv("DEMO_PASSWORD", password)
+        monkeypatch.setenv("DEMO_PASSWORD_GIVEN", given)
+        return output("prepare_demo")
+
+    return prepare
+
+
+def test_the_demo_has_somebody_of_each_role(demo: Callable[..., str]) -> None:
+    assert demo("a password") == ""
+    roles = {user.username: user.groups.get().name for user in User.objects.all()}
+    assert roles == {"operator": "operator", "auditor": "auditor", "admin": "administrator"}
+    assert not User.objects.filter(is_superuser=True).exists()
+    [token] = ApiToken.objects.all()
+    assert (token.owner.username, token.organization_id) == ("operator", "org_2")
+
+
+def test_a_second_start_keeps_what_was_changed(demo: Callable[..., str]) -> None:
+    demo("a password")
+    operator = User.objects.get(username="operator")
+    operator.set_password("my own")
+    operator.save()
+    ApiToken.objects.update(label="renamed")
+    assert "were changed: operator." in demo("a password")
+    operator.refresh_from_db()
+    assert operator.check_password("my own")
+    assert ApiToken.objects.get().label == "renamed"
+
+
+def test_a_given_password_counts(demo: Callable[..., str]) -> None:
+    demo("a password")
+    demo("another", given="true")
+    assert User.objects.get(username="operator").check_password("another")
+
+
+def test_no_sample_users_outside_the_sandbox(demo: Callable[..., str], settings: Settings) -> None:
+    settings.SANDBOX = False
+    with pytest.raises(CommandError, match="not the sandbox"):
+        demo("a password")
+    assert not User.objects.exists()
+
+
+def test_no_password_no_users(demo: Callable[..., str]) -> None:
+    with pytest.raises(CommandError, match="DEMO_PASSWORD"):
+        demo("")
+
+
+def test_a_sandbox_that_does_not_answer(
+    demo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_arguments: object) -> ApiToken:
+        raise KatapultError("no answer", Exchange("GET", "/users/current", 0.1))
+
+    monkeypatch.setattr(tokens, "add", fail)
+    monkeypatch.setattr(prepare_demo, "PATIENCE", 0)
+    with pytest.raises(CommandError, match="sandbox"):
+        demo("a password")

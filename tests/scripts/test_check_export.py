@@ -1,0 +1,190 @@
+"""An auditor checks an export with the script alone, away from this product."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from ipadmin import crypto
+from ipadmin.audit.export.export import Format, export
+from ipadmin.models import AuditEntry
+from tests.tampering import finished, opened
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT = Path(settings.BASE_DIR) / "scripts" / "check_export.py"
+
+Lines = list[bytes]
+Checked = tuple[int, str]
+
+
+@pytest.fixture
+def lines() -> Lines:
+    """Two entries, an open one, and the end."""
+    finished(reason="“quoted” \u2028 \\ é \x7f")
+    finished(address="2001:db8::1")
+    opened()
+    entries = AuditEntry.objects.order_by("pk")
+    pieces = export(entries, Format.JSON_LINES, by={"name": "audrey"}, criteria={})
+    return b"".join(pieces).splitlines(keepends=True)
+
+
+@pytest.fixture
+def check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Checked]:
+    """What the script says of a file, and its exit code."""
+    main = runpy.run_path(str(SCRIPT))["main"]
+
+    def run(lines: Lines, keys: str = settings.AUDIT_KEYS[0], *given: str) -> Checked:
+        file = tmp_path / "history.jsonl"
+        file.write_bytes(b"".join(lines))
+        monkeypatch.setattr(sys, "argv", ["check_export.py", *given, str(file)])
+        monkeypatch.setenv("AUDIT_KEYS", keys)
+        code = main()
+        said = capsys.readouterr()
+        return code, said.out or said.err
+
+    return run
+
+
+Check = Callable[..., Checked]
+
+
+def changed(line: bytes, change: Callable[[Any], Any]) -> bytes:
+    document = json.loads(line)
+    change(document)
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"{text}\n".encode()
+
+
+def test_an_untouched_export_is_as_it_was_sealed(lines: Lines, check: Check) -> None:
+    code, said = check(lines)
+    assert code == 0
+    assert said.startswith("3 entries, all as they were sealed but 1 that were still open; comp")
+    assert said.endswith('Asked for: everything\nBy: {"name": "audrey"}\n')
+
+
+def test_it_says_what_was_asked_for(check: Check) -> None:
+    """In letters that steer no terminal."""
+    criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, {"name": "audrey"}
+    entries = AuditEntry.objects.filter(user_name="nobody")
+    pieces = export(entries, Format.JSON_LINES, by=by, criteria=criteria)
+    code, said = check([*pieces])
+    assert code == 0
+    assert r'Asked for: {"person": ["\u001b[2J\u009b\u202e"]}' in said
+
+
+def test_it_needs_nothing_but_python(lines: Lines, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    file.write_bytes(b"".join(lines))
+    command = [sys.executable, "-I", "-S", str(SCRIPT), str(file)]
+    environment = {"AUDIT_KEYS": settings.AUDIT_KEYS[0]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("3 entries")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line["event"].update(outcome="failure"),
+        lambda line: line["user"].update(name="mallory"),
+        lambda line: line["katapult"]["rate_limit"].update(remaining=1),
+        lambda line: line.update({"@timestamp": "2020-01-01T00:00:00.000000Z"}),
+        lambda line: line.update(added=1),
+        lambda line: line["seal"].update(sequence=3),
+        lambda line: line["seal"].update(previous="00"),
+        lambda line: line["seal"].update(kind="opened"),
+        lambda line: line["seal"].update(key_id="00000000"),
+        lambda line: line["seal"].update(mac="é"),
+        lambda line: line["seal"].update(digest=None),
+        lambda line: line.update(seal=None),
+        lambda line: line.update(seal=[]),
+        lambda line: line.pop("event"),
+    ],
+)
+def test_a_change_names_its_line(lines: Lines, check: Check, change: Callable[[Any], Any]) -> None:
+    lines[1] = changed(lines[1], change)
+    code, said = check(lines)
+    assert (code, said[:8]) == (1, "Line 2: ")
+
+
+def test_a_new_digest_does_not_help_without_the_key(lines: Lines, check: Check) -> None:
+    def forge(line: Any) -> None:
+        seal = line.pop("seal")
+        line["user"]["name"] = "mallory"
+        text = json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        line["seal"] = seal | {"digest": hashlib.sha256(text.encode()).hexdigest()}
+
+    lines[0] = changed(lines[0], forge)
+    assert check(lines)[1].startswith("Line 1: its seal does not fit")
+
+
+def test_a_change_of_an_open_one_is_found_at_the_end(lines: Lines, check: Check) -> None:
+    lines[2] = changed(lines[2], lambda line: line["user"].update(name="mallory"))
+    assert "not those that were exported" in check(lines)[1]
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_a_line_that_was_taken_out_is_missed(lines: Lines, check: Check, gone: int) -> None:
+    del lines[gone]
+    assert check(lines) == (1, "The lines are not those that were exported: some were taken\n")
+
+
+def test_so_is_the_end(lines: Lines, check: Check) -> None:
+    assert check(lines[:2])[1].startswith("The end is missing")
+    assert check([])[0] == 1
+
+
+@pytest.mark.parametrize("more", [b"\n", b"{}\n"])
+def test_nothing_may_follow_it(lines: Lines, check: Check, more: bytes) -> None:
+    assert "does not end here" in check([*lines, more])[1]
+
+
+def test_what_was_asked_for_is_sealed(lines: Lines, check: Check) -> None:
+    lines[3] = changed(lines[3], lambda line: line["export"].update(criteria={"person": ["bob"]}))
+    assert check(lines)[1] == "Line 4: this is not what was sealed\n"
+
+
+@pytest.mark.parametrize("other", [b"nonsense\n", b"[]\n", b"\xff\n", b"\n", b'{"a": 1}\n'])
+def test_other_files_are_no_exports(lines: Lines, check: Check, other: bytes) -> None:
+    assert check([other, *lines])[0] == 1
+
+
+def test_a_line_that_is_too_deep_to_read_is_named(lines: Lines, check: Check) -> None:
+    deep = b"[" * 200_000 + b"]" * 200_000 + b"\n"
+    assert check([deep, *lines]) == (1, "Line 1: it is no line of an export\n")
+
+
+def test_the_same_content_in_other_words_is_refused(lines: Lines, check: Check) -> None:
+    lines[0] = lines[0].replace(b'{"@timestamp"', b'{"@timestamp":"forged","@timestamp"')
+    assert check(lines) == (1, "Line 1: it is not written as exports write it\n")
+
+
+def test_without_its_key_it_says_which_is_missing(lines: Lines, check: Check) -> None:
+    code, said = check(lines, crypto.generate_key())
+    assert code == 1
+    assert f"under the key {next(iter(crypto.audit_keys()))}, which was not given" in said
+
+
+def test_several_keys_may_be_given(lines: Lines, check: Check, tmp_path: Path) -> None:
+    keys = [crypto.generate_key(), settings.AUDIT_KEYS[0]]
+    assert check(lines, ",".join(keys))[0] == 0
+    file = tmp_path / "keys"
+    file.write_text("\n".join(keys))
+    assert check(lines, "", "--key-file", str(file))[0] == 0
+
+
+@pytest.mark.parametrize("keys", ["", "short", base64.b64encode(b"short").decode(), "é"])
+def test_without_a_key_nothing_is_checked(lines: Lines, check: Check, keys: str) -> None:
+    assert check(lines, keys)[0] == 2

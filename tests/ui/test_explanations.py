@@ -1,0 +1,421 @@
+"""Every outcome and every code in words that are true."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from ipadmin.audit.readings import ReadingResult
+from ipadmin.crypto import CannotDecrypt
+from ipadmin.katapult.errors import AnswerLost, ErrorAnswer, NotSent, UnreadableAnswer
+from ipadmin.katapult.types import Exchange
+from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.services.budget import ReadsWait
+from ipadmin.services.later_reads import LaterRead
+from ipadmin.services.unallocate import AuditUnavailable, OutcomeNotWritten
+from ipadmin.ui import evidence_texts, explanations
+from ipadmin.ui.error_messages import WORDS
+from ipadmin.ui.explanations import NO_CHANGE_SEEN, NOTHING_CHANGED, of_entry, of_error
+
+AT = datetime(2026, 11, 23, 12, 0, 40, tzinfo=UTC)
+KATAPULTS = [
+    *("missing_api_token", "unauthorized_network_for_api_token", "invalid_api_token"),
+    *("invalid_capabilities_token", "scope_not_granted", "permission_denied"),
+    *("organization_suspended", "organization_not_activated", "ip_address_not_found"),
+    *("organization_not_found", "virtual_machine_not_found", "route_not_found"),
+    *("resource_does_not_support_unallocation", "no_allocation", "validation_error"),
+    *("invalid_argument", "missing_required_argument", "invalid_json_body"),
+    *("rate_limit_reached", "service_unavailable", "unhandled_exception"),
+    "no_user_associated_with_identity",
+]
+OURS = [
+    *("not_sent", "no_free_connection", "answer_lost", "unreadable_answer", "answer_not_kept"),
+    *("audit_unavailable", "outcome_not_written", "token_unreadable", "interrupted"),
+    *("already_unallocated", "allocation_changed", "reads_wait"),
+]
+
+
+def answer(
+    code: str, description: str = "", retry_after: float | None = None, **detail: Any
+) -> ErrorAnswer:
+    exchange = Exchange("GET", "/", 0.1, 403, "request-1", retry_after=retry_after)
+    return ErrorAnswer(code, description, detail, exchange)
+
+
+def entry(outcome: str, code: str = "", **more: Any) -> AuditEntry:
+    is_open = outcome == "pending"
+    fields: dict[str, Any] = {
+        "attempt_id": uuid.uuid4(),
+        "outcome": outcome,
+        "error_code": code,
+        "user_name": "alice",
+        "address": "192.0.2.7",
+        "allocation_id": "vm_1",
+        "allocation_type": "VirtualMachine",
+        "allocation_name": "web-01",
+        "finished_at": None if is_open else AT,
+        "basis": "" if is_open else Basis.ANSWER,
+    }
+    return AuditEntry(**fields | more)
+
+
+def said(shown: explanations.Explanation) -> str:
+    facts = [part for fact in shown.facts for part in fact]
+    return " ".join([shown.title, shown.what_happened, shown.changed, shown.what_now, *facts])
+
+
+@pytest.mark.parametrize("code", KATAPULTS + OURS)
+def test_every_code_has_words(code: str) -> None:
+    words = WORDS[code]
+    assert words.title
+    assert words.what_happened.endswith(".")
+    assert words.what_now.endswith(".")
+
+
+@pytest.mark.parametrize("code", KATAPULTS)
+def test_a_reading_that_failed_changed_nothing(code: str) -> None:
+    shown = of_error(answer(code))
+    assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
+    assert ("Katapult's request id", "request-1") in shown.facts
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CannotDecrypt(), "token_unreadable"),
+        (NotSent("ConnectError: refused", Exchange("GET", "/", 0)), "not_sent"),
+        (AnswerLost("ReadTimeout: slow", Exchange("GET", "/", 0)), "answer_lost"),
+        (UnreadableAnswer("is empty", Exchange("GET", "/", 0)), "unreadable_answer"),
+        (AuditUnavailable(), "audit_unavailable"),
+        (ReadsWait(7, AT), "reads_wait"),
+    ],
+)
+def test_our_own_errors(error: Exception, code: str) -> None:
+    shown = of_error(error)
+    assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
+
+
+def test_an_outcome_that_was_not_written_is_not_known() -> None:
+    shown = of_error(OutcomeNotWritten(entry("pending")))
+    assert NOTHING_CHANGED not in said(shown)
+    assert shown.tone == "danger"
+
+
+@pytest.mark.parametrize("code", KATAPULTS + OURS)
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REFUSED])
+def test_failed_and_refused_changed_nothing(outcome: str, code: str) -> None:
+    shown = of_entry(entry(outcome, code))
+    assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_said"),
+    [
+        ("answer_lost", True),
+        ("invalid_api_token", True),
+        ("never_heard_of", True),
+        ("allocation_changed", False),
+        ("interrupted", False),
+        ("not_sent", False),
+    ],
+)
+def test_a_failed_reading_before_the_call_is_not_taken_for_the_call(
+    code: str, is_said: bool
+) -> None:
+    said_so = "the unallocation itself was never sent"
+    assert (said_so in of_entry(entry("refused", code)).what_happened) == is_said
+    assert said_so not in of_entry(entry("failed", code)).what_happened
+
+
+# What may stand in an entry whose call was made and did not come to a definite answer.
+UNANSWERED = [*KATAPULTS, "answer_lost", "unreadable_answer", "", "never_heard_of"]
+
+
+@pytest.mark.parametrize("code", UNANSWERED)
+@pytest.mark.parametrize("finished_at", [None, AT])
+@pytest.mark.parametrize("found", [*ReadingResult, ""])
+def test_an_unknown_outcome_never_claims_that_nothing_changed(
+    code: str, finished_at: datetime | None, found: str
+) -> None:
+    evidence = [{"found": found, "error_code": ""}] if found else []
+    shown = of_entry(entry("unknown", code, evidence=evidence, finished_at=finished_at))
+    lies = ("nothing was", "did not happen", "never left", "was not made")
+    assert not [lie for lie in lies if lie in said(shown).lower()]
+    assert "It may have been unallocated" in shown.changed
+    assert shown.tone == "warning"
+
+
+def test_pending_promises_nothing() -> None:
+    assert of_entry(entry("pending")).changed == "This is not known yet."
+
+
+@pytest.mark.parametrize(
+    ("readings", "words"),
+    [
+        (["other"], "allocated to something else now"),
+        (["gone"], "no longer this organization's"),
+        (["unreadable"], "could not be read"),
+        (["token_deleted"], "was deleted"),
+        (["token_unreadable"], "can't be opened"),
+        (["invalid_api_token"], "no longer accepted"),
+        (["another_api"], "another Katapult"),
+        (["other", "unallocated"], "held by something else in between"),
+        (["gone", "allocated"], "held by something else in between"),
+        ([], "could not be read"),
+    ],
+)
+def test_why_it_cannot_be_told(readings: list[str], words: str) -> None:
+    found = set(ReadingResult)
+    evidence = [
+        {
+            "found": each if each in found else "unreadable",
+            "error_code": each if each not in found else "",
+        }
+        for each in readings
+    ]
+    shown = of_entry(entry("unknown", "answer_lost", evidence=evidence))
+    assert words in shown.what_happened
+
+
+READ = [("allocated", 12), ("unreadable", 50), ("allocated", 86), ("allocated", 200)]
+
+
+def evidence_of(*readings: tuple[str, float]) -> list[dict[str, str]]:
+    """Readings so many seconds after AT."""
+    return [
+        {"found": found, "read_at": (AT + timedelta(seconds=after)).isoformat(), "error_code": ""}
+        for found, after in readings
+    ]
+
+
+def other(outcome: str, **more: Any) -> AuditEntry:
+    """An attempt of bob's."""
+    return entry(outcome, user_name="bob", created_at=AT, sent_at=AT, **more)
+
+
+def test_a_competing_attempt_that_the_reader_may_not_see_is_named_by_id() -> None:
+    shown = of_entry(
+        entry("unknown", competing_attempts=["abc"], evidence=[{"found": "unallocated"}])
+    )
+    assert ("Could also have been attempt", "abc") in shown.facts
+    assert "another attempt" in shown.what_happened
+
+
+@pytest.mark.parametrize(
+    ("done", "basis", "sentence"),
+    [
+        ("succeeded", "answer", "bob unallocated it at 12:00:40 UTC."),
+        ("pending", "", "whose outcome is not known, may have done it."),
+        ("unknown", "", "Attempt by bob at 12:00:40 UTC, whose outcome is not known, may have"),
+        ("failed", "evidence", "whose request may have been carried out late, may have done it."),
+    ],
+)
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [("refused", "already_unallocated"), ("failed", "no_allocation"), ("unknown", "")],
+)
+def test_a_competing_attempt_is_named_and_linked(
+    outcome: str, code: str, done: str, basis: str, sentence: str
+) -> None:
+    made = other(done, basis=basis)
+    ours = entry(outcome, code, created_at=AT, competing_attempts=[str(made.attempt_id)])
+    shown = of_entry(ours, [made])
+    (linked,) = shown.attempts
+    assert sentence in linked.text
+    assert linked.url == made.get_absolute_url()
+    assert "elsewhere" not in said(shown)
+    assert "Could also" not in said(shown)
+
+
+def test_who_did_it_is_said_alone() -> None:
+    others = [other("unknown"), other("succeeded")]
+    ours = entry("refused", "already_unallocated", created_at=AT)
+    (linked,) = of_entry(ours, others).attempts
+    assert linked.text.startswith("bob unallocated it")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [("refused", "already_unallocated"), ("failed", "no_allocation")]
+)
+@pytest.mark.parametrize("others", [[], [other("failed")], [other("refused")]])
+def test_elsewhere_is_said_when_no_attempt_of_ours_can_have_done_it(
+    outcome: str, code: str, others: list[AuditEntry]
+) -> None:
+    ours = entry(outcome, code, competing_attempts=[str(each.attempt_id) for each in others])
+    shown = of_entry(ours, others)
+    assert "It was unallocated elsewhere." in shown.what_happened
+    assert shown.attempts == ()
+
+
+@pytest.mark.parametrize("competing", [False, True])
+def test_a_later_read_that_contradicts_a_failure(competing: bool) -> None:
+    read = LaterRead(AT + timedelta(seconds=300), "list of addresses", competing)
+    ours = entry("failed", "answer_lost", basis=Basis.EVIDENCE, created_at=AT)
+    shown = of_entry(ours, later=read)
+    assert shown.changed.startswith("Read as unallocated at 12:05:40 UTC (list of addresses). No ")
+    assert ("No other attempt of this site explains it" in shown.changed) is not competing
+    assert "carried out late, or the address was unallocated elsewhere." in shown.changed
+    assert "Look at the address" in shown.what_now
+
+
+def test_a_time_of_another_day_comes_with_its_day() -> None:
+    read = LaterRead(AT + timedelta(hours=13), "confirmation page", has_competing=False)
+    shown = of_entry(entry("failed", basis=Basis.EVIDENCE, created_at=AT), later=read)
+    assert "Read as unallocated at 2026-11-24 01:00:40 UTC" in shown.changed
+
+
+def test_success_says_what_was_lost() -> None:
+    shown = of_entry(entry("succeeded"))
+    assert "virtual machine web-01" in shown.changed
+    assert "reverse DNS" in shown.changed
+    assert (shown.tone, shown.what_happened) == ("success", "Katapult confirmed it.")
+
+
+@pytest.mark.parametrize("code", ["answer_lost", "unreadable_answer", "", "unhandled_exception"])
+def test_success_by_evidence_is_told_from_an_answer(code: str) -> None:
+    readings = evidence_of(("allocated", 12), ("unallocated", 86))
+    made = entry("succeeded", code, basis=Basis.EVIDENCE, evidence=readings, created_at=AT)
+    shown = of_entry(made)
+    assert "confirmed it" not in shown.what_happened
+    assert "read as unallocated at 12:02:06 UTC; no other attempt" in shown.what_happened
+
+
+@pytest.mark.parametrize("code", ["answer_lost", "unreadable_answer", "", "unhandled_exception"])
+def test_failure_by_evidence_says_what_was_read_and_when(code: str) -> None:
+    made = entry("failed", code, basis=Basis.EVIDENCE, evidence=evidence_of(*READ), created_at=AT)
+    shown = of_entry(made)
+    read = "It was still allocated to virtual machine web-01 when read at 12:00:52 UTC and at "
+    assert f"{read}12:04:00 UTC." in shown.what_happened
+    assert shown.changed == NO_CHANGE_SEEN
+
+
+@pytest.mark.parametrize(
+    ("evidence", "when"),
+    [
+        ([], "when read afterwards."),
+        ([{"found": "allocated", "read_at": "then"}], "when read afterwards."),
+        ([{"read_at": AT.isoformat()}, None], "when read afterwards."),
+        (evidence_of(("allocated", 12)), "when read at 12:00:52 UTC."),
+    ],
+)
+def test_evidence_of_an_earlier_version(evidence: list[Any], when: str) -> None:
+    shown = of_entry(entry("failed", basis=Basis.EVIDENCE, evidence=evidence, created_at=AT))
+    assert when in shown.what_happened
+
+
+def test_an_answer_that_was_not_recorded_has_words_of_its_own() -> None:
+    """It has no error code. The site may only have been slow."""
+    shown = of_entry(entry("failed", "", basis=Basis.EVIDENCE))
+    assert "Katapult answered" not in said(shown)
+    assert "this site stopped after it had begun to send the request, or was" in said(shown)
+    assert "Code" not in dict(shown.facts)
+
+
+@pytest.mark.parametrize(("outcome", "basis"), [("failed", "evidence"), ("unknown", "")])
+@pytest.mark.parametrize("code", ["request_timeout", "no_allocation", "rate_limit_reached"])
+def test_an_error_that_did_not_decide_is_not_taken_for_katapults(
+    outcome: str, basis: str, code: str
+) -> None:
+    """A gateway's, or a code of Katapult's under another status than its own."""
+    shown = of_entry(entry(outcome, code, basis=basis, error_description="Own words."))
+    assert "Own words." in shown.what_happened
+    assert "Katapult" not in said(shown)
+
+
+def test_an_unknown_code_shows_katapults_own_words() -> None:
+    for shown in (
+        of_error(answer("locked_by_policy", "Ask Bo.")),
+        of_entry(entry("failed", "locked_by_policy", error_description="Ask Bo.")),
+    ):
+        assert "locked_by_policy" in shown.title
+        assert shown.what_happened == "Ask Bo."
+        assert dict(shown.facts)["Code"] == "locked_by_policy"
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "fact"),
+    [
+        (
+            "unauthorized_network_for_api_token",
+            {"ip_address": "203.0.113.9"},
+            ("Address Katapult saw", "203.0.113.9"),
+        ),
+        ("scope_not_granted", {"scopes": ["a", "b"]}, ("Scope needed", "a, b")),
+        ("validation_error", {"errors": ["x", "y"]}, ("Katapult says", "x, y")),
+        ("validation_error", {"errors": "x"}, ("Katapult says", "x")),
+        ("permission_denied", {"details": "no"}, ("Katapult says", "no")),
+        ("rate_limit_reached", {"total_permitted": 200}, ("Calls permitted a minute", "200")),
+        ("new", {"value": ["odd", 1]}, ("Katapult says", "odd, 1")),
+        (
+            "allocation_changed",
+            {"found": {"allocation_id": "vm_2", "allocation_type": "VirtualMachine"}},
+            ("It is now", "VirtualMachine vm_2"),
+        ),
+    ],
+)
+def test_what_an_operator_needs_of_the_detail(code: str, detail: Any, fact: Any) -> None:
+    assert fact in of_error(answer(code, **detail)).facts
+    assert fact in of_entry(entry("failed", code, error_detail=detail)).facts
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"confirmed": {"allocation_id": 7, "allocation_type": ["x"]}},
+        {"found": {"allocation_name": {"a": 1}}},
+        {"ip_address": {"nested": [1]}, "scopes": {"a": 1}, "errors": [None]},
+        {"total_permitted": 0, "details": ""},
+    ],
+)
+def test_a_detail_of_any_shape_can_be_shown(detail: dict[str, Any]) -> None:
+    assert of_error(answer("odd", **detail)).title
+    assert of_entry(entry("failed", "odd", error_detail=detail)).title
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("12:00:40", "12:01:00"),
+        ("12:00:00", "12:01:00"),
+        ("12:00:59.999999", "12:01:00"),
+        ("23:59:30", "00:00:00"),
+    ],
+)
+def test_after_a_429_the_next_full_minute(at: str, expected: str) -> None:
+    moment = datetime.fromisoformat(f"2026-11-23T{at}+00:00")
+    shown = of_entry(entry("failed", "rate_limit_reached", finished_at=moment))
+    with time_machine.travel(moment, tick=False):
+        assert of_error(answer("rate_limit_reached")).retry_at == shown.retry_at
+    assert shown.retry_at
+    assert f"{shown.retry_at:%H:%M:%S}" == expected
+    assert f"at {expected} UTC" in shown.what_now
+
+
+@time_machine.travel(AT, tick=False)
+def test_after_a_429_as_told() -> None:
+    shown = of_error(answer("rate_limit_reached", retry_after=5))
+    assert shown.retry_at == AT + timedelta(seconds=5)
+    assert "12:00:45 UTC, 5 s" in shown.what_now
+
+
+def test_only_a_429_says_when() -> None:
+    assert of_error(answer("service_unavailable", retry_after=5)).retry_at is None
+
+
+@pytest.mark.parametrize(
+    ("held", "text"),
+    [
+        (("VirtualMachine", "vm_1", "web"), "virtual machine web"),
+        (("LoadBalancer", "lb_1", ""), "load balancer lb_1"),
+        (("Gateway", "", ""), "Gateway an unnamed resource"),
+        (("", "", ""), "an unnamed resource"),
+    ],
+)
+def test_what_held_the_address(held: tuple[str, str, str], text: str) -> None:
+    kind, id, name = held
+    made = entry("failed", allocation_type=kind, allocation_id=id, allocation_name=name)
+    assert evidence_texts.allocation_text(made) == text

@@ -1,0 +1,335 @@
+"""The timeline of one address: its timeline, its state now, and who had it at a moment."""
+
+# Pytest passes them by name.
+# ruff: noqa: PLR0917
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.sandbox import Sandbox
+from tests.conftest import ClientOf
+from tests.sandbox_client import some
+from tests.services.katapult import ADDRESS, IP, OTHER_VM, refusal
+from tests.views.conftest import HTMX, PLANTED, MakeEntry
+from tests.views.katapult import HOSTILE, Organizations
+
+URL = reverse("address_timeline", args=[ADDRESS])
+NOW = reverse("address_timeline_now", args=[ADDRESS])
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+LOADS = 'hx-trigger="load"'
+
+
+@pytest.fixture
+def taken(entry: MakeEntry) -> AuditEntry:
+    """Unallocated at noon."""
+    return at(entry, 0)
+
+
+def at(entry: MakeEntry, hours: float, **fields: Any) -> AuditEntry:
+    when = NOON + timedelta(hours=hours)
+    times = {"created_at": when, "sent_at": when, "finished_at": when + timedelta(seconds=1)}
+    return entry(**times | fields)
+
+
+# The timeline
+
+
+def test_every_attempt(alices: Client, entry: MakeEntry, taken: AuditEntry) -> None:
+    refused = at(entry, 1, user_name="bob", outcome="failed", error_code="permission_denied")
+    other = at(entry, 2, address="192.0.2.8")
+    text = alices.get(URL).text
+    for said in ("bob", "Katapult denied permission", "web-01", "2026-01-02 12:00:00 UTC"):
+        assert said in text
+    assert text.index(refused.get_absolute_url()) < text.rindex(taken.get_absolute_url())
+    assert other.get_absolute_url() not in text
+
+
+def test_no_attempt(alices: Client, token: ApiToken) -> None:
+    text = alices.get(URL).text
+    assert "Nobody has tried to unallocate this address here" in text
+    assert f"{reverse('address_find', args=[token.id])}?q={ADDRESS}" in text
+    assert LOADS not in text
+
+
+def test_a_change_outside(alices: Client, entry: MakeEntry, taken: AuditEntry) -> None:
+    at(entry, 1, allocation_id=OTHER_VM, allocation_name="db-3")
+    text = alices.get(URL).text
+    assert "timeline-change" in text
+    assert "outside this site" in text
+    assert "it was allocated to <strong>db-3</strong>" in text
+
+
+def test_no_change_outside(alices: Client, entry: MakeEntry, taken: AuditEntry) -> None:
+    at(entry, -1, outcome="failed")
+    assert "outside this site" not in alices.get(URL).text
+
+
+def test_what_is_not_known_is_said(alices: Client, entry: MakeEntry) -> None:
+    at(entry, 0, outcome="unknown")
+    at(entry, 1, allocation_id="", allocation_type="", allocation_name="")
+    text = alices.get(URL).text
+    assert "How it left the address is not known." in text
+    assert "of which nobody knows what it did, or outside this site" in text
+
+
+def test_thousands_are_paged(
+    alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipadmin.audit.search.timeline.PER_PAGE", 2)
+    made = [at(entry, hours) for hours in range(3)]
+    first = alices.get(URL).text
+    older = first.split('rel="next" href="')[1].split('"')[0]
+    second = alices.get(older).text
+    pages = [each.split('class="timeline"')[1] for each in (first, second)]
+    shown = [[entry.get_absolute_url() in page for entry in made] for page in pages]
+    assert shown == [[False, True, True], [True, False, False]]
+    assert 'rel="prev"' in second
+
+
+@pytest.mark.parametrize("page", ["?before=x", "?after=1-1", "?before=99999999999999999-1"])
+def test_a_place_that_is_none(alices: Client, taken: AuditEntry, page: str) -> None:
+    assert alices.get(URL + page).status_code == 200
+
+
+def test_ids_are_named_where_they_differ(alices: Client, entry: MakeEntry) -> None:
+    at(entry, 0, address_id="ip_older", environment="live", api_url="https://api.katapult.io")
+    at(entry, 1)
+    text = alices.get(URL).text
+    assert "ip_older" in text
+    assert 'data-environment="live">LIVE' in text
+
+
+# The address
+
+
+@pytest.mark.parametrize("address", ["x", "185.44.", "192.0.2.0/24", "192.0.2.07", "1.2.3", ":"])
+def test_what_is_no_address(alices: Client, address: str) -> None:
+    assert alices.get(f"/audit/addresses/{address}/").status_code == 404
+    assert alices.get(f"/audit/addresses/{address}/now/").status_code == 404
+
+
+def test_one_form_of_an_address(alices: Client, entry: MakeEntry) -> None:
+    made = at(entry, 0, address="2001:DB8::7")
+    answer = alices.get("/audit/addresses/2001:0DB8::7/?at=2026-01-02")
+    assert answer["Location"] == "/audit/addresses/2001:db8::7/?at=2026-01-02"
+    assert made.get_absolute_url() in alices.get("/audit/addresses/2001:db8::7/").text
+
+
+# Now
+
+
+def test_the_page_does_not_wait_for_katapult(
+    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
+) -> None:
+    text = alices.get(URL).text
+    assert LOADS in text
+    assert f'href="{NOW}"' in text
+    assert "when last seen" in text
+    assert katapult.requests == []
+
+
+def test_how_it_is_now(
+    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
+) -> None:
+    text = alices.get(NOW, headers=HTMX).text
+    assert "<html" not in text
+    assert "Allocated to <strong>web-01</strong>" in text
+    assert "outside this site" in text
+    assert LOADS not in text
+    assert reverse("address", args=[token.id, IP]) in text
+    assert katapult.requests[0].url.params["ip_address[id]"] == IP
+
+
+def test_as_its_last_attempt_left_it(
+    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
+) -> None:
+    katapult.holder = None
+    text = alices.get(NOW, headers=HTMX).text
+    assert "Not allocated" in text
+    assert "outside this site" not in text
+
+
+def test_without_javascript(
+    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
+) -> None:
+    text = alices.get(NOW).text
+    assert "Allocated to <strong>web-01</strong>" in text
+    assert taken.get_absolute_url() in text
+    assert text.count("<h1") == 1
+    assert LOADS not in text
+
+
+def test_an_id_given_to_another(
+    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
+) -> None:
+    katapult.more = {"address": "192.0.2.99"}
+    text = alices.get(NOW, headers=HTMX).text
+    assert "no longer this organization's" in text
+    assert "Reverse DNS" not in text
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (refusal(404, "ip_address_not_found"), "No such address"),
+        (refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}), "lacks a scope"),
+        (httpx.ReadTimeout("slow"), "did not answer"),
+    ],
+)
+def test_a_problem_is_explained_in_place(
+    alices: Client,
+    token: ApiToken,
+    katapult: Organizations,
+    taken: AuditEntry,
+    problem: Any,
+    words: str,
+) -> None:
+    katapult.reads.append(problem)
+    answer = alices.get(NOW, headers=HTMX)
+    assert answer.status_code == 200
+    assert words in answer.text
+    assert "when last seen" in answer.text
+    # It does not ask again by itself.
+    assert LOADS not in answer.text
+
+
+@pytest.mark.usefixtures("unopenable")
+def test_a_token_that_cannot_be_opened(
+    alices: Client, katapult: Organizations, taken: AuditEntry
+) -> None:
+    assert "Enter this token again" in alices.get(NOW, headers=HTMX).text
+    assert katapult.requests == []
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_an_auditor_sees_what_the_entries_tell(
+    audrey: User,
+    client_of: ClientOf,
+    token: ApiToken,
+    katapult: Organizations,
+    taken: AuditEntry,
+    headers: dict[str, str],
+) -> None:
+    text = client_of(audrey).get(NOW, headers=headers).text
+    assert "Only an operator with a token of Acme can look it up now." in text
+    assert "It was <strong>unallocated</strong> when last seen" in text
+    assert katapult.requests == []
+
+
+@pytest.mark.usefixtures("bobs_token")
+def test_nobody_elses_token_is_used(
+    alices: Client, katapult: Organizations, taken: AuditEntry
+) -> None:
+    assert "Only an operator" in alices.get(NOW).text
+    assert katapult.requests == []
+
+
+def test_a_former_operator_does_not_look(
+    alice: User, alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
+) -> None:
+    alice.groups.clear()
+    alice.groups.create(name="readers").permissions.add(
+        *type(alice).groups.rel.model.permissions.rel.model.objects.filter(  # type: ignore[attr-defined]
+            codename="view_auditentry"
+        )
+    )
+    assert "Only an operator" in alices.get(NOW).text
+    assert katapult.requests == []
+
+
+# Who had it at this moment
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        ("2026-01-02T11:00:00", "this site saw the address only later"),
+        ("2026-01-02T12:00:00", "allocated to <strong>web-01</strong>"),
+        ("2026-01-02T13:00:00", "what happened in between was not seen by this site"),
+        ("2026-01-03T13:00:00", "what happened after that was not seen by this site"),
+        ("2026-01-02", "this site saw the address only later"),
+        ("2099-01-02T11:00:00", "which is still to come"),
+    ],
+)
+def test_who_had_it(
+    alices: Client, entry: MakeEntry, taken: AuditEntry, moment: str, words: str
+) -> None:
+    at(entry, 2, allocation_id=OTHER_VM, allocation_name="db-3")
+    text = alices.get(URL, {"at": moment, "zone": "UTC"}).text
+    assert words in text.split('id="moment"')[1].split("</section>")[0]
+
+
+def test_in_the_readers_zone(alices: Client, taken: AuditEntry) -> None:
+    alices.cookies["timezone"] = "Asia/Tokyo"
+    text = alices.get(URL, {"at": "2026-01-02T21:00:01", "zone": "Asia/Tokyo"}).text
+    assert "At <time" in text
+    assert 'value="2026-01-02T21:00:01"' in text
+    assert "<strong>unallocated</strong>: seen in that very second" in text
+
+
+@pytest.mark.parametrize("moment", ["", "then", "2026-13-01", "0001-01-01T00:00:00"])
+def test_a_moment_that_is_none(alices: Client, taken: AuditEntry, moment: str) -> None:
+    text = alices.get(URL, {"at": moment}).text
+    assert 'class="errorlist"' in text
+    assert taken.get_absolute_url() in text
+
+
+def test_of_an_address_never_seen(alices: Client) -> None:
+    assert "this site has never seen the address" in alices.get(URL, {"at": "2026-01-02"}).text
+
+
+# Who may
+
+
+@pytest.mark.parametrize("url", [URL, NOW])
+def test_who_may_see_it(
+    alices: Client,
+    charlie: User,
+    adam: User,
+    audrey: User,
+    client_of: ClientOf,
+    taken: AuditEntry,
+    url: str,
+) -> None:
+    assert alices.get(url).status_code == client_of(audrey).get(url).status_code == 200
+    assert client_of(charlie).get(url).status_code == client_of(adam).get(url).status_code == 403
+
+
+@pytest.mark.parametrize("url", [URL, NOW])
+def test_operators_may_be_narrowed_to_their_own(
+    alices: Client, token: ApiToken, entry: MakeEntry, settings: Settings, url: str
+) -> None:
+    settings.HISTORY_OF_OWN_ORGANIZATIONS = True
+    other = at(entry, 0, organization_id="org_2", organization_name="Brook")
+    answer = alices.get(url, {"at": "2026-01-03"})
+    assert other.get_absolute_url() not in answer.text
+    assert "Brook" not in answer.text
+    assert "of your own organizations" in answer.text
+
+
+def test_everything_is_escaped(
+    alices: Client, token: ApiToken, katapult: Organizations, entry: MakeEntry
+) -> None:
+    texts = dict.fromkeys(("user_name", "reason", "allocation_name", "organization_name"), HOSTILE)
+    at(entry, 0, **texts, outcome="unknown")
+    at(entry, 1, outcome="failed", error_code="x", error_description=HOSTILE, **texts)
+    katapult.more = {"reverse_dns": HOSTILE, "allocation_type": HOSTILE, "allocation_id": HOSTILE}
+    texts_shown = alices.get(NOW, {"at": "2026-01-02T12:30:00"}).text
+    assert HOSTILE[:10] not in texts_shown
+    assert texts_shown.count("&lt;script&gt;") > 8
+    assert PLANTED not in texts_shown
+
+
+def test_in_the_sandbox(alices: Client, token: ApiToken, box: Sandbox, entry: MakeEntry) -> None:
+    found = some(box)
+    at(entry, 0, address=found["address"], address_id=found["id"])
+    url = reverse("address_timeline_now", args=[found["address"]])
+    assert found["reverse_dns"] in alices.get(url, headers=HTMX).text
