@@ -75,7 +75,7 @@ def test_a_changed_entry(made: AuditEntry, change: dict[str, object]) -> None:
     assert seal_of(made).standing == "broken"
 
 
-@pytest.mark.parametrize("change", [{"digest": b"x" * 32}, {"mac": b"x" * 32}])
+@pytest.mark.parametrize("change", [{"digest": b"x" * 32}, {"seal": b"x" * 32}])
 @pytest.mark.parametrize("sequence", [2, 3])
 def test_a_changed_seal(made: AuditEntry, sequence: int, change: dict[str, bytes]) -> None:
     with without_triggers():
@@ -85,7 +85,7 @@ def test_a_changed_seal(made: AuditEntry, sequence: int, change: dict[str, bytes
 
 def test_the_link_before_it(made: AuditEntry) -> None:
     with without_triggers():
-        AuditLink.objects.filter(sequence=1).update(mac=b"x" * 32)
+        AuditLink.objects.filter(sequence=1).update(seal=b"x" * 32)
         assert seal_of(made).standing == "broken"
         AuditLink.objects.filter(sequence=1).delete()
     assert seal_of(made).standing == "broken"
