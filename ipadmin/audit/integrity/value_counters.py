@@ -36,9 +36,14 @@ def _values_of(field: str) -> Iterator[tuple[dict[str, Any], str]]:
     """Values that may be uncounted, each with the text that is counted."""
     names = CONVERTED.get(field, (field,))
     stored = AuditEntry.objects.order_by().values_list(*names).distinct()
-    if field not in CONVERTED:
-        counted = AuditValueCounter.objects.filter(field=field).values_list("value")
-        stored = stored.difference(counted)
+    counters = AuditValueCounter.objects.filter(field=field)
+    counted: set[str] = set()
+    if field in CONVERTED:
+        counted = set(counters.values_list("value", flat=True))
+    else:
+        stored = stored.difference(counters.values_list("value"))
     for row in stored.iterator():
         values = dict(zip(names, row, strict=True))
-        yield values, actor_of(values) if field == "actor" else str(row[0])
+        text = actor_of(values) if field == "actor" else str(row[0])
+        if text not in counted:
+            yield values, text
