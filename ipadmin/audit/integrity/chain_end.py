@@ -48,7 +48,10 @@ def compare_end(total: int, checkpoint: Checkpoint | None) -> None:
 
 
 def _compare_row(
-    row: tuple[int, bytes, bool], first: int | None, last: int | None, last_seal: bytes | None
+    row: tuple[int, bytes | memoryview, bool],
+    first: int | None,
+    last: int | None,
+    last_seal: bytes | memoryview | None,
 ) -> None:
     """`row` has the number and seal of the last link, and whether entries may be deleted. The
     others are those of the links."""

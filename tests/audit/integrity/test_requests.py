@@ -9,6 +9,7 @@ from django.db import DatabaseError, OperationalError
 from django.utils import timezone
 
 from ipadmin.audit.integrity import chain, verification, walk
+from ipadmin.audit.integrity.findings import Link
 from ipadmin.models import AuditLink, AuditVerification, LinkKind
 from ipadmin.models.audit_verification import VerificationStatus
 from tests.tampering import checkpoint, column, finished
@@ -66,7 +67,7 @@ def test_the_progress_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     compare = walk.Walk._compare
 
-    def look(self: walk.Walk, links: list[walk.Link]) -> None:
+    def look(self: walk.Walk, links: list[Link]) -> None:
         seen.append(AuditVerification.objects.get().progress)
         compare(self, links)
 

@@ -393,7 +393,12 @@ def verify_with(meanwhile: Callable[[], object]) -> verification.Result:
 def test_entries_that_are_added_meanwhile_are_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "LINKS_PER_CHUNK", 1)
     entry = opened()
-    result = verify_with(lambda: (tampering.finish(entry), finished()))
+
+    def finish_and_add() -> None:
+        tampering.finish(entry)
+        finished()
+
+    result = verify_with(finish_and_add)
     assert result == verification.Result(links=1, entries=1, pruned=0, finding="")
 
 
