@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import Error, connection
@@ -89,8 +89,9 @@ def seal_finished(entry: Values) -> AuditLink:
 
 def digest_of(kind: str, entry: Values) -> bytes:
     """Of what a link of this kind seals of an entry, given by its plain values."""
-    text = document.opening_text if kind == LinkKind.OPENED else document.record_text
-    return document.text_digest(text(entry))
+    raw = cast(document.RawEntry, entry)
+    is_opening = kind == LinkKind.OPENED
+    return document.digest(document.opening(raw) if is_opening else document.document_of(raw))
 
 
 def refuse_unopened(entry: Values) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from ipadmin.audit.counters import TERMS, actor_of
+from ipadmin.audit.counters import COUNTED_VALUES, actor_of
 from ipadmin.audit.integrity.findings import Wrong, about_entry
 from ipadmin.models import AuditEntry, AuditValueCounter
 
@@ -19,7 +19,7 @@ MOST_KNOWN = 200_000
 def compare_terms(rows: Sequence[Row], known: set[tuple[str, str]]) -> None:
     """That each of these finished entries has its terms. `known` are those that were found, and
     grows: most values occur again and again."""
-    for field in TERMS:
+    for field in COUNTED_VALUES:
         of = actor_of if field == "actor" else itemgetter(field)
         with_value = dict(zip(map(of, rows), rows, strict=True))
         wanted = {value for value in with_value if value and (field, value) not in known}

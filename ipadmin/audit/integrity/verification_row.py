@@ -53,7 +53,7 @@ def _mac(key: bytes, verification: AuditVerification) -> bytes:
         _moment(verification.finished_at),
         verification.finding,
     ]
-    return hmac.digest(key, document.canonical(said).encode(), "sha256")
+    return hmac.digest(key, document.canonical(said), "sha256")
 
 
 def _moment(at: datetime | None) -> str:

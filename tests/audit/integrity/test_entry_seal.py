@@ -68,7 +68,9 @@ def test_one_that_was_never_sealed(made: AuditEntry) -> None:
     assert seal_of(bare) == EntrySeal(entry_seal.Standing.MISSING, None, None)
 
 
-@pytest.mark.parametrize("change", [{"reason": "another"}, {"http_status": 500}, {"duration": 9}])
+@pytest.mark.parametrize(
+    "change", [{"reason": "another"}, {"http_status": 500}, {"duration_us": 9}]
+)
 def test_a_changed_entry(made: AuditEntry, change: dict[str, object]) -> None:
     with without_triggers():
         AuditEntry.objects.filter(pk=made.pk).update(**change)
