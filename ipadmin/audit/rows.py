@@ -21,7 +21,6 @@ from django.db.models.functions import Cast
 
 ROWS_PER_FETCH = 500
 
-RawRow = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 Model = type[models.Model]
 
@@ -31,7 +30,7 @@ def fields_of(model: Model) -> list[str]:
     return [field.attname for field in model._meta.concrete_fields]
 
 
-def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[RawRow]:
+def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """The given columns of each row, in the order of the query and in constant memory.
 
     On PostgreSQL only within a transaction: outside of one the server holds the whole result.
@@ -46,7 +45,7 @@ def dicts(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[dict[str, 
         yield dict(zip(fields, row, strict=True))
 
 
-def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[RawRow]]:
+def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
     """The rows in lists of at most ROWS_PER_FETCH."""
     model: Model = queryset.model
     converters = _converters(model, tuple(fields))
@@ -127,7 +126,7 @@ def _converters(model: Model, fields: tuple[str, ...]) -> list[tuple[int, Conver
     ]
 
 
-def _raw(row: RawRow, converters: list[tuple[int, Convert]]) -> RawRow:
+def _raw(row: tuple[Any, ...], converters: list[tuple[int, Convert]]) -> tuple[Any, ...]:
     values = list(row)
     for index, convert in converters:
         if values[index] is not None:

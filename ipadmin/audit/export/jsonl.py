@@ -5,7 +5,7 @@ The line without "seal" is what was sealed, in the same canonical form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 from django.db.models import QuerySet
@@ -56,7 +56,7 @@ def seal_of_activity(link: AuditLink) -> Seal:
 
 
 def _seals(links: QuerySet[AuditLink]) -> Iterator[tuple[str, Seal]]:
-    found: Iterable[rows.RawRow] = list(rows.rows(links.order_by(), chain.FIELDS))
+    found = list(rows.rows(links.order_by(), chain.FIELDS))
     macs = chain.macs_before([row[0] for row in found])
     for sequence, kind, attempt_id, at, digest, key_id, mac in found:
         yield (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import socket
 import threading
@@ -100,7 +99,7 @@ def test_a_line_is_the_record_and_the_seal_it_is_checked_by(siem: Witness) -> No
     document = json.loads(line)
     assert documents.canonical(document).decode() == line
     seal = document.pop("seal")
-    assert hashlib.sha256(documents.canonical(document).decode().encode()).hexdigest() == seal["digest"]
+    assert documents.digest(document).hex() == seal["digest"]
     assert (seal["sequence"], seal["kind"], len(seal["previous"])) == (2, "finished", 64)
 
 
