@@ -6,20 +6,28 @@ The line without "seal" is what was sealed, in the same canonical form.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from django.db.models import QuerySet
+from django.db import connection
 
 from ipadmin.audit import document, rows
 from ipadmin.audit.document import RawEntry
-from ipadmin.audit.integrity import chain
 from ipadmin.models import AuditLink
 from ipadmin.models.audit_link import FINISHED_KINDS
+
+# By hand, because Django takes longer to write such a query than the database to answer it.
+SEALS = """
+    SELECT link.attempt_id, link.sequence, link.kind, {at}, link.digest, link.key_id,
+        previous.mac, link.mac
+    FROM ipadmin_auditlink link
+    LEFT JOIN ipadmin_auditlink previous ON previous.sequence = link.sequence - 1
+    WHERE {condition}
+"""
 
 
 class Seal(TypedDict):
     """A link of the hash chain, as lines have it. `previous` is the mac of the link before, which
-    is part of what `mac` is computed from. All three are hexadecimal."""
+    `mac` is computed from; both are hexadecimal, and so is `digest`."""
 
     sequence: int
     kind: str
@@ -34,40 +42,49 @@ def lines(entries: Sequence[RawEntry]) -> bytes:
     """A line for each entry. One that was open when it was read has no seal, even if it has been
     finished since."""
     seals = seals_of([entry["attempt_id"] for entry in entries if entry["finished_at"]])
-    made = [line(entry, seals.get(entry["attempt_id"])) for entry in entries]
-    return "".join(f"{text}\n" for text in made).encode()
+    made = [_line(entry, seals.get(entry["attempt_id"])) for entry in entries]
+    return b"".join([line + b"\n" for line in made])
 
 
 def line(entry: RawEntry, seal: Seal | None) -> str:
     """The line of an entry, without a line break."""
-    return document.canonical({**document.document_of(entry), "seal": seal}).decode()
+    return _line(entry, seal).decode()
 
 
 def seals_of(attempt_ids: Sequence[str]) -> dict[str, Seal]:
     """The seals of the finished entries of some hundred attempts, by attempt ID."""
-    finished = AuditLink.objects.filter(attempt_id__in=attempt_ids, kind__in=FINISHED_KINDS)
-    return dict(_seals(finished))
+    by_hex = {attempt_id.replace("-", ""): attempt_id for attempt_id in attempt_ids}
+    kinds, ids = (", ".join(["%s"] * len(values)) for values in (FINISHED_KINDS, by_hex))
+    condition = f"link.kind IN ({kinds}) AND link.attempt_id IN ({ids})"
+    if not by_hex:
+        return {}
+    found = _seals(condition, [*map(str, FINISHED_KINDS), *by_hex])
+    return {by_hex[str(attempt_id).replace("-", "")]: seal for attempt_id, seal in found}
 
 
 def seal_of_activity(link: AuditLink) -> Seal:
     """The seal of an export, as its last line has it."""
-    ((_attempt_id, seal),) = _seals(AuditLink.objects.filter(pk=link.pk))
+    ((_attempt_id, seal),) = _seals("link.sequence = %s", [link.sequence])
     return seal
 
 
-def _seals(links: QuerySet[AuditLink]) -> Iterator[tuple[str, Seal]]:
-    found = list(rows.rows(links.order_by(), chain.FIELDS))
-    macs = chain.macs_before([row[0] for row in found])
-    for sequence, kind, attempt_id, at, digest, key_id, mac in found:
-        yield (
-            attempt_id,
-            {
+def _line(entry: RawEntry, seal: Seal | None) -> bytes:
+    return document.canonical({**document.document_of(entry), "seal": seal})
+
+
+def _seals(condition: str, params: Sequence[str | int]) -> Iterator[tuple[Any, Seal]]:
+    # SQLite's driver would parse a datetime.
+    at = "CAST(link.at AS text)" if connection.vendor == "sqlite" else "link.at"
+    with connection.cursor() as cursor:
+        cursor.execute(SEALS.format(at=at, condition=condition), params)
+        for attempt_id, sequence, kind, at, digest, key_id, previous, mac in cursor.fetchall():
+            seal: Seal = {
                 "sequence": sequence,
                 "kind": kind,
-                "at": at,
+                "at": rows.moment(at),
                 "digest": digest.hex(),
                 "key_id": key_id,
-                "previous": macs.get(sequence, b"").hex(),
+                "previous": previous.hex() if previous else "",
                 "mac": mac.hex(),
-            },
-        )
+            }
+            yield attempt_id, seal
