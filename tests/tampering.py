@@ -47,8 +47,10 @@ def finished(**fields: Any) -> AuditEntry:
 
 
 def finish(entry: AuditEntry) -> None:
-    end = {"outcome": Outcome.SUCCEEDED, "basis": "answer", "duration": 0.25, "http_status": 200}
-    assert entries.update(entry, {**end, "sent_at": timezone.now(), "finished_at": timezone.now()})
+    now = timezone.now()
+    answer = {"basis": "answer", "duration_us": 250_000, "http_status": 200}
+    end = {"outcome": Outcome.SUCCEEDED, **answer, "sent_at": now, "finished_at": now}
+    assert entries.update(entry, end)
 
 
 def unsealed(**fields: Any) -> AuditEntry:

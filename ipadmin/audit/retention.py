@@ -28,8 +28,7 @@ from django.utils import timezone
 from ipadmin.audit import counters
 from ipadmin.audit import document as documents
 from ipadmin.audit import rows as raw_rows
-from ipadmin.audit.export.export import Format, export
-from ipadmin.audit.export.export import Progress as ExportProgress
+from ipadmin.audit.export.export import ExportProgress, Format, export
 from ipadmin.audit.export.files import new_file
 from ipadmin.audit.integrity import chain
 from ipadmin.models import (
@@ -165,7 +164,7 @@ def _read_back(path: Path, progress: Progress) -> tuple[int, ExportedFile]:
             if "event" in document:
                 _refuse_unproven(document)
                 count += 1
-                if count % raw_rows.CHUNK == 0:
+                if count % raw_rows.ROWS_PER_FETCH == 0:
                     progress("checked", count)
     return count, ExportedFile(path.name, digest.hexdigest(), size)
 
@@ -186,7 +185,7 @@ def _next_part(before: datetime) -> Part | None:
     if until is None:
         return None
     part = Part(until, [], counters.Counters())
-    names = (*counters.FIELDS, "attempt_id")
+    names = (*counters.COUNTED_FIELDS, "attempt_id")
     for rows in raw_rows.chunks(_finished(until).order_by(), names):
         for row in rows:
             part.counts.add(dict(zip(names, row, strict=True)), sign=-1)

@@ -178,7 +178,7 @@ class _Story:
             detail = {"confirmed": machine.allocation, "found": found}
         # Only the reading before the call was answered, if anything was.
         read = self._answered(at, status, token) if status else {}
-        finished_at = at + timedelta(seconds=ON_ITS_WAY + read.get("duration", 0))
+        finished_at = at + timedelta(seconds=ON_ITS_WAY + read.get("duration_us", 0) / 1_000_000)
         return {
             **read,
             "outcome": Outcome.REFUSED,
@@ -224,7 +224,7 @@ class _Story:
             "katapult_request_id": _uuid(self.rng.getrandbits(128)),
             "rate_limit_permitted": token.permitted,
             "rate_limit_remaining": int(token.permitted * self.rng.random()),
-            "duration": duration,
+            "duration_us": round(duration * 1_000_000),
             "basis": Basis.ANSWER,
         }
 
@@ -239,7 +239,7 @@ class _Story:
         return {
             "sent_at": sent_at,
             "finished_at": read_at[-1] + timedelta(milliseconds=8),
-            "duration": duration,
+            "duration_us": round(duration * 1_000_000),
             "basis": Basis.EVIDENCE,
             "evidence": [
                 self._reading(moment, found, machine)

@@ -231,7 +231,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("facet", "value", "span", "since", "outcome", "error_code"),
-                        name="tally_of_one",
+                        name="one_counter",
                     )
                 ],
             },
@@ -295,7 +295,7 @@ class Migration(migrations.Migration):
                 ("katapult_request_id", models.CharField(blank=True, max_length=64)),
                 ("rate_limit_permitted", models.PositiveIntegerField(null=True)),
                 ("rate_limit_remaining", models.PositiveIntegerField(null=True)),
-                ("duration", models.FloatField(null=True)),
+                ("duration_us", models.BigIntegerField(null=True)),
                 (
                     "basis",
                     models.CharField(
@@ -445,7 +445,7 @@ class Migration(migrations.Migration):
             options={
                 "default_permissions": (),
                 "constraints": [
-                    models.UniqueConstraint(fields=("field", "value"), name="term_of_field")
+                    models.UniqueConstraint(fields=("field", "value"), name="one_value_counter")
                 ],
             },
         ),

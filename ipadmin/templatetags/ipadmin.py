@@ -95,6 +95,12 @@ def seconds(value: float | None) -> str:
 
 
 @register.filter
+def microseconds(value: int | None) -> str:
+    """A duration in microseconds, like `seconds`."""
+    return seconds(None if value is None else value / 1_000_000)
+
+
+@register.filter
 def outcome_tone(outcome: str) -> str:
     return OUTCOME_TONES.get(outcome, "neutral")
 

@@ -141,8 +141,8 @@ def test_the_counts_are_those_of_what_is_left(middle: datetime, tmp_path: Path) 
     AuditCounter.objects.all().delete()
     AuditValueCounter.objects.all().delete()
     recount = counters.Counters()
-    for row in rows.rows(AuditEntry.objects.order_by(), counters.FIELDS):
-        recount.add(dict(zip(counters.FIELDS, row, strict=True)))
+    for row in rows.rows(AuditEntry.objects.order_by(), counters.COUNTED_FIELDS):
+        recount.add(dict(zip(counters.COUNTED_FIELDS, row, strict=True)))
     recount.write()
     assert pruned == counts()
 
@@ -211,7 +211,7 @@ class Killed(BaseException):
 def test_killed_anywhere_the_history_holds(
     moment: str, middle: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "CHUNK", 1)
+    monkeypatch.setattr(rows, "ROWS_PER_FETCH", 1)
 
     def kill(done: str, count: int) -> None:
         if done == moment and count > 5:

@@ -64,7 +64,7 @@ def _attempt() -> None:
         allocation_name="web-01",
     )
     entries.open(entry)
-    outcome = {"outcome": Outcome.SUCCEEDED, "finished_at": timezone.now(), "duration": 0.08}
+    outcome = {"outcome": Outcome.SUCCEEDED, "finished_at": timezone.now(), "duration_us": 80_000}
     assert entries.update(entry, outcome)
 
 

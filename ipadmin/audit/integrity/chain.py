@@ -13,7 +13,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import Error, connection, transaction
@@ -86,9 +86,10 @@ def refuse_unopened(entry: Values) -> None:
 
 
 def digest_of(kind: str, entry: Values) -> bytes:
-    """Digest of what a link of this kind seals of an entry, given by its raw values."""
-    text = document.opening_text if kind == LinkKind.OPENED else document.record_text
-    return document.text_digest(text(entry))
+    """Of what a link of this kind seals of an entry, given by its plain values."""
+    raw = cast(document.RawEntry, entry)
+    is_opening = kind == LinkKind.OPENED
+    return document.digest(document.opening(raw) if is_opening else document.document_of(raw))
 
 
 def add_activity(kind: LinkKind, details: dict[str, Any]) -> AuditLink:

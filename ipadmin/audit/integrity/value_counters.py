@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Exists
 
-from ipadmin.audit.counters import ACTOR, TERMS, actor_of
+from ipadmin.audit.counters import ACTOR, COUNTED_VALUES, actor_of
 from ipadmin.audit.integrity.findings import Finding, about_stored
 from ipadmin.models import AuditEntry, AuditValueCounter
 
@@ -18,7 +18,7 @@ CONVERTED = {"token_id": ("token_id",), "actor": ACTOR}
 
 def compare_value_counters() -> None:
     """Raises Finding for a finished entry of which a value is not counted."""
-    for field in TERMS:
+    for field in COUNTED_VALUES:
         for values, text in _values_of(field):
             # In one statement: entries are finished and pruned together with their counters.
             counter = AuditValueCounter.objects.filter(field=field, value=text)

@@ -109,7 +109,7 @@ def _next(sequence: int) -> tuple[int, list[str]]:
 def _lines(attempt_ids: list[str]) -> Iterator[str]:
     """Of those entries that are still there, in the given order."""
     found = AuditEntry.objects.filter(attempt_id__in=attempt_ids).order_by()
-    entries = {entry["attempt_id"]: entry for entry in rows.dicts(found, documents.fields())}
+    entries = {entry["attempt_id"]: entry for some in documents.batches(found) for entry in some}
     seals = jsonl.seals_of(attempt_ids)
     for attempt_id in attempt_ids:
         if entry := entries.get(attempt_id):
@@ -140,7 +140,7 @@ def _shorten_the_longest(some: list[str]) -> bool:
     if document.get("message") == TOO_LONG:
         return False
     kept = {name: document[name] for name in KEPT_OF_LONG}
-    some[index] = documents.canonical({**kept, "message": TOO_LONG})
+    some[index] = documents.canonical({**kept, "message": TOO_LONG}).decode()
     log.warning("stream_line_shortened", attempt=document["event"]["id"])
     return True
 

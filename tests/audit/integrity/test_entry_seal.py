@@ -61,7 +61,9 @@ def test_an_entry_without_links_is_missing_its_seal(made: AuditEntry) -> None:
     assert seal_of(bare) == EntrySeal(entry_seal.Standing.MISSING, None, None)
 
 
-@pytest.mark.parametrize("change", [{"reason": "another"}, {"http_status": 500}, {"duration": 9}])
+@pytest.mark.parametrize(
+    "change", [{"reason": "another"}, {"http_status": 500}, {"duration_us": 9}]
+)
 def test_a_changed_entry_is_broken(made: AuditEntry, change: dict[str, object]) -> None:
     with without_triggers():
         AuditEntry.objects.filter(pk=made.pk).update(**change)
