@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
 from pathlib import Path
@@ -12,7 +13,7 @@ from . import bodies
 from .api import Answer, Api, Exchange
 from .arguments import Request
 from .calls import Change
-from .faults import Faults, Rule, parse_rules, parse_spec
+from .faults import Faults, Rule, parse_rules
 from .options import Options
 from .state import Entry, State, moment
 from .tokens import fingerprint, known_tokens, parse_scopes
@@ -27,7 +28,7 @@ class Engine:
         path = Path(options.state) if options.state else None
         self.state = State(options.seed, options.addresses, path)
         self.tokens = known_tokens(options.token, parse_scopes(options.scopes))
-        self.faults = Faults(parse_spec(options.faults), self.state.seed)
+        self.faults = Faults(parse_rules(json.loads(options.faults)), self.state.seed)
         self.api = self._api()
         self.pending: set[asyncio.Task[None]] = set()  # calls that are delayed by a fault
 
@@ -46,7 +47,7 @@ class Engine:
             request.method,
             request.path,
             exchange.name,
-            exchange.arguments.asked(),
+            exchange.arguments.lookups(),
             exchange.target.id if exchange.target else None,
             label if request.token else None,
             fingerprint(request.token),
@@ -78,7 +79,7 @@ class Engine:
         old.reset(
             old.seed if seed is None else seed, old.addresses if addresses is None else addresses
         )
-        self.faults = Faults(parse_spec(self.options.faults), old.seed)
+        self.faults = Faults(parse_rules(json.loads(self.options.faults)), old.seed)
         self.api = self._api()
 
     def set_faults(self, rules: Any) -> None:

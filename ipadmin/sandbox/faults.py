@@ -8,8 +8,7 @@ A rule, as JSON (every key but `kind` may be left out):
 
 `acts` is whether the call takes effect; `seconds` is waited before the answer, and `acts_at` says
 on which side of that wait the call acts: at its `start` or (unless told) its `end`. The first
-`skip` calls that match pass, then `times` of them go wrong. The short form is
-`unallocate:no_answer,times=1;list:delay,seconds=2`, and `random:0.1` is every kind at random.
+`skip` calls that match pass, then `times` of them go wrong. Kind `random` is any of the kinds.
 
 Kinds that need an explanation:
 
@@ -31,10 +30,8 @@ Kinds that need an explanation:
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from .api import CALLS, UNKNOWN_CALL, Exchange
@@ -189,7 +186,7 @@ class Faults:
 
 
 def parse_rules(rules: Any) -> list[Rule]:
-    """Rules from JSON. Raises ValueError that says what is wrong."""
+    """Rules from decoded JSON. Raises ValueError or TypeError that says what is wrong."""
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise ValueError("faults are a JSON list of rules")
     known = {field.name for field in fields(Rule)}
@@ -199,37 +196,6 @@ def parse_rules(rules: Any) -> list[Rule]:
         if "kind" not in rule:
             raise ValueError("a rule needs a kind")
     return [Rule(**{k: v for k, v in rule.items() if v is not None}) for rule in rules]
-
-
-def parse_spec(spec: str) -> list[Rule]:
-    """Rules from a file of JSON, or from the short form. Raises ValueError."""
-    if not spec:
-        return []
-    if spec.startswith("["):
-        return parse_rules(json.loads(spec))
-    if spec.endswith(".json") or (":" not in spec and Path(spec).is_file()):
-        try:
-            return parse_rules(json.loads(Path(spec).read_text()))
-        except OSError as error:
-            raise ValueError(f"cannot read {spec}: {error.strerror}") from error
-    return parse_rules([short(part) for part in spec.split(";") if part.strip()])
-
-
-def short(part: str) -> dict[str, Any]:
-    call, colon, rest = part.strip().partition(":")
-    if call == RANDOM:
-        return {"kind": RANDOM, "probability": float(rest)}
-    if not colon:
-        raise ValueError(f"a fault is written call:kind, not {part!r}")
-    kind, *options = rest.split(",")
-    rule: dict[str, Any] = {"call": call, "kind": kind.strip()}
-    for option in options:
-        name, _, value = option.strip().partition("=")
-        try:
-            rule[name] = json.loads(value)
-        except ValueError:
-            rule[name] = value
-    return rule
 
 
 def to_json(rules: list[Rule]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The sandbox's options, once for `manage.py sandbox` and once for `python -m ipadmin.sandbox`."""
+"""The options of `python -m ipadmin.sandbox` and of `Sandbox`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Options:
     seed: int = 1
     latency_ms: float = 0
     rate_limit: int = 1000
-    faults: str = ""
+    faults: str = "[]"
     state: str = ""
     large_set: bool = False
 
@@ -52,6 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=1, help="the same seed gives the same world")
     add("--latency-ms", type=float, default=0, help="milliseconds every call takes at least")
     add("--rate-limit", type=whole, default=1000, help="calls a clock minute and token")
-    add("--faults", default="", help="JSON file, JSON, random:0.1 or unallocate:no_answer,times=1")
+    add("--faults", default="[]", help='JSON such as [{"kind": "no_answer", "call": "unallocate"}]')
     add("--state", default="", help="file that keeps world and ledger over restarts")
     add("--large-set", action="store_true", help="lists answer without totals")

@@ -75,17 +75,12 @@ class Connection(asyncio.Protocol):
                 return
             if isinstance(event, h11.Request):
                 self.head, self.body = event, b""
-                self.go_on_if_asked()
             elif isinstance(event, h11.Data):
                 self.body += event.data
             elif isinstance(event, h11.EndOfMessage):
                 self.begin()
             else:
                 return
-
-    def go_on_if_asked(self) -> None:
-        if self.wire.they_are_waiting_for_100_continue:
-            self.push(h11.InformationalResponse(status_code=100, headers=[]))
 
     def begin(self) -> None:
         request = self.request()
@@ -201,10 +196,6 @@ class Connection(asyncio.Protocol):
             self.wire.start_next_cycle()
         else:
             self.transport.close()
-
-    def push(self, event: h11.InformationalResponse) -> None:
-        if self.transport is not None:
-            self.transport.write(self.wire.send(event) or b"")
 
     def refuse(self, status: int) -> None:
         """What is no HTTP gets a bare status, and no more."""

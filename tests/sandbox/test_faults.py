@@ -204,8 +204,9 @@ def test_a_fault_of_one_address_skips_and_ends(box: Sandbox, api: Caller) -> Non
 
 
 def test_faults_of_the_start_and_at_random() -> None:
-    spec = "list:status,status=503,times=1;organizations:error,code=permission_denied"
-    with Sandbox(token="t", faults=spec) as box, Caller(box) as api:
+    faults = """[{"call": "list", "kind": "status", "status": 503, "times": 1},
+                 {"call": "organizations", "kind": "error", "code": "permission_denied"}]"""
+    with Sandbox(token="t", faults=faults) as box, Caller(box) as api:
         assert [api.list().status_code for _ in range(2)] == [503, 200]
         assert code(api.get("/organizations")) == "permission_denied"
         box.set_faults([{"kind": "random", "probability": 1, "call": "get"}])

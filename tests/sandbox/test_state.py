@@ -1,6 +1,5 @@
 """The sandbox's world, ledger and persistence, and the process around them."""
 
-import ast
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ import pytest
 from ipadmin.sandbox import Sandbox, SandboxError
 from tests.sandbox_client import Caller, code, machine, some
 
-SOURCE = Path(__file__).parent.parent / "ipadmin" / "sandbox"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -163,17 +162,6 @@ def test_requests_sent_at_once_are_answered_in_turn(box: Sandbox) -> None:
     assert received.count(b"HTTP/1.1 200 OK") == 2
 
 
-def test_a_body_in_pieces_that_waits_to_be_asked_for(box: Sandbox) -> None:
-    host, port = box.url.removeprefix("http://").split(":")
-    head = b"POST /_sandbox/reset HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-    with socket.create_connection((host, int(port))) as peer:
-        peer.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
-        assert peer.recv(1000).startswith(b"HTTP/1.1 100 ")
-        peer.sendall(b'11\r\n{"addresses": 12}\r\n0\r\n\r\n')
-        assert b'"ok":true' in peer.recv(1000)
-    assert len(box.world()["ip_addresses"]) == 12
-
-
 def test_a_head_request_gets_no_body(box: Sandbox) -> None:
     with httpx.Client() as client:
         for _ in range(2):
@@ -205,23 +193,10 @@ def test_a_file_that_is_no_state_is_left_alone(tmp_path: Path) -> None:
     assert other.read_text() == '{"mine": 1}\n'
 
 
-def test_faults_that_cannot_be_used_stop_the_start(tmp_path: Path) -> None:
-    for faults in ("nonsense", "get:meteor", "random:often", str(tmp_path / "none.json"), "[1]"):
+def test_faults_that_cannot_be_used_stop_the_start() -> None:
+    for faults in ("nonsense", '[{"kind": "meteor"}]', "[1]"):
         with pytest.raises(SandboxError):
             Sandbox(faults=faults)
-    path = tmp_path / "faults.json"
-    path.write_text('[{"kind": "html"}]')
-    with Sandbox(faults=str(path)) as box, Caller(box) as api:
-        assert api.get("/organizations").status_code == 502
-
-
-def test_it_imports_nothing_of_ours() -> None:
-    for path in SOURCE.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [] if node.level == 1 else [node.module or ".."]
-            assert not [name for name in names if name.startswith(("ipadmin", "django", "."))]
 
 
 @contextmanager
@@ -229,7 +204,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
         [sys.executable, *arguments],
         env={"PATH": os.environ["PATH"]},
-        cwd=SOURCE.parent.parent,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -265,10 +240,9 @@ def test_it_stops_when_told(number: signal.Signals) -> None:
     assert "-read-only" in line
 
 
-@pytest.mark.parametrize("command", [["-m", "ipadmin.sandbox"], ["manage.py", "sandbox"]])
-def test_a_taken_port_is_one_clear_line(box: Sandbox, command: list[str]) -> None:
+def test_a_taken_port_is_one_clear_line(box: Sandbox) -> None:
     port = box.url.rpartition(":")[2]
-    with process(*command, f"--port={port}", "--token=t") as started:
+    with process("-m", "ipadmin.sandbox", f"--port={port}", "--token=t") as started:
         out, error = started.communicate(timeout=20)
     assert (started.returncode, out) == (1, "")
     assert error.strip().endswith(f"Port {port} on 127.0.0.1 is already taken.")
