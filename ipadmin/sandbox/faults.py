@@ -110,14 +110,6 @@ class Rule:
             raise ValueError(f"no call {self.call!r}; there are {', '.join(sorted(calls))}")
         if self.kind == "error" and self.code not in CODES:
             raise ValueError(f"no documented error {self.code!r}; use unknown_code for others")
-        for name in ("times", "skip", "probability", "seconds", "retry_after"):
-            if not isinstance(getattr(self, name) or 0, int | float):
-                raise TypeError(f"{name} is a number")
-        if not isinstance(self.body, str | None):
-            raise TypeError("body is text")
-        for name, choices in (("acts_at", ("start", "end")), ("part", ("id", "address"))):
-            if getattr(self, name) not in {*choices, None}:
-                raise ValueError(f"{name} is {' or '.join(choices)}")
         if self.status is not None and not 200 <= self.status <= 599:
             raise ValueError("a status is 200 to 599")
         self._fill_in()

@@ -70,8 +70,8 @@ class Connection(asyncio.Protocol):
         while self.transport is not None:
             try:
                 event = self.wire.next_event()
-            except h11.RemoteProtocolError as error:
-                self.refuse(error.error_status_hint)
+            except h11.RemoteProtocolError:
+                self.stop()
                 return
             if isinstance(event, h11.Request):
                 self.head, self.body = event, b""
@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
             return
         exchange, entry, rule = self.engine.receive(request)
         if rule is None and not self.engine.options.latency_ms:
-            self.reply(Reply(self.engine.act(exchange, entry)), entry)
+            self.reply(Reply(self.engine.answer(exchange, entry)), entry)
             return
         task = asyncio.get_running_loop().create_task(self.later(exchange, entry, rule or NO_FAULT))
         self.engine.pending.add(task)
@@ -121,18 +121,15 @@ class Connection(asyncio.Protocol):
         """Answer after the latency, and the way `rule` says. A reset of the world cancels it."""
         await asyncio.sleep(self.engine.options.latency_ms / 1000)
         if rule.acts_at == "start":
-            answer = self.act(exchange, entry, rule)
+            answer = self.engine.answer(exchange, entry, acts=bool(rule.acts))
             await self.wait(rule, answer, entry)
         else:
             await self.wait(rule, Answer(200, "{}"), entry)
-            answer = self.act(exchange, entry, rule)
+            answer = self.engine.answer(exchange, entry, acts=bool(rule.acts))
         if rule.kind in RESETS:
             self.abort()
         elif rule.kind not in UNANSWERED:
             self.reply(dress(rule, answer), entry)
-
-    def act(self, exchange: Exchange, entry: Entry, rule: Rule) -> Answer:
-        return self.engine.act(exchange, entry) if rule.acts else self.engine.blank(exchange)
 
     async def wait(self, rule: Rule, answer: Answer, entry: Entry) -> None:
         """The wait of a fault; a drip sends the beginning of `answer` meanwhile."""
@@ -196,16 +193,6 @@ class Connection(asyncio.Protocol):
             self.wire.start_next_cycle()
         else:
             self.transport.close()
-
-    def refuse(self, status: int) -> None:
-        """What is no HTTP gets a bare status, and no more."""
-        if self.transport is None:
-            return
-        if self.wire.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            headers = [("Content-Length", "0"), ("Connection", "close")]
-            answer = h11.Response(status_code=status, headers=headers)
-            self.transport.write(self.wire.send(answer) or b"")
-        self.transport.close()
 
     def stop(self) -> None:
         """Close at once; what the client was still to be sent is dropped."""

@@ -163,7 +163,6 @@ def test_what_an_invalid_argument_says(box: Sandbox) -> None:
         "argument": {"id": "per_page", "name": "per_page", "description": None},
     }
     assert second["detail"]["path"] == ["ip_address", "id"]
-    assert second["detail"]["issue_description"].startswith("The value is of another type")
 
 
 def test_the_ledger_has_a_lookup_that_finds_nothing(box: Sandbox) -> None:

@@ -143,13 +143,6 @@ def test_what_the_sandbox_adds_is_its_own(box: Sandbox) -> None:
     assert box.ledger() == []
 
 
-def test_what_is_no_http_is_refused(box: Sandbox) -> None:
-    host, port = box.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as peer:
-        peer.sendall(b"nonsense\r\n\r\n")
-        assert peer.recv(100).startswith(b"HTTP/1.1 400 ")
-
-
 def test_requests_sent_at_once_are_answered_in_turn(box: Sandbox) -> None:
     host, port = box.url.removeprefix("http://").split(":")
     one = b"GET /_sandbox/health HTTP/1.1\r\nHost: x\r\n\r\n"
