@@ -83,7 +83,7 @@ def _keys(name: str, id: str) -> Iterator[Error]:
         except ValueError as error:
             yield Error(
                 f"Key {number} of {name} is not a key: {error}.",
-                hint=f"{MAKE_KEYS} Keep the older keys behind it, separated by commas.",
+                hint=f"{MAKE_KEYS} Keep the older keys after it, separated by commas.",
                 id=id,
             )
 

@@ -25,34 +25,30 @@ class Call:
     scopes: tuple[str, ...] = ()  # one of them is needed
 
 
-CALLS = tuple(
-    Call(name, method, re.compile(rf"/core/v1{path}"), act, scopes)
-    for name, method, path, act, scopes in (
-        ("current_user", "GET", "/users/current", calls.current_user, ()),
-        ("organizations", "GET", "/organizations", calls.organizations, ("organizations:read",)),
-        (
-            "list",
-            "GET",
-            r"/organizations/(?P<organization>[^/]*)/ip_addresses",
-            calls.list_ip_addresses,
-            READ,
-        ),
-        ("get", "GET", r"/ip_addresses/(?P<ip_address>[^/]*)", calls.get_ip_address, READ),
-        (
-            "unallocate",
-            "POST",
-            r"/ip_addresses/(?P<ip_address>[^/]*)/unallocate",
-            calls.unallocate,
-            WRITE,
-        ),
-        (
-            "allocate",
-            "POST",
-            r"/virtual_machines/(?P<virtual_machine>[^/]*)/allocate_ip",
-            calls.allocate,
-            WRITE,
-        ),
-    )
+def _call(
+    name: str,
+    method: str,
+    path: str,
+    act: Callable[[calls.Context], calls.Result],
+    scopes: tuple[str, ...] = (),
+) -> Call:
+    pattern = re.sub(r":(\w+)", r"(?P<\1>[^/]*)", path)
+    return Call(name, method, re.compile(f"/core/v1{pattern}"), act, scopes)
+
+
+CALLS = (
+    _call("current_user", "GET", "/users/current", calls.current_user),
+    _call("organizations", "GET", "/organizations", calls.organizations, ("organizations:read",)),
+    _call("list", "GET", "/organizations/:organization/ip_addresses", calls.list_addresses, READ),
+    _call("get", "GET", "/ip_addresses/:ip_address", calls.get_ip_address, READ),
+    _call("unallocate", "POST", "/ip_addresses/:ip_address/unallocate", calls.unallocate, WRITE),
+    _call(
+        "allocate",
+        "POST",
+        "/virtual_machines/:virtual_machine/allocate_ip",
+        calls.allocate,
+        WRITE,
+    ),
 )
 UNKNOWN_CALL = "unknown"
 

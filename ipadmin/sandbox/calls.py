@@ -94,7 +94,7 @@ def organizations(context: Context) -> Result:
     return Result(lambda: bodies.dump(body))
 
 
-def list_ip_addresses(context: Context) -> Result:
+def list_addresses(context: Context) -> Result:
     """A page in the order of purchase. `large_set` hides the totals [doc]."""
     context.check("organization")
     allocated = context.arguments.boolean("allocated")

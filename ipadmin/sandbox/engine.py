@@ -17,7 +17,7 @@ from .errors import ApiError
 from .faults import Faults, Rule, parse_rules
 from .options import Options
 from .ratelimit import RateLimit
-from .state import Entry, State, moment
+from .state import Entry, State, timestamp
 from .tokens import LOW_LIMIT, Token, fingerprint, known_tokens, organization_ids, parse_scopes
 from .world import Address
 
@@ -56,7 +56,7 @@ class Engine:
         label = exchange.token.label if exchange.token else "unknown"
         entry = Entry(
             str(uuid.uuid4()),
-            moment(),
+            timestamp(),
             request.method,
             request.path,
             exchange.name,
@@ -167,7 +167,7 @@ class Engine:
         }
 
     def allocate(self, ip_address: str, virtual_machine: str) -> None:
-        """Allocate behind a client's back, whatever holds the address. Raises LookupError."""
+        """Allocate without a request, also what is allocated. Raises LookupError."""
         resources = self.state.world.resources
         named = (r for r in resources.values() if r.name == virtual_machine)
         resource = resources.get(virtual_machine) or next(named, None)
@@ -177,7 +177,7 @@ class Engine:
         self._change(address, resource.id, address.organization_id)
 
     def unallocate(self, ip_address: str) -> None:
-        """Unallocate behind a client's back. Raises LookupError."""
+        """Unallocate without a request. Raises LookupError."""
         address = self._address(ip_address)
         self._change(address, None, address.organization_id)
 
@@ -192,7 +192,7 @@ class Engine:
         self._change(address, None, other.id if to else None)
 
     def _address(self, id_or_text: str) -> Address:
-        found = self.state.world.anything(id_or_text)
+        found = self.state.world.by_id_or_text(id_or_text)
         if found is None:
             raise LookupError(f"no address {id_or_text}")
         return found

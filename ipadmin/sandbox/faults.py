@@ -7,19 +7,19 @@ A rule, as JSON (every key but `kind` may be left out):
      "acts": true, "acts_at": "end", "retry_after": 30, "body": "[]", "part": "id"}
 
 `acts` is whether the call takes effect; `seconds` is waited before the answer, and `acts_at` says
-on which side of that wait the call acts: at its `start` or (unless told) its `end`. The first
+whether the call acts at the `start` of that wait or (the default) at its `end`. The first
 `skip` calls that match pass, then `times` of them go wrong. Kind `random` is any of the kinds.
 
 Kinds that need an explanation:
 
 - `foreign`: 200 with a JSON body that is not Katapult's, without Katapult's headers. `body` is its
-  raw text. Does not act unless told.
-- `accepted`: 202 with `{}`. Does not act unless told.
+  raw text. By default it does not act.
+- `accepted`: 202 with `{}`. By default it does not act.
 - `drip_headers`, `drip_informational` (1xx responses), `drip_chunk_extension`, `drip_trailers`: an
   answer that never ends. One small piece every `seconds` (default 0.1) until the client leaves or
   300 s have passed; then the connection is reset. Acts at the start of the drip, or with `acts_at`
   `end` after it.
-- `two_answers`: the call's answer and, in the same write, a second whole answer: 200 with `{}`.
+- `two_answers`: the call's answer and, in the same write, a complete second answer: 200 with `{}`.
 - `request_timeout`: 408 `{"code":"request_timeout"}` of a gateway, without Katapult's headers.
   Acts.
 - `other_id`: the answer to `get` is about another address. `part` says what differs: `id` (default)
@@ -37,7 +37,7 @@ from typing import Any, Literal
 from .api import CALLS, UNKNOWN_CALL, Exchange
 from .errors import CODES
 
-# Every kind, and whether the call acts unless the rule says.
+# Every kind, and whether the call acts by default.
 KINDS = {
     "delay": True,
     "no_answer": True,

@@ -1,8 +1,8 @@
-"""The wire: asyncio and h11, one connection an object, faults where only a transport can do them.
+"""HTTP over asyncio and h11, and the faults of a connection.
 
-A call without fault or latency is answered within `data_received`, without a task; that is what
-keeps the sandbox quick. Any other runs as a task that a client's leaving does not cancel, so that
-a late request still lands; a reset of the world cancels it.
+A call without fault or latency is answered in `data_received`, without a task, which is faster.
+Others run as tasks. They go on when the client disconnects, so that late requests take effect; a
+reset of the world cancels them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .arguments import Request
 from .control import PREFIX, control
 from .engine import Engine
 from .faults import DRIPS, Rule
-from .replies import Reply, dress
+from .replies import Reply, faulty
 from .state import Entry
 
 RESETS = frozenset({"reset_before", "reset_after", *DRIPS})  # how these kinds end
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         """A client that half-closes is treated as gone; `None` lets asyncio close."""
 
     def read(self) -> None:
-        """Take events off the wire until a request is whole or more bytes are needed."""
+        """Handle the events of h11 until it needs more bytes."""
         while self.transport is not None:
             try:
                 event = self.wire.next_event()
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         if rule.kind in RESETS:
             self.abort()
         elif rule.kind not in UNANSWERED:
-            self.reply(dress(rule, answer), entry)
+            self.reply(faulty(rule, answer), entry)
 
     async def wait(self, rule: Rule, answer: Answer, entry: Entry) -> None:
         """The wait of a fault; a drip sends the beginning of `answer` meanwhile."""
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         await wire_faults.drip(write, beginning, piece, rule.seconds, self.gone)
 
     def reply(self, reply: Reply, entry: Entry) -> None:
-        """Send an answer with the live API's headers, if there is still somebody to send it to."""
+        """Send an answer with the live API's headers, unless the client has disconnected."""
         if self.transport is None:
             return
         body = reply.answer.body.encode()
@@ -159,8 +159,8 @@ class Connection(asyncio.Protocol):
         if reply.katapult:
             headers += katapult_headers(reply.answer, entry.request_id, body)
         self.engine.state.answered(entry, reply.answer.status, reply.answer.code)
-        behind = wire_faults.SECOND_ANSWER if reply.twice else b""
-        self.send(reply.answer.status, headers, body, cut=reply.cut, behind=behind)
+        second = wire_faults.SECOND_ANSWER if reply.twice else b""
+        self.send(reply.answer.status, headers, body, cut=reply.cut, second=second)
 
     def send(
         self,
@@ -169,9 +169,9 @@ class Connection(asyncio.Protocol):
         body: bytes,
         *,
         cut: bool = False,
-        behind: bytes = b"",
+        second: bytes = b"",
     ) -> None:
-        """One answer in one write. `cut` closes halfway through the body; `behind` follows it."""
+        """One answer in one write. `cut` closes halfway through the body; `second` follows."""
         if self.transport is None:
             return
         lines = [("Date", today(int(time.time()))), *headers, ("Content-Length", str(len(body)))]
@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
             return
         data += self.wire.send(h11.EndOfMessage()) or b""
-        self.transport.write(data + behind)
+        self.transport.write(data + second)
         if self.wire.our_state is h11.DONE and self.wire.their_state is h11.DONE:
             self.wire.start_next_cycle()
         else:
