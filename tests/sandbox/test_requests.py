@@ -133,12 +133,14 @@ def outcome(answer: httpx.Response) -> str:
 
 
 @pytest.mark.parametrize(("request_line", "expected"), WITHOUT_BODY)
-def test_a_request_without_body(box: Sandbox, request_line: str, expected: str) -> None:
+def test_a_request_without_body_is_read_as_documented(
+    box: Sandbox, request_line: str, expected: str
+) -> None:
     assert ask(box, request_line) == expected
 
 
 @pytest.mark.parametrize(("query", "media_type", "body", "expected"), WITH_BODY)
-def test_a_request_with_a_body(
+def test_query_and_json_body_are_merged(
     box: Sandbox, query: str, media_type: str, body: str, expected: str
 ) -> None:
     assert ask(box, f"POST {UNALLOCATE}{query}", media_type, body) == expected
@@ -149,7 +151,7 @@ def test_numbers_and_booleans_in_json(box: Sandbox, body: str, expected: str) ->
     assert ask(box, f"GET {LIST}{OURS}", JSON, body) == expected
 
 
-def test_what_an_invalid_argument_says(box: Sandbox) -> None:
+def test_the_error_for_an_invalid_argument_names_it(box: Sandbox) -> None:
     with Caller(box) as api:
         first = api.list(per_page=0).json()["error"]
         second = api.request("GET", GET, json={"ip_address": {"id": 7}}).json()["error"]

@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_world(box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("addresses", [0, 1, 2, 3, 200])
-def test_a_world_of_any_size(addresses: int) -> None:
+def test_a_world_has_the_given_number_of_addresses(addresses: int) -> None:
     with Sandbox(addresses=addresses) as box:
         texts = {each["address"] for each in box.world()["ip_addresses"]}
     assert len(texts) == addresses
@@ -111,7 +111,7 @@ def test_a_reset_empties_the_ledger_and_restores_the_world(api: Caller, box: San
     assert some(box) == address
 
 
-def test_changes_behind_the_clients_back(api: Caller, box: Sandbox) -> None:
+def test_allocations_can_be_changed_without_a_request(api: Caller, box: Sandbox) -> None:
     address, spare = some(box)["id"], machine(box, "spare-01")
     body = {"ip_address": address, "virtual_machine": spare}
     assert httpx.post(f"{box.url}/_sandbox/allocate", json=body).status_code == 200
@@ -122,7 +122,9 @@ def test_changes_behind_the_clients_back(api: Caller, box: Sandbox) -> None:
         assert httpx.post(f"{box.url}/_sandbox/allocate", json=wrong).status_code == 400
 
 
-def test_an_address_vanishes_or_changes_hands(api: Caller, box: Sandbox) -> None:
+def test_an_address_can_be_released_or_given_to_the_other_organization(
+    api: Caller, box: Sandbox
+) -> None:
     gone, sold = some(box), some(box, "LoadBalancer")
     box.release(gone["id"])
     httpx.post(f"{box.url}/_sandbox/release", json={"ip_address": sold["address"], "to": "other"})
@@ -223,7 +225,7 @@ def test_a_killed_process_comes_back_with_its_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_when_told(number: signal.Signals) -> None:
+def test_the_process_stops_at_a_signal(number: signal.Signals) -> None:
     with process("-m", "ipadmin.sandbox", "--port=0") as started:
         assert started.stdout
         line = started.stdout.readline()
