@@ -74,19 +74,6 @@ class Arguments:
             raise invalid_argument([name], "ambiguous_lookup_values")
         return (chosen[0], given[chosen[0]]) if chosen else (present[0], "")
 
-    def lookups(self) -> dict[str, Values]:
-        """All lookups of the request, valid or not, for the ledger."""
-        found: dict[str, Values] = {}
-        for name in LOOKUPS:
-            try:
-                key, value = self.lookup(name)
-            except ApiError:
-                if self.values.get(name) is not None:
-                    found[name] = {"invalid": True}
-            else:
-                found[name] = {key: value}
-        return found
-
     def integer(self, name: str, default: int, highest: int | None = None) -> int:
         """A number of 1 to `highest`; above 200 a page is refused, in words that say 100 [frame].
 

@@ -60,7 +60,6 @@ class Engine:
             request.method,
             request.path,
             exchange.name,
-            exchange.arguments.lookups(),
             exchange.target.id if exchange.target else None,
             label if request.token else None,
             fingerprint(request.token),

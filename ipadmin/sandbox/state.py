@@ -32,7 +32,6 @@ class Entry:
     method: str
     path: str
     call: str
-    lookup: dict[str, Any]
     ip_address: str | None
     token: str | None
     token_fingerprint: str | None

@@ -165,16 +165,3 @@ def test_the_error_for_an_invalid_argument_names_it(box: Sandbox) -> None:
         "argument": {"id": "per_page", "name": "per_page", "description": None},
     }
     assert second["detail"]["path"] == ["ip_address", "id"]
-
-
-def test_the_ledger_has_a_lookup_that_finds_nothing(box: Sandbox) -> None:
-    ask(box, f"GET {GET}")
-    ask(box, f"GET {GET}?ip_address[id]=")
-    ask(box, f"GET {GET}?ip_address=x")
-    ask(box, f"POST {UNALLOCATE}", JSON, "{")
-    assert [each["lookup"] for each in box.ledger()] == [
-        {"ip_address": {"id": "ip_address"}},
-        {"ip_address": {"id": ""}},
-        {"ip_address": {"invalid": True}},
-        {},
-    ]
