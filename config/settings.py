@@ -49,8 +49,10 @@ SANDBOX = is_loopback(KATAPULT_API_URL)
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 # Newest first. The first seals the audit history, all of them verify it.
 AUDIT_KEYS = _list("AUDIT_KEYS")
-# Where each finished entry is sent as a line of JSON; see ipadmin/streaming.py. Empty: nowhere.
+# Where each finished entry is delivered as a line of JSON; see ipadmin/audit/stream/targets.py.
 AUDIT_STREAM = env.str("AUDIT_STREAM", "") or ""
+# The Authorization header of an HTTP stream.
+AUDIT_STREAM_AUTHORIZATION = env.str("AUDIT_STREAM_AUTHORIZATION", "") or ""
 # Whether operators see the entries of those organizations only that they have a token for.
 HISTORY_OF_OWN_ORGANIZATIONS = env.bool("HISTORY_OF_OWN_ORGANIZATIONS", False) or False
 # How long a confirmation page may be acted on, in seconds.

@@ -15,14 +15,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from ipadmin.audit.stream.targets import target_from_url
+from ipadmin.audit.stream.targets import FORMS, target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
 
 MAKE_KEYS = "`python manage.py generate_keys` prints one: put it into the environment or .env."
 SHORTEST_SECRET_KEY = 50
 # As `AuditStream.target`.
-LONGEST_STREAM = 300
+LONGEST_STREAM_URL = 300
 
 
 def api_host() -> str:
@@ -83,7 +83,7 @@ def _keys(name: str, id: str) -> Iterator[Error]:
         except ValueError as error:
             yield Error(
                 f"Key {number} of {name} is not a key: {error}.",
-                hint=f"{MAKE_KEYS} Keep the older keys behind it, separated by commas.",
+                hint=f"{MAKE_KEYS} Keep the older keys after it, separated by commas.",
                 id=id,
             )
 
@@ -105,21 +105,23 @@ def _api_url() -> Iterator[Error]:
 
 
 def _stream() -> Iterator[Error]:
-    url = settings.AUDIT_STREAM
-    if not url:
-        return
-    hint = (
-        "Write stdout:, file:///path, syslog:///dev/log, syslog+udp://, syslog+tcp:// or"
-        " syslog+tls://host:port; without it nothing is sent."
-    )
-    try:
-        target_from_url(url)
-    except ValueError as error:
-        yield Error(f"AUDIT_STREAM cannot be used: {error}", hint=hint, id="ipadmin.E009")
-    else:
-        if len(url) > LONGEST_STREAM:
-            text = f"AUDIT_STREAM is too long: {LONGEST_STREAM} characters at most."
-            yield Error(text, hint=hint, id="ipadmin.E009")
+    url, authorization = settings.AUDIT_STREAM, settings.AUDIT_STREAM_AUTHORIZATION
+    problem = ""
+    if len(url) > LONGEST_STREAM_URL:
+        problem = f"It has {LONGEST_STREAM_URL} characters at most."
+    elif authorization and not url.startswith(("https:", "http:")):
+        problem = "AUDIT_STREAM_AUTHORIZATION is only for https://."
+    elif url:
+        try:
+            target_from_url(url, authorization)
+        except ValueError as error:
+            problem = str(error)
+    if problem:
+        yield Error(
+            f"AUDIT_STREAM cannot be used: {problem}",
+            hint=f"Write {FORMS}, or remove it: then entries are delivered nowhere.",
+            id="ipadmin.E009",
+        )
 
 
 def _database() -> Iterator[Error]:

@@ -294,7 +294,7 @@ def test_the_stream_comes_first(middle: datetime, tmp_path: Path, settings: Sett
     AuditStream.objects.create(target=settings.AUDIT_STREAM, error="disk full")
     with pytest.raises(retention.NotPruned, match=r"not taken all .* disk full"):
         prune(middle, tmp_path / "old.jsonl")
-    delivery.send_some()
+    delivery.deliver()
     assert prune(middle, tmp_path / "old.jsonl") == 25
 
 

@@ -124,7 +124,7 @@ def _paths() -> dict[str, str]:
         "address": f"q={entry.address}",
         "address and person": f"q={entry.address}&person={common}",
         "beginning of an address": f"q={octets}.",
-        "network /22": "q=185.44.252.0/22",
+        "network /22": "q=198.18.4.0/22",
         "network /12": "q=198.16.0.0/12",
         "IPv6 network": "q=2001:db8::/32",
         "address id": f"q={entry.address_id}",

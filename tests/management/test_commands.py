@@ -122,7 +122,7 @@ def test_a_given_password_counts(demo: Callable[..., str]) -> None:
 
 def test_no_sample_users_outside_the_sandbox(demo: Callable[..., str], settings: Settings) -> None:
     settings.SANDBOX = False
-    with pytest.raises(CommandError, match="not the sandbox"):
+    with pytest.raises(CommandError, match="for the sandbox"):
         demo("a password")
     assert not User.objects.exists()
 
@@ -139,6 +139,6 @@ def test_a_sandbox_that_does_not_answer(
         raise KatapultError("no answer", Exchange("GET", "/users/current", 0.1))
 
     monkeypatch.setattr(tokens, "add", fail)
-    monkeypatch.setattr(prepare_demo, "PATIENCE", 0)
+    monkeypatch.setattr(prepare_demo, "SANDBOX_START_SECONDS", 0)
     with pytest.raises(CommandError, match="sandbox"):
         demo("a password")
