@@ -55,18 +55,11 @@ AUDIT_STREAM = env.str("AUDIT_STREAM", "") or ""
 HISTORY_OF_OWN_ORGANIZATIONS = env.bool("HISTORY_OF_OWN_ORGANIZATIONS", False) or False
 # How long a confirmation page may be acted on, in seconds.
 CONFIRMATION_MAX_AGE = env.int("CONFIRMATION_MAX_AGE", 600) or 600
-# Seconds; see ipadmin.katapult.client.Timeouts. Katapult answers in tenths of a second; a call that
-# takes longer than this only occupies a thread and an operator.
+# Seconds; see ipadmin.katapult.client.Timeouts. Katapult usually answers within 0.5 s.
 KATAPULT_TIMEOUTS = {
-    # A connection that does not come in three seconds rarely comes at all.
     "connect": env.float("KATAPULT_CONNECT_TIMEOUT", 3.0) or 3.0,
-    # Requests are smaller than one packet.
-    "write": env.float("KATAPULT_WRITE_TIMEOUT", 5.0) or 5.0,
-    # The longest silence: ten times the slowest answer on record, and no more than people wait.
+    # Ten times the slowest answer on record.
     "read": env.float("KATAPULT_READ_TIMEOUT", 10.0) or 10.0,
-    # Waiting for another call to end; short, so that a stuck API is not waited for in a queue.
-    "pool": env.float("KATAPULT_POOL_TIMEOUT", 2.0) or 2.0,
-    # The deadline of a call: no call takes longer, whatever the server sends.
     "total": env.float("KATAPULT_TOTAL_TIMEOUT", 15.0) or 15.0,
 }
 # How many reads may wait for Katapult at once, and how many changes besides. Together fewer than

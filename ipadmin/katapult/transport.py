@@ -1,8 +1,8 @@
-"""Connections to Katapult on which no call outlives its deadline.
+"""Connections to Katapult that limit the duration of a whole call.
 
 httpx and httpcore apply a timeout to each single operation, so a server that sends one byte now and
-then holds a call for as long as it likes. Here every operation on a socket (resolving, connecting,
-the TLS handshake, each write, each read) may take only what is left of the call's deadline.
+then can delay a call without limit. Here every operation on a socket (resolving, connecting, the
+TLS handshake, each write, each read) may take only the time that is left until the call's deadline.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from http.cookiejar import CookieJar
 
 import httpcore
 import httpx
 
-# When the present call has to end, on the monotonic clock. There is no default: an operation
-# outside `deadline` is a mistake and raises LookupError.
+# The deadline of the current call, on the monotonic clock. Without a default, so that an operation
+# outside `deadline` raises LookupError.
 _ENDS_AT: ContextVar[float] = ContextVar("ends_at")
 
-AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, object]
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """The time that all network operations of this thread inside the block have together."""
+    """Limit the time of all network operations of this thread inside the block together."""
     before = _ENDS_AT.set(time.monotonic() + seconds)
     try:
         yield
@@ -47,7 +47,7 @@ def _time_left(timeout: float | None) -> float:
 
 @contextmanager
 def _mapped(timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
-    """OSError, which includes ssl.SSLError, as the exception httpcore's interface asks for."""
+    """Replace OSError, which includes ssl.SSLError, by the exceptions of httpcore."""
     try:
         yield
     except TimeoutError as error:
@@ -94,7 +94,7 @@ class Stream(httpcore.NetworkStream):
                 self.close()
                 raise
 
-    def get_extra_info(self, info: str) -> Any:
+    def get_extra_info(self, info: str) -> object:
         if info == "ssl_object":
             return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
         if info == "is_readable":
@@ -102,7 +102,7 @@ class Stream(httpcore.NetworkStream):
         return self._socket if info == "socket" else None
 
     def _is_readable(self) -> bool:
-        """Whether an idle connection has data or has ended: httpcore then does not reuse it."""
+        """Whether an idle connection has data or was closed: httpcore then does not reuse it."""
         if self._socket.fileno() < 0:
             return True
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
@@ -113,7 +113,7 @@ class Stream(httpcore.NetworkStream):
 
 
 class Backend(httpcore.NetworkBackend):
-    """Makes TCP connections within the deadline of the call."""
+    """Opens TCP connections within the deadline of the call."""
 
     def connect_tcp(
         self,
@@ -142,8 +142,8 @@ class Backend(httpcore.NetworkBackend):
 
 
 def _resolve(host: str, port: int, timeout: float | None) -> list[AddressInfo]:
-    """The addresses of a host. Raises TimeoutError: a resolver has no timeout of its own, so that
-    it runs in a thread that is abandoned when it takes too long."""
+    """The addresses of a host. Raises TimeoutError. The resolver has no timeout of its own, so it
+    runs in a thread that is abandoned when it takes too long."""
     try:
         return _look_up(host, port, socket.AI_NUMERICHOST)
     except socket.gaierror:
@@ -172,15 +172,15 @@ def _look_up(host: str, port: int, flags: int = 0) -> list[AddressInfo]:
 
 
 class Transport(httpx.BaseTransport):
-    """An httpx transport over a pool of connections of this module.
+    """An httpx transport with a pool of connections of this module.
 
-    With `reuse=False` each request has a connection of its own, closed behind its answer. What an
-    earlier answer left behind on a connection can then not be taken for the answer to this request.
+    With `reuse=False` each request has a new connection, closed after its answer: unread bytes of
+    an earlier answer cannot be mistaken for the answer to this request.
     """
 
     def __init__(self, *, max_connections: int, reuse: bool) -> None:
         self._pool = httpcore.ConnectionPool(
-            # Certificates come from certifi, and from no variable of the environment.
+            # Trust the certificates of certifi only, not those that environment variables name.
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=max_connections,
             max_keepalive_connections=max_connections if reuse else 0,
@@ -215,6 +215,14 @@ class Transport(httpx.BaseTransport):
         self._pool.close()
 
 
+class NoCookies(CookieJar):
+    """Stores nothing: one client serves all tokens, and a cookie set for one must not be sent with
+    another."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass
+
+
 class _Body(httpx.SyncByteStream):
     def __init__(self, answer: httpcore.Response, request: httpx.Request) -> None:
         self._answer, self._request = answer, request
@@ -229,7 +237,7 @@ class _Body(httpx.SyncByteStream):
 
 @contextmanager
 def _as_httpx(request: httpx.Request) -> Iterator[None]:
-    """Exceptions of httpcore as those of httpx, which have the same names."""
+    """Replace exceptions of httpcore by those of httpx, which have the same names."""
     try:
         yield
     except (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ipadmin.katapult import responses
+from ipadmin.katapult import values
 from ipadmin.katapult.errors import UnreadableAnswer
 from ipadmin.katapult.types import Allocation, IPAddress, Page
 from tests.katapult.shapes import (
@@ -183,7 +183,7 @@ def test_no_other_key_matters_for_an_address_to_be_read(key: str, value: Any) ->
     ],
 )
 def test_any_value_becomes_text_that_can_be_stored(value: Any, expected: str) -> None:
-    assert responses.text(value) == expected
+    assert values.text(value) == expected
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-be", "latin-1"])

@@ -19,7 +19,6 @@ from psycopg import sql
 TIMINGS = {
     "KATAPULT_CONNECT_TIMEOUT": "0.4",
     "KATAPULT_READ_TIMEOUT": "0.6",
-    "KATAPULT_POOL_TIMEOUT": "0.3",
     "KATAPULT_TOTAL_TIMEOUT": "0.9",
     "ATTEMPT_SLACK": "5",
     "EVIDENCE_INTERVAL": "1.5",
