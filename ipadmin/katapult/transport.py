@@ -24,7 +24,7 @@ import httpx
 # outside `deadline` raises LookupError.
 _ENDS_AT: ContextVar[float] = ContextVar("ends_at")
 
-AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, object]
+AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.katapult.types import Exchange
 
 
-def error_fields(error: KatapultError) -> dict[str, Any]:
+def error_fields(error: KatapultError) -> EntryFields:
     """Of a call that ended with an error."""
     fields = exchange_fields(error.exchange) | {"error_code": error.code}
     if not isinstance(error, ErrorAnswer):
@@ -18,7 +17,7 @@ def error_fields(error: KatapultError) -> dict[str, Any]:
     return fields | {"error_description": error.description, "error_detail": detail}
 
 
-def exchange_fields(exchange: Exchange) -> dict[str, Any]:
+def exchange_fields(exchange: Exchange) -> EntryFields:
     """Of any call."""
     limit = exchange.rate_limit
     return {

@@ -1,0 +1,31 @@
+"""The fields of an entry that are written after it was opened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+
+from ipadmin.audit.readings import Reading
+from ipadmin.models import Basis, Outcome
+
+
+class EntryFields(TypedDict, total=False):
+    """Values for `entries.update`; see `AuditEntry` for their meaning."""
+
+    outcome: Outcome
+    basis: Basis
+    sent_at: datetime | None
+    finished_at: datetime
+    reverse_dns: str
+    vip: bool
+    allocation_name: str
+    evidence: list[Reading]
+    competing_attempts: list[str]
+    http_status: int | None
+    error_code: str
+    error_description: str
+    error_detail: dict[str, object]
+    katapult_request_id: str
+    rate_limit_permitted: int | None
+    rate_limit_remaining: int | None
+    duration: float | None
