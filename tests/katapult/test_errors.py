@@ -109,8 +109,9 @@ def test_a_huge_detail_is_cut() -> None:
     problem = failed({"code": "x" * 999, "detail": [["y" * 999] * 40] * 40})
     assert isinstance(problem, ErrorAnswer)
     assert problem.code == "x" * 100
-    assert len(problem.detail["cut"]) < MAX_DETAIL_LENGTH
-    assert len(clean(list(range(9999)))) == len(clean({str(n): n for n in range(9999)})) == 50
+    assert len(str(problem.detail["cut"])) < MAX_DETAIL_LENGTH
+    assert clean(list(range(9999))) == list(range(50))
+    assert clean({str(n): n for n in range(9999)}) == {str(n): n for n in range(50)}
 
 
 NO_CODES: list[Any] = ["boom", ["boom"], {"message": "boom"}, {"code": 7}, {"code": {}}, 1, True]

@@ -534,7 +534,7 @@ def test_a_reading_that_cannot_be_written_leaves_the_entry_open(
     attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_the_database(request: httpx.Request) -> httpx.Response:
-        monkeypatch.setattr(AuditEntry, "save", failing(OperationalError("locked")))
+        monkeypatch.setattr(QuerySet, "update", failing(OperationalError("locked")))
         return katapult.usual(request)
 
     katapult.posts.append(html())

@@ -148,4 +148,4 @@ def _settle(env: dict[str, str]) -> list[str]:
     while AuditEntry.objects.filter(finished_at=None).exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     said = manage(env, "reconcile").strip().splitlines()[-1]
-    return [] if said == "0 closed, 0 open" else [f"manage.py reconcile said: {said}"]
+    return [] if said == "0 finished, 0 open" else [f"manage.py reconcile said: {said}"]

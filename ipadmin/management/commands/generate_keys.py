@@ -10,12 +10,14 @@ from ipadmin import crypto
 
 
 class Command(BaseCommand):
-    help = "Print new keys as lines for a .env. Needs no configuration and keeps nothing."
+    help = "Print new keys as lines for a .env file. Needs no configuration and stores nothing."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--demo", action="store_true", help="a password and a sandbox token for `make run` too"
+            "--demo",
+            action="store_true",
+            help="a password and a token for `make run` as well",
         )
 
     def handle(self, *, demo: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
