@@ -251,6 +251,5 @@ ENVIRONMENT_ERRORS: dict[str, list[str]] = {}
 try:
     env.seal()
 except EnvValidationError as error:
-    # environs types it as a list or a mapping; it is a mapping of variables.
-    for name, messages in dict[str, list[object]](error.error_messages).items():
-        ENVIRONMENT_ERRORS[name] = [str(message) for message in messages]
+    if isinstance(error.error_messages, dict):  # and not a list, of one variable
+        ENVIRONMENT_ERRORS = error.error_messages

@@ -16,7 +16,6 @@ from ipadmin.katapult.call import Call, send
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.transport import NoCookies, Transport
 from ipadmin.katapult.types import (
-    CurrentUser,
     Exchange,
     IPAddress,
     Organization,
@@ -116,9 +115,10 @@ class KatapultClient:
         self._http.close()
         self._fresh_http.close()
 
-    def current_user(self, token: Secret) -> Reply[CurrentUser]:
-        """`GET /users/current`: needs no scope; 404 for a token that has no user. [doc]"""
-        return self._call(token, "GET", "/users/current", parse=responses.current_user)
+    def user_organizations(self, token: Secret) -> Reply[tuple[Organization, ...]]:
+        """The organizations in `GET /users/current`: needs no scope; 404 for a token that has no
+        user. [doc]"""
+        return self._call(token, "GET", "/users/current", parse=responses.user_organizations)
 
     def organizations(self, token: Secret) -> Reply[tuple[Organization, ...]]:
         """`GET /organizations`: needs `organizations:read`; not paginated. [doc]"""

@@ -17,7 +17,6 @@ from ipadmin.katapult.errors import ErrorAnswer, UnreadableAnswer
 from ipadmin.katapult.redaction import Redaction
 from ipadmin.katapult.types import (
     Allocation,
-    CurrentUser,
     Exchange,
     IPAddress,
     Organization,
@@ -153,17 +152,11 @@ def _detail(value: object) -> JsonObject:
     return {} if detail is None else {"value": detail}
 
 
-def current_user(body: object) -> CurrentUser:
+def user_organizations(body: object) -> tuple[Organization, ...]:
     fields = as_object(body)
     if "user" not in fields and "organizations" not in fields:
         raise KeyError("user")
-    user = as_object(fields.get("user") or {})
-    names = [text(user.get("first_name")), text(user.get("last_name"))]
-    return CurrentUser(
-        name=text(user.get("name")) or " ".join(filter(None, names)),
-        email_address=text(user.get("email_address")),
-        organizations=tuple(map(_organization, as_list(fields.get("organizations") or []))),
-    )
+    return tuple(map(_organization, as_list(fields.get("organizations") or [])))
 
 
 def organizations(body: object) -> tuple[Organization, ...]:
@@ -176,11 +169,9 @@ def ip_addresses(body: object) -> Page[IPAddress]:
     items = tuple(map(_ip_address, as_list(fields["ip_addresses"])))
     return Page(
         items=items,
-        current_page=count(pagination.get("current_page")) or 1,
         per_page=count(pagination.get("per_page")) or len(items),
         total_pages=count(pagination.get("total_pages")),
         total=count(pagination.get("total")),
-        large_set=pagination.get("large_set") is True,
     )
 
 

@@ -96,15 +96,6 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
-class CurrentUser:
-    """The person who owns a token, and the organizations it has access to."""
-
-    name: str
-    email_address: str
-    organizations: tuple[Organization, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Allocation:
     """The resource that an address is allocated to. `type` is Katapult's word (`VirtualMachine`);
     `name` is None in a list. [doc]"""
@@ -130,12 +121,9 @@ class IPAddress:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list. With `large_set` the totals are None; a page that is not full is the
-    last. [doc]"""
+    """One page of a list. Large sets have no totals; a page that is not full is the last. [doc]"""
 
     items: tuple[T, ...]
-    current_page: int
     per_page: int
     total_pages: int | None
     total: int | None
-    large_set: bool

@@ -130,7 +130,7 @@ def _organizations(secret: Secret, missing: list[str]) -> tuple[Organization, ..
     client = api.client()
     found: dict[str, Organization] = {}
     try:
-        found |= {each.id: each for each in client.current_user(secret).value.organizations}
+        found |= {each.id: each for each in client.user_organizations(secret).value}
     except ErrorAnswer as error:
         _raise_unless_tolerated(error, missing)
     try:

@@ -109,10 +109,10 @@ def _pooled_and_not(sandbox: str) -> None:
     pooled, fresh = Figures(), Figures()
     for _ in range(TIMES):
         with stopwatch(pooled, CALLS):
-            api.client().current_user(Secret(TOKEN))
+            api.client().user_organizations(Secret(TOKEN))
         with stopwatch(fresh, CALLS):
             one = KatapultClient(sandbox, user_agent="bench", observe=_count)
-            one.current_user(Secret(TOKEN))
+            one.user_organizations(Secret(TOKEN))
             one.close()
     print(pooled.row("A call with the pooled client"))
     print(fresh.row("A call with a client of its own"))
