@@ -39,8 +39,8 @@ def compare(records: Records) -> list[str]:
 
 
 def match(posts: Iterable[Post], attempts: Iterable[Attempt]) -> Matching:
-    """Match by Katapult's request id, or else by address, token and time, which are unique: attempts
-    of an operator on one address never overlap."""
+    """Match by Katapult's request id, or else by address, token and time, which are unique, because
+    attempts of an operator on one address never overlap."""
     by_request = {each.katapult_request_id: each for each in attempts if each.katapult_request_id}
     by_target: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for each in attempts:
