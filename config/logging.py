@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Mapping
 from types import TracebackType
-from typing import Any
 
 import structlog
 from django.http import HttpRequest
@@ -22,12 +21,12 @@ NEVER_LOGGED = {
 class ReporterFilter(SafeExceptionReporterFilter):
     """Hides form data and local variables on Django's debug page."""
 
-    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, str]:
         return dict.fromkeys(request.POST, HIDDEN) if request else {}
 
     def get_traceback_frame_variables(
         self, request: HttpRequest | None, tb_frame: TracebackType
-    ) -> ItemsView[str, Any]:
+    ) -> ItemsView[str, object]:
         return {}.items()
 
 
@@ -41,7 +40,7 @@ def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def configuration(*, as_json: bool) -> dict[str, Any]:
+def configuration(*, as_json: bool) -> dict[str, object]:
     """Django's LOGGING: to stdout, as JSON lines or as key=value for people."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

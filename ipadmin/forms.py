@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
@@ -21,8 +20,10 @@ class LabelForm(forms.ModelForm[ApiToken]):
         fields = ("label",)
         help_texts = {"label": "A name to distinguish it from your other tokens."}  # noqa: RUF012
 
-    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: QueryDict | None = None, *, owner: User, instance: ApiToken | None = None
+    ) -> None:
+        super().__init__(data, instance=instance)
         self.owner = owner
 
     def clean_label(self) -> str:
@@ -40,13 +41,9 @@ class SecretField(forms.CharField):
         render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"}
     )
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            label="API token",
-            max_length=2000,
-            help_text="It is encrypted and never shown again.",
-            **kwargs,
-        )
+    def __init__(self) -> None:
+        help_text = "It is encrypted and never shown again."
+        super().__init__(label="API token", max_length=2000, help_text=help_text)
 
     def clean(self, value: object) -> Secret:
         text: str = super().clean(value)
@@ -76,8 +73,10 @@ class OrganizationForm(forms.Form):
         help_text="The first part of the organization's address in Katapult.",
     )
 
-    def __init__(self, *args: Any, organizations: tuple[Organization, ...], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: QueryDict | None = None, *, organizations: tuple[Organization, ...]
+    ) -> None:
+        super().__init__(data)
         self.organizations = {each.id: each for each in organizations}
         if organizations:
             del self.fields["sub_domain"]
@@ -103,8 +102,14 @@ class UnallocateForm(forms.Form):
     reason = forms.CharField(max_length=500, required=False, help_text="Stored in the audit log.")
     typed_address = forms.CharField(label="Type the address", max_length=64)
 
-    def __init__(self, *args: Any, address_to_type: str = "", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        initial: dict[str, str] | None = None,
+        address_to_type: str = "",
+    ) -> None:
+        super().__init__(data, initial=initial)
         self.address_to_type = address_to_type
         if not address_to_type:
             del self.fields["typed_address"]

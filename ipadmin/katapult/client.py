@@ -131,7 +131,6 @@ class KatapultClient:
         *,
         page: int = 1,
         per_page: int = MAX_PER_PAGE,
-        allocated: bool | None = None,
     ) -> Reply[Page[IPAddress]]:
         """One page of the addresses of an organization, which is named by its id, or by its
         sub-domain where the id is not known. A list has no labels, networks or names. [doc]"""
@@ -140,8 +139,6 @@ class KatapultClient:
             query["organization[id]"] = organization.id
         else:
             query["organization[sub_domain]"] = organization.sub_domain
-        if allocated is not None:
-            query["allocated"] = "true" if allocated else "false"
         path = "/organizations/organization/ip_addresses"
         return self._call(token, "GET", path, query=query, parse=responses.ip_addresses)
 
@@ -154,13 +151,15 @@ class KatapultClient:
         known_address: str | None = None,
         fresh: bool = False,
     ) -> Reply[IPAddress]:
-        """One address, by id or by its text; 404 `ip_address_not_found`. [doc, seen]
+        """One address, by either id or its text; 404 `ip_address_not_found`. [doc, seen]
 
         Raises UnreadableAnswer for an answer about another id, or about another address than
         `address` or `known_address` (the address known to have this id: an id keeps its address
         [seen]). `fresh` uses a new connection, as changes do.
         """
-        query = {f"ip_address[{key}]": value for key, value in _one_of(id, address).items()}
+        if (id is None) == (address is None):
+            raise TypeError("either id or address is required, and not both")
+        query = {"ip_address[id]": id} if id else {"ip_address[address]": address or ""}
 
         def parse(body: object) -> IPAddress:
             return responses.is_about(
@@ -170,16 +169,10 @@ class KatapultClient:
         path = "/ip_addresses/ip_address"
         return self._call(token, "GET", path, query=query, parse=parse, fresh=fresh)
 
-    def unallocate(
-        self, token: Secret, *, id: str | None = None, address: str | None = None
-    ) -> Reply[None]:
-        """Unallocate the address, at once. Sent exactly once, over a new connection. [doc, seen]
-
-        By id or by address: "All 'ip_address[]' params are mutually exclusive" [doc]. Raises
-        TypeError for none or both.
-        """
+    def unallocate(self, token: Secret, *, id: str) -> Reply[None]:
+        """Unallocate the address, at once. Sent exactly once, over a new connection. [doc, seen]"""
         path = "/ip_addresses/ip_address/unallocate"
-        body = {"ip_address": _one_of(id, address)}
+        body = {"ip_address": {"id": id}}
         return self._call(token, "POST", path, body=body, parse=responses.nothing, fresh=True)
 
     def _call(
@@ -228,14 +221,6 @@ class KatapultClient:
         # Last, so that the token is not among the local variables of the errors above.
         request.headers["Authorization"] = f"Bearer {call.token.reveal()}"
         return request
-
-
-def _one_of(id: str | None, address: str | None) -> dict[str, str]:
-    if id is not None and address is None:
-        return {"id": id}
-    if address is not None and id is None:
-        return {"address": address}
-    raise TypeError("either id or address is required, and not both")
 
 
 def _drop_location(response: httpx.Response) -> None:

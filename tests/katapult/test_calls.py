@@ -84,16 +84,14 @@ def test_unallocate_names_the_address_by_id_alone() -> None:
     assert json.loads(recorder.requests[0].content) == {"ip_address": {"id": IP}}
 
 
-@pytest.mark.parametrize(("allocated", "sent"), [(True, "true"), (False, "false")])
-def test_a_list_can_be_narrowed_and_looked_up_by_sub_domain(allocated: bool, sent: str) -> None:
+def test_a_list_can_be_read_by_sub_domain() -> None:
     recorder = Recorder(PAGE_ANSWER)
     acme = Organization(id="", name="", sub_domain="acme")
-    client_for(recorder).ip_addresses(TOKEN, acme, page=3, per_page=50, allocated=allocated)
+    client_for(recorder).ip_addresses(TOKEN, acme, page=3, per_page=50)
     assert dict(recorder.requests[0].url.params) == {
         "organization[sub_domain]": "acme",
         "page": "3",
         "per_page": "50",
-        "allocated": sent,
     }
 
 
@@ -209,22 +207,8 @@ def test_loopback_is_this_machine_and_nothing_else(url: str, expected: bool) -> 
     assert is_loopback(url) is expected
 
 
-def test_an_address_is_unallocated_by_id_or_by_its_text() -> None:
-    bodies: list[Any] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        bodies.append(json.loads(request.content))
-        return httpx.Response(200, json={})
-
-    client = client_for(handler)
-    client.unallocate(TOKEN, id=IP)
-    client.unallocate(TOKEN, address="192.0.2.7")
-    assert bodies == [{"ip_address": {"id": IP}}, {"ip_address": {"address": "192.0.2.7"}}]
-
-
 @pytest.mark.parametrize("named", [{}, {"id": IP, "address": "192.0.2.7"}])
 def test_an_address_is_named_in_exactly_one_way(named: dict[str, str]) -> None:
     client = client_for(lambda _: pytest.fail("was sent"))
-    for call in (client.unallocate, client.ip_address):
-        with pytest.raises(TypeError):
-            call(TOKEN, **named)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        client.ip_address(TOKEN, **named)  # type: ignore[arg-type]

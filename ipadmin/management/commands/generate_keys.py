@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import secrets
 from argparse import ArgumentParser
-from typing import Any
 
 from django.core.management.base import BaseCommand
 
@@ -20,7 +19,7 @@ class Command(BaseCommand):
             help="a password and a token for `make run` as well",
         )
 
-    def handle(self, *, demo: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *, demo: bool, **options: object) -> None:  # noqa: ARG002 - Django's signature
         self.stdout.write(f"SECRET_KEY={secrets.token_urlsafe(50)}")
         self.stdout.write(f"TOKEN_ENCRYPTION_KEYS={crypto.generate_key()}")
         self.stdout.write(f"AUDIT_KEYS={crypto.generate_key()}")

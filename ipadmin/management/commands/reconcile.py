@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.management.base import BaseCommand
 
 from ipadmin.models import AuditEntry
@@ -11,7 +9,7 @@ from ipadmin.services.reconcile import reconcile
 class Command(BaseCommand):
     help = "Read the addresses of all open attempts once, and list those that are finished."
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def handle(self, *_args: object, **_options: object) -> None:
         finished = reconcile()
         for entry in finished:
             self.stdout.write(f"{entry.attempt_id} {entry.address} {entry.outcome}")

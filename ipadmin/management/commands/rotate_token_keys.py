@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
@@ -12,7 +10,7 @@ from ipadmin.models import ApiToken
 class Command(BaseCommand):
     help = "Encrypt every API token with the newest of TOKEN_ENCRYPTION_KEYS."
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *args: object, **options: object) -> None:  # noqa: ARG002 - Django's signature
         encrypted = current = 0
         lost: list[str] = []
         for pk in ApiToken.objects.values_list("pk", flat=True):
