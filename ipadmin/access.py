@@ -61,17 +61,17 @@ View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
 
 
 def operators_only(view: View[P]) -> View[P]:
-    """For those who use tokens and unallocate; 403 for everybody else."""
+    """For those who use tokens and unallocate; 403 for everyone else."""
     return _requires(USE_TOKENS, view)
 
 
 def history_readers_only(view: View[P]) -> View[P]:
-    """For operators and auditors; 403 for everybody else."""
+    """For operators and auditors; 403 for everyone else."""
     return _requires(VIEW_HISTORY, view)
 
 
 def auditors_only(view: View[P]) -> View[P]:
-    """For those who verify the history and see activity; 403 for everybody else."""
+    """For those who verify the history and see activity; 403 for everyone else."""
     return _requires(VERIFY_HISTORY, view)
 
 

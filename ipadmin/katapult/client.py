@@ -157,9 +157,10 @@ class KatapultClient:
         `address` or `known_address` (the address known to have this id: an id keeps its address
         [seen]). `fresh` uses a new connection, as changes do.
         """
+        given = {"id": id, "address": address}
         if (id is None) == (address is None):
             raise TypeError("either id or address is required, and not both")
-        query = {"ip_address[id]": id} if id else {"ip_address[address]": address or ""}
+        query = {f"ip_address[{key}]": value for key, value in given.items() if value is not None}
 
         def parse(body: object) -> IPAddress:
             return responses.is_about(

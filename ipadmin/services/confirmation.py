@@ -42,18 +42,15 @@ class Bound:
         return [str(self.user.pk), *token, self.address_id, settings.KATAPULT_API_URL]
 
 
-# `ip` has the fields of IPAddress, of the version that signed it.
-_Signed = TypedDict(
-    "_Signed",
-    {
-        "attempt": str,
-        "for": list[str],
-        "ip": dict[str, Any],
-        "last": bool | None,
-        "ours": bool | None,
-        "since": str,
-    },
-)
+class _Signed(TypedDict):
+    """A confirmation as JSON. `ip` has the fields of IPAddress of the version that signed it."""
+
+    attempt_id: str
+    bound_to: list[str]
+    ip: dict[str, Any]
+    is_last_of_family: bool | None
+    in_organization: bool | None
+    read_since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +83,12 @@ class Confirmation:
     def signed(self, bound: Bound) -> str:
         """The confirmation as text for a form field."""
         content: _Signed = {
-            "attempt": str(self.attempt_id),
-            "for": bound.names(),
+            "attempt_id": str(self.attempt_id),
+            "bound_to": bound.names(),
             "ip": asdict(self.ip),
-            "last": self.is_last_of_family,
-            "ours": self.in_organization,
-            "since": self.read_since.isoformat(),
+            "is_last_of_family": self.is_last_of_family,
+            "in_organization": self.in_organization,
+            "read_since": self.read_since.isoformat(),
         }
         return signing.dumps(content, salt=SALT, compress=True)
 
@@ -124,7 +121,7 @@ def prepare(token: ApiToken, ip: IPAddress, read_since: datetime) -> Confirmatio
 
 def attempt_id_of(signed: str, bound: Bound) -> uuid.UUID:
     """The attempt id of a form of any age. Raises NotConfirmed."""
-    return uuid.UUID(_load(signed, bound, max_age=None)["attempt"])
+    return uuid.UUID(_load(signed, bound, max_age=None)["attempt_id"])
 
 
 def load(signed: str, bound: Bound) -> Confirmation:
@@ -134,11 +131,17 @@ def load(signed: str, bound: Bound) -> Confirmation:
     allocation = ip.pop("allocation")
     try:
         seen = IPAddress(**ip, allocation=Allocation(**allocation) if allocation else None)
-        read_since = datetime.fromisoformat(data["since"])
+        read_since = datetime.fromisoformat(data["read_since"])
     except (TypeError, KeyError) as error:
         # Signed by another version of this site.
         raise ConfirmationExpired from error
-    return Confirmation(uuid.UUID(data["attempt"]), seen, data["last"], data["ours"], read_since)
+    return Confirmation(
+        uuid.UUID(data["attempt_id"]),
+        seen,
+        data["is_last_of_family"],
+        data["in_organization"],
+        read_since,
+    )
 
 
 def _load(signed: str, bound: Bound, *, max_age: int | None) -> _Signed:
@@ -148,6 +151,6 @@ def _load(signed: str, bound: Bound, *, max_age: int | None) -> _Signed:
         raise ConfirmationExpired from error
     except signing.BadSignature as error:
         raise NotConfirmed from error
-    if data["for"] != bound.names():
+    if data["bound_to"] != bound.names():
         raise NotConfirmed
     return data

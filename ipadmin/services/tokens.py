@@ -129,14 +129,11 @@ def _organizations(secret: Secret, missing: list[str]) -> tuple[Organization, ..
     either."""
     client = api.client()
     found: dict[str, Organization] = {}
-    try:
-        found |= {each.id: each for each in client.user_organizations(secret).value}
-    except ErrorAnswer as error:
-        _raise_unless_tolerated(error, missing)
-    try:
-        found |= {each.id: each for each in client.organizations(secret).value}
-    except ErrorAnswer as error:
-        _raise_unless_tolerated(error, missing)
+    for call in (client.user_organizations, client.organizations):
+        try:
+            found |= {each.id: each for each in call(secret).value}
+        except ErrorAnswer as error:
+            _raise_unless_tolerated(error, missing)
     return tuple(sorted(found.values(), key=lambda each: each.name.lower()))
 
 

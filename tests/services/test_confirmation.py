@@ -176,7 +176,7 @@ def test_one_that_an_earlier_version_signed_has_expired(
 ) -> None:
     """It does not say since when the address may have changed."""
     data = signing.loads(confirmed.signed(bound), salt=confirmation.SALT)
-    del data["since"]
+    del data["read_since"]
     with pytest.raises(ConfirmationExpired):
         load(signing.dumps(data, salt=confirmation.SALT), bound)
 
