@@ -47,9 +47,9 @@ SANDBOX = is_loopback(KATAPULT_API_URL)
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 # Newest first. The first one seals the hash chain, all of them verify it.
 AUDIT_KEYS = _list("AUDIT_KEYS")
-# Where finished entries are delivered; see ipadmin/audit/stream/. Empty: nowhere.
+# Where each finished entry is sent as a line of JSON; see ipadmin/streaming.py. Empty: nowhere.
 AUDIT_STREAM = env.str("AUDIT_STREAM", "") or ""
-# Whether operators see only the entries of organizations that they have a token for.
+# Whether operators see the entries of those organizations only that they have a token for.
 HISTORY_OF_OWN_ORGANIZATIONS = env.bool("HISTORY_OF_OWN_ORGANIZATIONS", False) or False
 # Seconds for which a confirmation page is valid.
 CONFIRMATION_MAX_AGE = env.int("CONFIRMATION_MAX_AGE", 600) or 600
@@ -134,7 +134,7 @@ TEMPLATES = [
     },
 ]
 
-# No form has a file field. Without handlers, files that are sent are not stored.
+# No form takes a file: one that is sent is passed over, not kept on disk, however large.
 FILE_UPLOAD_HANDLERS: list[str] = []
 
 # Database. When DATABASE_URL is wrong there is no database, and the checks report it.

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypedDict
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -13,29 +12,18 @@ from ipadmin.checks import api_host
 from ipadmin.models import User
 
 
-class SiteContext(TypedDict):
-    """Callables are evaluated by templates of whole pages only."""
-
-    environment: str
-    api_host: str
-    version: str
-    access: access.Abilities
-    open_attempts: Callable[[], object]
-    worker_is_missing: Callable[[], bool]
-
-
 def environment() -> str:
     return "sandbox" if settings.SANDBOX else "live"
 
 
-def nonce(request: HttpRequest) -> dict[str, str]:
-    """`csp_nonce` is the name that django-htmx's tags use."""
+def nonce(request: HttpRequest) -> dict[str, Any]:
+    """`csp_nonce`: the name by which django-htmx's tags look for it."""
     return {"csp_nonce": getattr(request, "csp_nonce", "")}
 
 
-def site(request: HttpRequest) -> SiteContext:
-    """What every page shows: the API it is connected to, and the user's abilities."""
-    # A request that was rejected early, for example for its host, has no user.
+def site(request: HttpRequest) -> dict[str, Any]:
+    """What every page shows: on which Katapult it acts, and what this person may do."""
+    # A request that failed early, by its host for example, has no user.
     user: User | AnonymousUser = getattr(request, "user", None) or AnonymousUser()
     abilities = access.abilities(user)
     return {
@@ -43,6 +31,7 @@ def site(request: HttpRequest) -> SiteContext:
         "api_host": api_host(),
         "version": __version__,
         "access": abilities,
+        # Callables: only a whole page asks for them.
         "open_attempts": lambda: pages.open_attempts(user),
         "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),
     }

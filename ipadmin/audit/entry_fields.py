@@ -10,7 +10,8 @@ from ipadmin.models import Basis, Outcome
 
 
 class EntryFields(TypedDict, total=False):
-    """Values for `entries.update`; see `AuditEntry` for their meaning."""
+    """Values for `entries.update`, without those of a call (`services/call_fields.py`); see
+    `AuditEntry` for their meaning."""
 
     outcome: Outcome
     basis: Basis
@@ -21,11 +22,5 @@ class EntryFields(TypedDict, total=False):
     allocation_name: str
     evidence: list[Reading]
     competing_attempts: list[str]
-    http_status: int | None
     error_code: str
-    error_description: str
     error_detail: dict[str, object]
-    katapult_request_id: str
-    rate_limit_permitted: int | None
-    rate_limit_remaining: int | None
-    duration: float | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -143,7 +143,7 @@ def refuse_after_error(entry: AuditEntry, error: KatapultError) -> None:
 
 
 def _refuse(
-    entry: AuditEntry, fields: EntryFields, competing_since: datetime | None = None
+    entry: AuditEntry, fields: Mapping[str, object], competing_since: datetime | None = None
 ) -> None:
     entry.sent_at = None
     finish(entry, Outcome.REFUSED, Basis.CHECK, fields, competing_since=competing_since)
@@ -153,7 +153,7 @@ def finish(
     entry: AuditEntry,
     outcome: Outcome,
     basis: Basis,
-    fields: EntryFields,
+    fields: Mapping[str, object],
     *,
     competing_since: datetime | None = None,
 ) -> None:
@@ -164,11 +164,11 @@ def finish(
 
 
 def write(
-    entry: AuditEntry, fields: EntryFields, *, competing_since: datetime | None = None
+    entry: AuditEntry, fields: Mapping[str, object], *, competing_since: datetime | None = None
 ) -> None:
     """Write fields to the entry, unless it was finished in the meantime. Raises OutcomeNotWritten;
     then the log has the values."""
-    fields = {**fields, "sent_at": entry.sent_at}
+    fields = dict(fields) | {"sent_at": entry.sent_at}
     logged = {name: str(value) for name, value in fields.items()}
     try:
         if competing_since:
@@ -184,7 +184,7 @@ def write(
     _copy(fields, entry)
 
 
-def _copy(fields: EntryFields, entry: AuditEntry) -> None:
+def _copy(fields: Mapping[str, object], entry: AuditEntry) -> None:
     for name, value in fields.items():
         setattr(entry, name, value)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ipadmin.audit.entry_fields import EntryFields
+from typing import Any
+
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.katapult.types import Exchange
 
 
-def error_fields(error: KatapultError) -> EntryFields:
+def error_fields(error: KatapultError) -> dict[str, Any]:
     """Of a call that ended with an error."""
     fields = exchange_fields(error.exchange) | {"error_code": error.code}
     if not isinstance(error, ErrorAnswer):
@@ -17,7 +18,7 @@ def error_fields(error: KatapultError) -> EntryFields:
     return fields | {"error_description": error.description, "error_detail": detail}
 
 
-def exchange_fields(exchange: Exchange) -> EntryFields:
+def exchange_fields(exchange: Exchange) -> dict[str, Any]:
     """Of any call."""
     limit = exchange.rate_limit
     return {

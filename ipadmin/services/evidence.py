@@ -1,4 +1,4 @@
-"""Find the outcome of an attempt whose call was not answered: read the address, and conclude only
+"""Find the outcome of an attempt whose call was not answered: read the address, and judge only
 what the readings prove. Readings are stored in `AuditEntry.evidence`; see `audit/readings.py`."""
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def is_due(entry: AuditEntry, now: datetime) -> bool:
     return now - datetime.fromisoformat(last["read_at"]) >= timedelta(seconds=interval)
 
 
-def conclude(
+def judge(
     entry: AuditEntry, competing_attempts: list[AuditEntry], now: datetime
 ) -> Conclusion | None:
     """The outcome that the readings of an unanswered call prove; None while they prove nothing.
@@ -154,7 +154,7 @@ def _store(entry: AuditEntry, reading: Reading) -> None:
             current.evidence = [*current.evidence, reading]
             fields: EntryFields = {"evidence": current.evidence}
             now = timezone.now()
-            if conclusion := conclude(current, competing_attempts_of(current), now):
+            if conclusion := judge(current, competing_attempts_of(current), now):
                 fields["outcome"], fields["basis"] = conclusion.outcome, Basis.EVIDENCE
                 fields["competing_attempts"] = list(conclusion.competing_attempts)
                 fields["finished_at"] = now

@@ -134,7 +134,7 @@ def _sent_by_address(ids: Iterable[str], since: datetime) -> dict[str, list[Audi
 def _write(
     entry: AuditEntry, competing: list[AuditEntry], read_at: datetime, source: Source
 ) -> None:
-    details: LaterReadDetails = {
+    found: LaterReadDetails = {
         "attempt_id": str(entry.attempt_id),
         "address_id": entry.address_id,
         "address": entry.address,
@@ -142,12 +142,13 @@ def _write(
         "source": str(source),
     }
     if competing:
-        details["competing"] = ids_of(competing)
+        found["competing"] = ids_of(competing)
+    details = dict(found)
     with transaction.atomic():
         head = chain.locked_head()
-        # Checked under the lock: another process may have stored the same read.
+        # Another process may have read the same: asked under the lock, it is kept once.
         if of(entry) is None:
-            chain.append(head, LinkKind.READ_LATER, at=timezone.now(), details=dict(details))
+            chain.append(head, LinkKind.READ_LATER, at=timezone.now(), details=details)
 
 
 def _stored(since: datetime, until: datetime | None = None) -> list[dict[str, object]]:

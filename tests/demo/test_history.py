@@ -11,7 +11,7 @@ import pytest
 from ipadmin.demo.history import facts
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services.evidence import conclude
+from ipadmin.services.evidence import judge
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 COUNT = 4000
@@ -121,7 +121,7 @@ def test_the_evidence_proves_the_outcome(history: list[AuditEntry]) -> None:
     assert {entry.outcome for entry in resolved} == {"succeeded", "failed", "unknown"}
     for entry in resolved:
         assert entry.finished_at
-        conclusion = conclude(entry, [], entry.finished_at)
+        conclusion = judge(entry, [], entry.finished_at)
         assert conclusion
         assert conclusion.outcome == entry.outcome
 

@@ -19,8 +19,8 @@ from ipadmin.services import api, evidence
 from ipadmin.services.evidence import (
     Conclusion,
     competing_attempts_of,
-    conclude,
     is_due,
+    judge,
 )
 from tests.history import keep
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult, html
@@ -58,7 +58,7 @@ def entry(*readings: tuple[ReadingResult, float], **more: Any) -> AuditEntry:
 def conclusion(*readings: tuple[ReadingResult, float], **more: Any) -> Outcome | None:
     """Judged at the moment of the last reading."""
     after = readings[-1][1] if readings else 0
-    found = conclude(entry(*readings, **more), [], SENT + timedelta(seconds=after))
+    found = judge(entry(*readings, **more), [], SENT + timedelta(seconds=after))
     return found.outcome if found else None
 
 
@@ -121,14 +121,14 @@ def test_a_rival_is_waited_for_and_then_named(
     rival: dict[str, Any], seconds: float, expected: Outcome | None
 ) -> None:
     other = entry(**rival)
-    found = conclude(entry((U, 0)), [other], SENT + timedelta(seconds=seconds))
+    found = judge(entry((U, 0)), [other], SENT + timedelta(seconds=seconds))
     named = Conclusion(Outcome.UNKNOWN, (str(other.attempt_id),))
     assert found == (named if expected else None)
 
 
 def test_one_open_rival_among_finished_ones_is_waited_for() -> None:
     competing_attempts = [entry(finished_at=SENT, outcome=Outcome.SUCCEEDED), entry()]
-    assert conclude(entry((U, 0)), competing_attempts, SENT) is None
+    assert judge(entry((U, 0)), competing_attempts, SENT) is None
 
 
 @pytest.mark.parametrize(
