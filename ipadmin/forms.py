@@ -74,9 +74,13 @@ class OrganizationForm(forms.Form):
     )
 
     def __init__(
-        self, data: QueryDict | None = None, *, organizations: tuple[Organization, ...]
+        self,
+        data: QueryDict | None = None,
+        *,
+        organizations: tuple[Organization, ...],
+        initial: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(data)
+        super().__init__(data, initial=initial)
         self.organizations = {each.id: each for each in organizations}
         if organizations:
             del self.fields["sub_domain"]
