@@ -12,7 +12,7 @@ from ipadmin.views import (
     unallocate,
 )
 
-# Which token, and so which organization, a page acts for stands in its URL, never in the session.
+# The URL, not the session, says which token, and so which organization, a page is for.
 TOKEN_PATH = "tokens/<uuid:token_id>/"
 ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
 

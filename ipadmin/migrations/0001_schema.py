@@ -487,7 +487,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "API token",
                 "ordering": ["created_at"],
-                "permissions": [("use_apitoken", "Can keep API tokens and unallocate with them")],
+                "permissions": [("use_apitoken", "Can add API tokens and unallocate with them")],
                 "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(

@@ -48,11 +48,15 @@ def test_rotating_seals_under_the_newest_key(alice: User, settings: Settings) ->
     settings.TOKEN_ENCRYPTION_KEYS = [old]
     token = kept(alice, "first", TOKEN)
     settings.TOKEN_ENCRYPTION_KEYS = [new, old]
-    assert output("rotate_token_keys").startswith("1 sealed under the newest key, 0 already were.")
+    assert output("rotate_token_keys").startswith(
+        "1 encrypted with the newest key, 0 already were."
+    )
     settings.TOKEN_ENCRYPTION_KEYS = [new]
     token.refresh_from_db()
     assert token.decrypt_secret() == Secret(TOKEN)
-    assert output("rotate_token_keys").startswith("0 sealed under the newest key, 1 already were.")
+    assert output("rotate_token_keys").startswith(
+        "0 encrypted with the newest key, 1 already were."
+    )
 
 
 def test_rotating_names_and_leaves_what_cannot_be_opened(alice: User, settings: Settings) -> None:
@@ -61,7 +65,7 @@ def test_rotating_names_and_leaves_what_cannot_be_opened(alice: User, settings: 
     before = bytes(lost.encrypted_secret)
     settings.TOKEN_ENCRYPTION_KEYS = [crypto.generate_key()]
     text = output("rotate_token_keys")
-    assert f"{lost.pk} cannot be opened" in text
+    assert f"{lost.pk} cannot be decrypted" in text
     assert "no longer needed" not in text
     lost.refresh_from_db()
     assert bytes(lost.encrypted_secret) == before

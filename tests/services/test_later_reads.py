@@ -19,7 +19,7 @@ from ipadmin.katapult.types import Allocation, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, AuditLink, Basis, LinkKind, Outcome
 from ipadmin.services import evidence, inventory, later_reads
 from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.later_reads import KEPT, LaterRead, Source
+from ipadmin.services.later_reads import COMPARED_FOR, LaterRead, Source
 from tests import tampering
 from tests.history import keep
 from tests.services.conftest import Attempt
@@ -80,7 +80,7 @@ def test_the_first_read_is_kept_in_the_chain() -> None:
         {"basis": Basis.ANSWER},
         {"address_id": "ip_other"},
         {"api_url": "https://elsewhere.test"},
-        {"finished_at": ago(KEPT.total_seconds() + 60)},
+        {"finished_at": ago(COMPARED_FOR.total_seconds() + 60)},
     ],
 )
 def test_nothing_contradicts_another_entry(fields: dict[str, Any]) -> None:
