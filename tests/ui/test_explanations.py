@@ -80,7 +80,7 @@ def test_every_code_has_words(code: str) -> None:
 def test_a_reading_that_failed_changed_nothing(code: str) -> None:
     shown = of_error(answer(code))
     assert (shown.title, shown.changed) == (WORDS[code].title, NOTHING_CHANGED)
-    assert ("Katapult's request id", "request-1") in shown.facts
+    assert ("Katapult request ID", "request-1") in shown.facts
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_unknown_outcome_never_claims_that_nothing_changed(
 
 
 def test_pending_promises_nothing() -> None:
-    assert of_entry(entry("pending")).changed == "This is not known yet."
+    assert of_entry(entry("pending")).changed == "Whether anything was changed is not known yet."
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_competing_attempt_that_the_reader_may_not_see_is_named_by_id() -> Non
     shown = of_entry(
         entry("unknown", competing_attempts=["abc"], evidence=[{"found": "unallocated"}])
     )
-    assert ("Could also have been attempt", "abc") in shown.facts
+    assert ("Other possible attempt", "abc") in shown.facts
     assert "another attempt" in shown.what_happened
 
 
@@ -247,7 +247,7 @@ def test_elsewhere_is_said_when_no_attempt_of_ours_can_have_done_it(
 ) -> None:
     ours = entry(outcome, code, competing_attempts=[str(each.attempt_id) for each in others])
     shown = of_entry(ours, others)
-    assert "It was unallocated elsewhere." in shown.what_happened
+    assert "It was unallocated outside this site." in shown.what_happened
     assert shown.attempts == ()
 
 
@@ -272,7 +272,7 @@ def test_success_says_what_was_lost() -> None:
     shown = of_entry(entry("succeeded"))
     assert "virtual machine web-01" in shown.changed
     assert "reverse DNS" in shown.changed
-    assert (shown.tone, shown.what_happened) == ("success", "Katapult confirmed it.")
+    assert (shown.tone, shown.what_happened) == ("success", "Katapult confirmed the change.")
 
 
 @pytest.mark.parametrize("code", ["answer_lost", "unreadable_answer", "", "unhandled_exception"])
@@ -342,18 +342,18 @@ def test_an_unknown_code_shows_katapults_own_words() -> None:
         (
             "unauthorized_network_for_api_token",
             {"ip_address": "203.0.113.9"},
-            ("Address Katapult saw", "203.0.113.9"),
+            ("This site's address", "203.0.113.9"),
         ),
         ("scope_not_granted", {"scopes": ["a", "b"]}, ("Scope needed", "a, b")),
         ("validation_error", {"errors": ["x", "y"]}, ("Katapult says", "x, y")),
         ("validation_error", {"errors": "x"}, ("Katapult says", "x")),
         ("permission_denied", {"details": "no"}, ("Katapult says", "no")),
-        ("rate_limit_reached", {"total_permitted": 200}, ("Calls permitted a minute", "200")),
+        ("rate_limit_reached", {"total_permitted": 200}, ("Requests allowed per minute", "200")),
         ("new", {"value": ["odd", 1]}, ("Katapult says", "odd, 1")),
         (
             "allocation_changed",
             {"found": {"allocation_id": "vm_2", "allocation_type": "VirtualMachine"}},
-            ("It is now", "VirtualMachine vm_2"),
+            ("Found", "VirtualMachine vm_2"),
         ),
     ],
 )

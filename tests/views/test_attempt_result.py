@@ -54,10 +54,10 @@ def test_a_finished_one_stops(
 
 def test_it_follows_along(alices: Client, entry: MakeEntry) -> None:
     made = entry(outcome=Outcome.PENDING)
-    assert "under way" in alices.get(result(made), headers=HTMX).text
+    assert "in progress" in alices.get(result(made), headers=HTMX).text
     AuditEntry.objects.update(outcome="succeeded", basis="answer", finished_at=made.created_at)
     text = alices.get(result(made), headers=HTMX).text
-    assert "is unallocated" in text
+    assert "was unallocated" in text
     assert "data-announce" in text
 
 
