@@ -107,7 +107,7 @@ def test_a_list_that_cannot_be_read(alices: Client, url: str, katapult: Organiza
         (refusal(404, "ip_address_not_found"), ["Address not found"]),
         (
             refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
-            ["This site's address", 'data-copy="203.0.113.9"'],
+            ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (
             refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}),
@@ -119,7 +119,7 @@ def test_a_list_that_cannot_be_read(alices: Client, url: str, katapult: Organiza
         ),
         (refusal(503, "service_unavailable"), ["Katapult is unavailable"]),
         (refusal(418, "new", {}, HOSTILE), ["Katapult answered: new", "&lt;script&gt;"]),
-        (httpx.ConnectError("refused"), ["be reached"]),
+        (httpx.ConnectError("refused"), ["No connection to Katapult could be opened"]),
         (httpx.ReadTimeout("slow"), ["did not answer"]),
         (html(), ["may come from a proxy"]),
     ],

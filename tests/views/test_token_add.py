@@ -28,13 +28,13 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
         403,
         "unauthorized_network_for_api_token",
         {"ip_address": "203.0.113.9"},
-        ["from this network", "This site's address", 'data-copy="203.0.113.9"'],
+        ["from this network", "Address seen by Katapult", 'data-copy="203.0.113.9"'],
     ),
     (403, "invalid_api_token", {"details": "expired"}, ["does not accept this token"]),
     (403, "invalid_capabilities_token", {}, ["signed with the wrong key"]),
     (403, "organization_suspended", {}, ["The organization is suspended"]),
     (403, "organization_not_activated", {}, ["The organization is not activated"]),
-    (404, "route_not_found", {}, ["Check KATAPULT_API_URL"]),
+    (404, "route_not_found", {}, ["Check the setting KATAPULT_API_URL"]),
     (
         429,
         "rate_limit_reached",
@@ -126,7 +126,7 @@ def test_a_token_that_is_refused_is_not_kept(
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (httpx.ConnectError("refused"), "Katapult can't be reached"),
+        (httpx.ConnectError("refused"), "No connection to Katapult could be opened"),
         (httpx.ReadTimeout("slow"), "Katapult did not answer"),
         (html(), "format. It may come from a proxy"),
     ],

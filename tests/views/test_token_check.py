@@ -62,7 +62,7 @@ def test_a_list_that_is_not_permitted(alices: Client, url: str, katapult: Organi
         (
             refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
             "unauthorized_network_for_api_token",
-            ["This site's address", 'data-copy="203.0.113.9"'],
+            ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (
             refusal(400, "missing_api_token"),
@@ -88,7 +88,7 @@ def test_a_list_that_is_not_permitted(alices: Client, url: str, katapult: Organi
             ["Internal error in Katapult"],
         ),
         (refusal(418, "new", {}, HOSTILE), "new", ["Katapult answered: new", "&lt;script&gt;"]),
-        (httpx.ConnectError("refused"), "not_sent", ["be reached"]),
+        (httpx.ConnectError("refused"), "not_sent", ["No connection to Katapult could be opened"]),
         (httpx.ReadTimeout("slow"), "answer_lost", ["did not answer"]),
         (html(), "unreadable_answer", ["may come from a proxy"]),
     ],

@@ -122,11 +122,11 @@ def test_a_sub_domain_that_is_refused(
     [
         (
             refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
-            ["This site's address", 'data-copy="203.0.113.9"'],
+            ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (refusal(403, "invalid_api_token"), ["does not accept this token"]),
         (refusal(429, "rate_limit_reached"), ["Too many requests this minute", "Try again at"]),
-        (httpx.ConnectError("refused"), ["be reached"]),
+        (httpx.ConnectError("refused"), ["No connection to Katapult could be opened"]),
         (html(), ["may come from a proxy"]),
     ],
 )

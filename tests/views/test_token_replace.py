@@ -66,7 +66,7 @@ def test_one_of_another_organization(alices: Client, url: str, katapult: Organiz
         (refusal(400, "missing_api_token"), ["Katapult received no API token"]),
         (
             refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
-            ["This site's address", 'data-copy="203.0.113.9"'],
+            ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (refusal(403, "invalid_api_token"), ["does not accept this token"]),
         (refusal(403, "invalid_capabilities_token"), ["signed with the wrong key"]),
@@ -79,7 +79,7 @@ def test_one_of_another_organization(alices: Client, url: str, katapult: Organiz
         (refusal(503, "service_unavailable"), ["is unavailable"]),
         (refusal(500, "unhandled_exception"), ["Internal error in Katapult"]),
         (refusal(418, "new", {}, HOSTILE), ["Katapult answered: new", "&lt;script&gt;"]),
-        (httpx.ConnectError("refused"), ["be reached"]),
+        (httpx.ConnectError("refused"), ["No connection to Katapult could be opened"]),
         (httpx.ReadTimeout("slow"), ["did not answer"]),
         (html(), ["may come from a proxy"]),
     ],

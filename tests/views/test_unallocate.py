@@ -32,7 +32,7 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
         403,
         "unauthorized_network_for_api_token",
         {"ip_address": "203.0.113.9"},
-        ["may not be used from this network", "This site's address", 'data-copy="203.0.113.9"'],
+        ["be used from this network", "Address seen by Katapult", 'data-copy="203.0.113.9"'],
     ),
     (403, "invalid_api_token", {"details": "expired"}, ["does not accept this token", "expired"]),
     (403, "invalid_capabilities_token", {}, ["signed with the wrong key"]),
@@ -47,14 +47,19 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
     (403, "organization_not_activated", {}, ["The organization is not activated"]),
     (404, "ip_address_not_found", {}, ["Address not found"]),
     (404, "organization_not_found", {}, ["Organization not found"]),
-    (404, "virtual_machine_not_found", {}, ["No such virtual machine"]),
-    (404, "route_not_found", {}, ["does not know this call", "KATAPULT_API_URL"]),
-    (409, "resource_does_not_support_unallocation", {}, ["does not let go of its address"]),
+    (404, "virtual_machine_not_found", {}, ["Virtual machine not found"]),
+    (404, "route_not_found", {}, ["does not know this request", "KATAPULT_API_URL"]),
+    (409, "resource_does_not_support_unallocation", {}, ["does not support unallocation"]),
     (422, "no_allocation", {}, ["The address was already unallocated", "nothing left to do"]),
-    (422, "validation_error", {"errors": ["is locked"]}, ["found the change invalid", "is locked"]),
-    (422, "validation_error", {"errors": "is held"}, ["found the change invalid", "is held"]),
+    (
+        422,
+        "validation_error",
+        {"errors": ["is locked"]},
+        ["Katapult rejected the change", "is locked"],
+    ),
+    (422, "validation_error", {"errors": "is held"}, ["Katapult rejected the change", "is held"]),
     (400, "invalid_argument", {}, ["did not understand the request"]),
-    (400, "missing_required_argument", {}, ["missed an argument"]),
+    (400, "missing_required_argument", {}, ["lacked an argument"]),
     (400, "invalid_json_body", {}, ["did not arrive as JSON"]),
     (
         429,
@@ -65,7 +70,7 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
 ]
 FAILING = [
     (503, "service_unavailable", "Katapult answered that its service is unavailable"),
-    (500, "unhandled_exception", "Katapult ran into an error of its own"),
+    (500, "unhandled_exception", "An internal error occurred in Katapult"),
     # A gateway's: it says nothing of what became of the request.
     (408, "request_timeout", "Own words"),
     (400, "no_allocation", "Own words"),
@@ -229,13 +234,13 @@ def test_asking_shows_earlier_attempts(alices: Client, url: str, entry: MakeEntr
 def test_asking_warns_of_an_earlier_attempt_that_is_open(
     alices: Client, url: str, entry: MakeEntry
 ) -> None:
-    assert "not decided yet" not in alices.get(url).text
+    assert "has no outcome yet" not in alices.get(url).text
     entry(outcome=Outcome.FAILED, error_code="permission_denied")
-    assert "not decided yet" not in alices.get(url).text
+    assert "has no outcome yet" not in alices.get(url).text
     entry(outcome=Outcome.PENDING, user_id=2, user_name="bob")
     text = alices.get(url).text
-    assert "not decided yet" in text
-    assert "What bob began" in text
+    assert "has no outcome yet" in text
+    assert "The attempt by bob" in text
 
 
 def test_asking_escapes_what_katapult_says(
@@ -283,7 +288,7 @@ def test_asking_in_the_dialog_explains_a_refusal(
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (httpx.ConnectError("refused"), "Katapult can't be reached"),
+        (httpx.ConnectError("refused"), "No connection to Katapult could be opened"),
         (httpx.ReadTimeout("timed out"), "Katapult did not answer"),
         (html(), "format. It may come from a proxy"),
     ],
@@ -317,7 +322,7 @@ def test_an_address_outside_the_organization_is_not_offered(
 ) -> None:
     katapult.listed = [listed(8)]
     answer = alices.get(url)
-    assert "not among this organization" in answer.text
+    assert "Use a token of its organization" in answer.text
     assert FORM not in answer.text
 
 
@@ -327,7 +332,7 @@ def test_an_address_outside_the_organization_is_not_unallocated(
     signed = forged(ask(alices, url), ours=False)
     answer = alices.post(url, {"confirmation": signed, "typed_address": ADDRESS})
     assert answer.status_code == 422
-    assert "not among this organization" in answer.text
+    assert "Use a token of its organization" in answer.text
     assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
 
 
@@ -611,7 +616,7 @@ def test_a_flat_no_reads_the_same(
     ("holder", "outcome", "said"),
     [
         (VM, "unknown", "not known yet"),
-        (None, "succeeded", "is no longer allocated"),
+        (None, "succeeded", "It was allocated to"),
         (OTHER_VM, "unknown", "not known yet"),
     ],
 )
@@ -673,7 +678,7 @@ def test_where_all_connections_are_in_use_the_network_is_not_blamed(
 def test_what_was_never_sent_was_refused(alices: Client, url: str, katapult: Organizations) -> None:
     katapult.posts.append(httpx.ConnectError("refused"))
     text = act(alices, url, htmx=True).text
-    assert "Katapult can't be reached" in text
+    assert "No connection to Katapult could be opened" in text
     assert "Nothing was changed." in text
     assert (only_entry().outcome, only_entry().sent_at) == ("refused", None)
 
