@@ -1,4 +1,4 @@
-"""The forms of every page: what comes in, and what is wrong with it."""
+"""Forms and their validation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LabelForm(forms.ModelForm[ApiToken]):
     class Meta:
         model = ApiToken
         fields = ("label",)
-        help_texts = {"label": "How you tell it from your other tokens."}  # noqa: RUF012
+        help_texts = {"label": "A name that you recognise it by."}  # noqa: RUF012
 
     def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,15 +44,15 @@ class SecretField(forms.CharField):
         super().__init__(
             label="API token",
             max_length=2000,
-            help_text="Pasted once, never shown again.",
+            help_text="Stored encrypted and never shown again.",
             **kwargs,
         )
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
-        # What is no header value can be no token; the API would never see it.
+        # The token is sent in a header, which allows no other characters.
         if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValidationError("This is not an API token: it has spaces or unusual characters.")
+            raise ValidationError("This is not an API token: it has spaces or special characters.")
         return Secret(text)
 
 
@@ -65,7 +65,7 @@ class SecretForm(forms.Form):
 
 
 class OrganizationForm(forms.Form):
-    """One of the organizations a token names, or a sub-domain where it names none."""
+    """One of a token's organizations, or a sub-domain if the token can't list organizations."""
 
     organization = forms.ChoiceField(widget=forms.RadioSelect, required=False)
     sub_domain = forms.CharField(
@@ -97,10 +97,10 @@ class OrganizationForm(forms.Form):
 
 
 class UnallocateForm(forms.Form):
-    """The confirmation of one attempt. `typed_address` is asked for only when it is dangerous."""
+    """The confirmation of an attempt. `typed_address` is required if `address_to_type` is given."""
 
     confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
-    reason = forms.CharField(max_length=500, required=False, help_text="Kept in the audit history.")
+    reason = forms.CharField(max_length=500, required=False, help_text="Saved in the history.")
     typed_address = forms.CharField(label="Type the address", max_length=64)
 
     def __init__(self, *args: Any, address_to_type: str = "", **kwargs: Any) -> None:

@@ -29,6 +29,7 @@ EXPIRED = (
     "This confirmation has expired. Nothing was changed. Check the address again, then confirm."
 )
 NOT_CONFIRMED = "This confirmation is not valid. Nothing was changed. Here is a new one."
+NOT_ALLOCATED = "The address is not allocated, so there is nothing to unallocate."
 NOT_LISTED = (
     "This organization's list does not include the address. Use a token of its organization."
 )
@@ -119,6 +120,8 @@ def _confirmation_context(
 def _why_not(shown: Confirmation) -> str:
     if shown.in_organization is False:
         return NOT_LISTED
+    if shown.ip.allocation is None:
+        return NOT_ALLOCATED
     return listing.why_not(shown.ip)
 
 
