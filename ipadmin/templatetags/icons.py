@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 from django import template
-from django.utils.safestring import SafeString
 from lucide.templatetags import lucide as drawing
 
 register = template.Library()
@@ -16,7 +15,7 @@ register.simple_tag(cache(drawing.lucide), name="lucide")
 
 @register.simple_tag
 @cache
-def icon(name: str, size: int = 16, css_class: str = "") -> SafeString:
+def icon(name: str, size: int = 16, css_class: str = "") -> str:
     """`size` in pixels. Cached: lucide writes the same XML anew each time, and a page has dozens
     of icons."""
     attributes = {"class": css_class} if css_class else {}

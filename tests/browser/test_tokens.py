@@ -53,7 +53,7 @@ def test_a_token_that_may_not_name_its_organization(browse: Browse, bob: User) -
     ("kind", "words"),
     [
         ("expired", "Katapult does not accept this token"),
-        ("other-network", "This token may not be used from this network"),
+        ("other-network", "This token can't be used from this network"),
         ("never-heard-of", "Katapult does not accept this token"),
     ],
 )
