@@ -18,7 +18,7 @@ class LabelForm(forms.ModelForm[ApiToken]):
     class Meta:
         model = ApiToken
         fields = ("label",)
-        help_texts = {"label": "A name to distinguish it from your other tokens."}  # noqa: RUF012
+        help_texts = {"label": "A name that you recognise it by."}  # noqa: RUF012
 
     def __init__(
         self, data: QueryDict | None = None, *, owner: User, instance: ApiToken | None = None
@@ -42,14 +42,14 @@ class SecretField(forms.CharField):
     )
 
     def __init__(self) -> None:
-        help_text = "It is encrypted and never shown again."
+        help_text = "Stored encrypted and never shown again."
         super().__init__(label="API token", max_length=2000, help_text=help_text)
 
     def clean(self, value: object) -> Secret:
         text: str = super().clean(value)
         # A text that cannot be a header value is not a token.
         if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValidationError("This is not an API token: it has spaces or unusual characters.")
+            raise ValidationError("This is not an API token: it has spaces or special characters.")
         return Secret(text)
 
 
@@ -100,10 +100,10 @@ class OrganizationForm(forms.Form):
 
 
 class UnallocateForm(forms.Form):
-    """The confirmation of one attempt. `typed_address` is required with `address_to_type` only."""
+    """The confirmation of an attempt. `typed_address` is required if `address_to_type` is given."""
 
     confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
-    reason = forms.CharField(max_length=500, required=False, help_text="Stored in the audit log.")
+    reason = forms.CharField(max_length=500, required=False, help_text="Saved in the history.")
     typed_address = forms.CharField(label="Type the address", max_length=64)
 
     def __init__(

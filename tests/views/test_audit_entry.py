@@ -94,10 +94,10 @@ def test_a_field_that_is_new_is_shown_too() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, [f"{ADDRESS} is unallocated", "Katapult confirmed it."]),
+        ({}, [f"{ADDRESS} was unallocated", "Katapult confirmed the change."]),
         (
             {"basis": "evidence", "error_code": "answer_lost"},
-            ["is unallocated", "The address was read as unallocated"],
+            ["was unallocated", "The address was read as unallocated"],
         ),
         (
             {"outcome": "failed", "error_code": "permission_denied"},
@@ -109,20 +109,20 @@ def test_a_field_that_is_new_is_shown_too() -> None:
         ),
         (
             {"outcome": "refused", "error_code": "already_unallocated"},
-            ["It was unallocated meanwhile", "It was not called"],
+            ["The address was unallocated in the meantime", "It was not called"],
         ),
         (
             {"outcome": "refused", "error_code": "interrupted"},
             ["this site stopped, or was too slow"],
         ),
-        ({"outcome": "pending"}, ["under way", "not known yet", "Look again"]),
+        ({"outcome": "pending"}, ["in progress", "not known yet", "Look again"]),
         (
             {"outcome": "unknown", "finished_at": None, "basis": ""},
             ["not known yet", "Do not try again yet", "Look again"],
         ),
         (
             {"outcome": "unknown", "evidence": [READING]},
-            ["it can&#x27;t be told", "allocated to something else now"],
+            ["outcome unknown", "allocated to something else now"],
         ),
         (
             {"outcome": "unknown", "competing_attempts": ["11111111-2222-3333-4444-555555555555"]},
