@@ -14,7 +14,8 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from ipadmin.audit.integrity import chain, verification_row
+from ipadmin.audit.activity import Actor, add
+from ipadmin.audit.integrity import verification_row
 from ipadmin.audit.integrity.chain_end import Head
 from ipadmin.audit.integrity.findings import Wrong, entries
 from ipadmin.audit.integrity.unreadable import UNREADABLE
@@ -148,14 +149,12 @@ def _save(verification: AuditVerification) -> None:
 
 def _seal_result(verification: AuditVerification) -> None:
     details = {
-        "by": verification.user_name,
         "links": verification.total,
         "head": verification.head,
         "result": verification.finding or HOLDS,
     }
     try:
-        with transaction.atomic():
-            chain.seal_act(LinkKind.VERIFIED, details)
+        add(LinkKind.VERIFIED, Actor(user_name=verification.user_name), details)
     except (*UNREADABLE, DatabaseError, StopIteration):
         # Without a key nothing can be sealed; what was found counts more.
         log.exception("verification_not_sealed")

@@ -3,10 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import transaction
 
-from ipadmin.audit.integrity import chain
-from ipadmin.management.person import person
+from ipadmin.audit import activity
+from ipadmin.audit.activity import command_line_actor
 from ipadmin.models import LinkKind
 
 
@@ -19,6 +18,5 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        with transaction.atomic():
-            seal = chain.seal_act(LinkKind.CHECKPOINT_CREATED, {"by": {"command_line": person()}})
+        seal = activity.add(LinkKind.CHECKPOINT_CREATED, command_line_actor(), {})
         self.stdout.write(f"{seal.sequence}:{bytes(seal.mac).hex()}")

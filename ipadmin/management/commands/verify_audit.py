@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from ipadmin.audit.activity import command_line_actor
 from ipadmin.audit.integrity import verification
-from ipadmin.management.person import person
 
 
 class Command(BaseCommand):
@@ -25,8 +25,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, checkpoint: str, **_options: Any) -> None:
+        user_name = f"{command_line_actor().command_line}, on the command line"
         try:
-            found = verification.prepare(f"{person()}, on the command line", checkpoint)
+            found = verification.prepare(user_name, checkpoint)
         except ValueError as error:
             raise CommandError(str(error), returncode=2) from error
         while found.is_running:
