@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 from functools import cache
 
 from django import template
 from django.template import Context, loader
 from django.utils import timezone
-from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.ui import time_zones
+from ipadmin.ui import markup, time_zones
 
 register = template.Library()
+register.simple_tag(markup.timestamp)
+register.filter(markup.kind)
+register.filter(markup.breakable)
 
 OUTCOME_TONES = {
     "succeeded": "success",
@@ -38,39 +40,6 @@ TONE_ICONS = {
     "warning": "triangle-alert",
     "danger": "octagon-x",
 }
-STYLES = {
-    "full": '<time datetime="{exact}"{title}>{day} {clock} {zone}</time>',
-    "time": '<time datetime="{exact}"{title}>{clock} {zone}</time>',
-    "bare": '<time datetime="{exact}"{title}>{day} {clock}<span class="zone"> {zone}</span></time>',
-}
-# As Katapult names them, and as people do. [seen, doc]
-KINDS = {"VirtualMachine": "Virtual machine", "LoadBalancer": "Load balancer"}
-
-
-@register.simple_tag
-def timestamp(value: datetime | str | None, style: str = "full") -> SafeString | str:
-    """A `<time>` on the reader's clock, with UTC in its title. `style` is `full`, `time` (of day
-    only), `bare` (for a column whose head names the zone: said again only where there are no
-    heads) or `both` (UTC on a second line). ISO 8601 text is read as well; anything else shown as
-    it is.
-    """
-    if not value:
-        return ""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        day, clock, zone = time_zones.parts(moment)
-    except (ValueError, OverflowError):
-        return str(value)
-    exact = moment.isoformat("T", "seconds")
-    utc = f"{exact[:10]} {exact[11:19]} UTC"
-    shape = STYLES.get(style, STYLES["full"])
-    title = second = ""
-    if zone != "UTC":
-        title = f' title="{utc}"'
-        second = f'<time class="second" datetime="{exact}">{utc}</time>' if style == "both" else ""
-    text = shape.format(exact=exact, title=title, day=day, clock=clock, zone=zone) + second
-    return mark_safe(text)  # noqa: S308  digits and a zone's letters: there is nothing to escape
 
 
 @register.simple_tag
@@ -122,7 +91,7 @@ def held_by(entry: AuditEntry) -> SafeString:
     return format_html(
         '<span class="{}">{}</span> <span class="second mono">{}</span>',
         "strong" if name else "",
-        name or kind(entry.allocation_type) or "Something",
+        name or markup.kind(entry.allocation_type) or "Something",
         entry.allocation_id,
     )
 
@@ -130,12 +99,6 @@ def held_by(entry: AuditEntry) -> SafeString:
 @register.filter
 def tone_icon(tone: str) -> str:
     return TONE_ICONS.get(tone, "info")
-
-
-@register.filter
-def kind(allocation_type: str | None) -> str:
-    """What holds an address, in words; a type nobody knows yet is shown as it is."""
-    return KINDS.get(allocation_type or "", allocation_type or "")
 
 
 @register.filter
@@ -149,13 +112,6 @@ def default_host(address: str) -> str:
     """The host name Katapult gives an IPv4 address that nothing holds [seen]; nothing for IPv6,
     of which none was ever seen."""
     return "" if ":" in address else f"{address.replace('.', '-')}.rdns.katapult.io"
-
-
-@register.filter
-def breakable(host: str | None) -> SafeString:
-    """A host name, escaped, that breaks after a dot where it is too long for its line."""
-    after_a_dot = format_html(".{}", mark_safe("<wbr>"))
-    return format_html_join(after_a_dot, "{}", ((part,) for part in (host or "").split(".")))
 
 
 @register.filter

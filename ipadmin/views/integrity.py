@@ -102,7 +102,7 @@ def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, Any]:
 def _log(request: SignedInRequest) -> dict[str, Any]:
     before, after = (_number(request.GET.get(name, "")) for name in ("before", "after"))
     log = service.log(before=before, after=after)
-    return {"log": log, "acts": [activity_texts.act(*row) for row in log.rows]}
+    return {"log": log, "activities": [activity_texts.describe(*row) for row in log.rows]}
 
 
 def _number(text: str) -> int | None:
