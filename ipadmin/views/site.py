@@ -1,4 +1,4 @@
-"""Whether the site can serve, and what it says when something is wrong."""
+"""Health check, choice of time zone, and error pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ YEAR = 365 * 24 * 60 * 60
 @require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 as long as the database answers and has every migration; for probes, not people."""
+    """200 if the database answers and has every migration, else 503; plain text for probes."""
     try:
         applied = MigrationRecorder(connection).applied_migrations()
     except DatabaseError:
@@ -38,13 +38,13 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @cache
 def _migrations() -> frozenset[tuple[str, str]]:
-    """Those this code comes with: they cannot change while it runs."""
+    """Every migration of the installed code."""
     return frozenset(MigrationLoader(None).disk_migrations)
 
 
 @require_POST
 def time_zone(request: HttpRequest) -> HttpResponse:
-    """Show this browser's times in UTC, or in its own zone again; then back to the page."""
+    """Show times in UTC (`choice=utc`) or in the browser's zone; then back to the page `next`."""
     page = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         page, {request.get_host()}, require_https=request.is_secure()
@@ -60,9 +60,7 @@ def time_zone(request: HttpRequest) -> HttpResponse:
 
 @requires_csrf_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(
-        request, 400, "This request cannot be read", "Nothing was changed. Go back and try again."
-    )
+    return _problem(request, 400, "Invalid request", "Nothing was changed. Go back and try again.")
 
 
 @requires_csrf_token
@@ -71,7 +69,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
         request,
         403,
         "Your role does not allow this",
-        "Nothing was changed. An administrator can give you the role it needs.",
+        "Nothing was changed. Ask the administrator of this site for the role that you need.",
     )
 
 
@@ -80,8 +78,8 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _problem(
         request,
         404,
-        "There is nothing here",
-        "What you look for does not exist, or is not yours to see. Nothing was changed.",
+        "Page not found",
+        "This page does not exist, or you may not see it. Nothing was changed.",
     )
 
 
@@ -91,8 +89,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         request,
         403,
         "This form is no longer valid",
-        "Nothing was changed. You may have signed in or out meanwhile, or your browser refuses "
-        "cookies: reload the page and try again.",
+        "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
+        "cookies. Reload the page and try again.",
         page="csrf.html",
     )
 
@@ -100,7 +98,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 @login_not_required
 @requires_csrf_token
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """allauth's answer to too many sign-ins from one place."""
+    """allauth's page for too many attempts to sign in."""
     return _problem(
         request,
         429,
@@ -110,12 +108,12 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Rendered without the request: whatever broke, this asks no database and no session."""
+    """Rendered without the request, so that it needs neither database nor session."""
     context = _context(
         request,
-        "Something went wrong on our side",
-        "Whatever you tried is in the audit history if Katapult was asked for it. Look there "
-        "before you try again.",
+        "An internal error occurred",
+        "If you were unallocating an address, check the history before you try again: it shows "
+        "whether a request was sent to Katapult.",
     )
     template = "ipadmin/_error.html" if _wants_part(request) else "500.html"
     return HttpResponse(render_to_string(template, context), status=500)
@@ -124,7 +122,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _problem(
     request: HttpRequest, status: int, title: str, message: str, *, page: str = ""
 ) -> HttpResponse:
-    """A page, or for htmx the part that it swaps in where the eye is; same status."""
+    """An error page; for htmx only the message."""
     template = "ipadmin/_error.html" if _wants_part(request) else page or f"{status}.html"
     return render(request, template, _context(request, title, message), status=status)
 
@@ -135,7 +133,7 @@ def _context(request: HttpRequest, title: str, message: str) -> dict[str, Any]:
 
 
 def _wants_part(request: HttpRequest) -> bool:
-    """From the headers: a request that failed early never met the htmx middleware."""
+    """Reads the headers itself: a request that failed early did not reach the htmx middleware."""
     headers = request.headers
     whole = "HX-Boosted" in headers or "HX-History-Restore-Request" in headers
     return headers.get("HX-Request") == "true" and not whole
