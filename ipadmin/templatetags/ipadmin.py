@@ -19,6 +19,7 @@ register = template.Library()
 register.simple_tag(markup.timestamp)
 register.filter(markup.kind)
 register.filter(markup.breakable)
+register.filter("seconds", markup.duration)
 
 OUTCOME_TONES = {
     "succeeded": "success",
@@ -53,14 +54,6 @@ def browser_zone(context: Context) -> str:
     """The zone of the reader's browser, whatever they chose to see; nothing if it is not known."""
     zone = time_zones.browsers_zone(context["request"].COOKIES)
     return time_zones.name_of(zone) if zone else ""
-
-
-@register.filter
-def seconds(value: float | None) -> str:
-    """A duration for people: `84 ms`, `1.42 s`; nothing for None."""
-    if value is None:
-        return ""
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
 @register.filter

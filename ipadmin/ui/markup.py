@@ -49,6 +49,13 @@ def kind(allocation_type: str | None) -> str:
     return KINDS.get(allocation_type or "", allocation_type or "")
 
 
+def duration(seconds: float | None) -> str:
+    """`84 ms`, `1.42 s`; empty for None."""
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
 def breakable(host: str | None) -> SafeString:
     """A host name, escaped, with a possible line break after each dot."""
     after_a_dot = format_html(".{}", mark_safe("<wbr>"))
