@@ -44,8 +44,10 @@ def answer(**parts: Any) -> str:
         ),
         (
             {"before": seen(WEB, -1), "under_way": entry()},
-            "It was being unallocated from web-1 vm_1: bob&#x27;s attempt had sent its request, and"
-            " the outcome was not known yet.",
+            (
+                "It was being unallocated from web-1 vm_1: bob&#x27;s attempt had sent its request, and"
+                " the outcome was not known yet."
+            ),
         ),
         (
             {"before": seen(WEB, -1), "after": seen(WEB, 1)},
@@ -53,18 +55,24 @@ def answer(**parts: Any) -> str:
         ),
         (
             {"before": seen(WEB, -1), "after": seen(NOBODY, 1)},
-            "Not known. It was allocated to web-1 vm_1 before that time, and unallocated after it."
-            " This site did not see what happened in between.",
+            (
+                "Not known. It was allocated to web-1 vm_1 before that time, and unallocated after it."
+                " This site did not see what happened in between."
+            ),
         ),
         (
             {"before": seen(GONE, -1)},
-            "It was no longer this organization&#x27;s when last seen. This site has not read it"
-            " since.",
+            (
+                "It was no longer this organization&#x27;s when last seen. This site has not read it"
+                " since."
+            ),
         ),
         (
             {"before": seen(WEB, -1, entry())},
-            "It was allocated to web-1 vm_1 when last seen. This site has not read it since. The "
-            "outcome of bob&#x27;s attempt is not known yet.",
+            (
+                "It was allocated to web-1 vm_1 when last seen. This site has not read it since. The "
+                "outcome of bob&#x27;s attempt is not known yet."
+            ),
         ),
         (
             {"after": seen(NOBODY, 1)},
