@@ -69,4 +69,4 @@ def add(kind: LinkKind, by: Actor | None, details: dict[str, Any]) -> AuditLink:
     `details` hold JSON types without floats. `by` is None for what the site did by itself.
     """
     with transaction.atomic():
-        return chain.seal_act(kind, {"by": by.details(), **details} if by else details)
+        return chain.add_activity(kind, {"by": by.details(), **details} if by else details)

@@ -38,8 +38,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PART", 10)
-    monkeypatch.setattr(retention, "PAUSE", 0)
+    monkeypatch.setattr(retention, "ENTRIES_PER_PART", 10)
+    monkeypatch.setattr(retention, "PAUSE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_removal_that_cannot_be_sealed_is_none(
         raise DatabaseError
 
     before = counts()
-    monkeypatch.setattr(chain, "append", fail)
+    monkeypatch.setattr(chain, "add_link", fail)
     with pytest.raises(DatabaseError):
         prune(middle, tmp_path / "old.jsonl")
     monkeypatch.undo()
@@ -256,7 +256,7 @@ def test_an_entry_without_a_seal_is_not_removed(middle: datetime, tmp_path: Path
     (entry,) = facts(1, seed=2, now=NOW)
     entry.created_at = middle - timedelta(seconds=1)
     entry.save()
-    with pytest.raises(retention.NotPruned, match="seal_history"):
+    with pytest.raises(retention.NotPruned, match="has no seal"):
         prune(middle, tmp_path / "old.jsonl")
     assert len(ids()) == COUNT + 1
 

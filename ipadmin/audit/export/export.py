@@ -137,4 +137,4 @@ def _seal_end(trace: dict[str, Any], progress: Progress, *, is_complete: bool) -
 
 def _seal(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
     with transaction.atomic(durable=True):
-        return chain.seal_act(kind, details)
+        return chain.add_activity(kind, details)

@@ -132,7 +132,7 @@ def test_each_seal_is_proven_by_its_line_and_the_key() -> None:
     keep()
     for line in json_lines():
         seal = line["seal"]
-        mac = chain.mac_of(
+        mac = chain.compute_seal(
             crypto.audit_keys()[seal["key_id"]],
             sequence=seal["sequence"],
             kind=seal["kind"],
@@ -229,7 +229,7 @@ def test_beginning_and_end_are_sealed(format: Format) -> None:
 
 @both
 def test_no_trace_no_export(monkeypatch: pytest.MonkeyPatch, format: Format) -> None:
-    monkeypatch.setattr(chain, "seal_act", broken)
+    monkeypatch.setattr(chain, "add_activity", broken)
     with pytest.raises(DatabaseError):
         export(AuditEntry.objects.all(), format, by=BY, criteria={})
 
@@ -274,14 +274,14 @@ def test_what_broke_is_told_even_if_it_cannot_be_sealed(monkeypatch: pytest.Monk
     keep()
     pieces = export(AuditEntry.objects.all(), Format.CSV, by=BY, criteria={})
     next(pieces)
-    monkeypatch.setattr(chain, "seal_act", broken)
+    monkeypatch.setattr(chain, "add_activity", broken)
     with pytest.raises(KeyboardInterrupt):
         pieces.throw(KeyboardInterrupt())
 
 
 def test_one_whose_end_cannot_be_sealed_does_not_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = export(AuditEntry.objects.all(), Format.CSV, by=BY, criteria={})
-    monkeypatch.setattr(chain, "seal_act", broken)
+    monkeypatch.setattr(chain, "add_activity", broken)
     with pytest.raises(DatabaseError):
         list(pieces)
 
