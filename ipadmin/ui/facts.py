@@ -8,7 +8,8 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One label and its value, in this order: `at` (in the reader's zone and in UTC), `text` (a
+    """One label and its value, in this order: `at` (a datetime
+    or ISO 8601 text, shown in the reader's zone and in UTC), `text` (a
     link with `url`), `note` (less prominent), `code` (monospaced, with a copy button). `none` is
     shown where there is no value.
     """
@@ -18,7 +19,7 @@ class Fact:
     note: str = ""
     code: str = ""
     url: str = ""
-    at: datetime | None = None
+    at: datetime | str | None = None
     none: str = ""
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.audit.search.observations import Answer, Change, How, Observation
 from ipadmin.audit.search.timeline import Attempt
@@ -111,7 +111,7 @@ def _answer_sentence(found: Answer) -> SafeString:
 
 
 def _observation(found: Observation) -> ObservationRow:
-    source = attempt_link(found.entry, SOURCES[found.how]) if found.entry else format_html("")
+    source = attempt_link(found.entry, SOURCES[found.how]) if found.entry else mark_safe("")
     return ObservationRow(found.at, holder(found.holding), source)
 
 
@@ -133,7 +133,7 @@ def change(found: Change) -> SafeString:
 def _what_changed(found: Change) -> SafeString:
     before, after = found.before.holding, found.after.holding
     if after.is_gone:
-        return format_html("{}", "was removed from this organization")
+        return mark_safe("was removed from this organization")
     if before.is_gone:
         return format_html("returned to this organization and was {}", holder(after, is_verb=True))
     if before.allocation and after.allocation:

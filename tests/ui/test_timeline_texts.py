@@ -16,8 +16,8 @@ from ipadmin.models import AuditEntry
 from ipadmin.ui import timeline_texts
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-WEB = Holding(Allocation("VirtualMachine", "vm_1", "web-1"))
-DB = Holding(Allocation("VirtualMachine", "vm_2", "db-2"))
+WEB = Holding(Allocation(id="vm_1", type="VirtualMachine", name="web-1"))
+DB = Holding(Allocation(id="vm_2", type="VirtualMachine", name="db-2"))
 NOBODY, GONE = Holding(), Holding(is_gone=True)
 
 
@@ -45,8 +45,8 @@ def answer(**parts: Any) -> str:
         (
             {"before": seen(WEB, -1), "under_way": entry()},
             (
-                "It was being unallocated from web-1 vm_1: bob&#x27;s attempt had sent its request, and"
-                " the outcome was not known yet."
+                "It was being unallocated from web-1 vm_1: bob&#x27;s attempt had sent "
+                "its request, and the outcome was not known yet."
             ),
         ),
         (
@@ -56,22 +56,22 @@ def answer(**parts: Any) -> str:
         (
             {"before": seen(WEB, -1), "after": seen(NOBODY, 1)},
             (
-                "Not known. It was allocated to web-1 vm_1 before that time, and unallocated after it."
-                " This site did not see what happened in between."
+                "Not known. It was allocated to web-1 vm_1 before that time, and "
+                "unallocated after it. This site did not see what happened in between."
             ),
         ),
         (
             {"before": seen(GONE, -1)},
             (
-                "It was no longer this organization&#x27;s when last seen. This site has not read it"
-                " since."
+                "It was no longer this organization&#x27;s when last seen. This site has "
+                "not read it since."
             ),
         ),
         (
             {"before": seen(WEB, -1, entry())},
             (
-                "It was allocated to web-1 vm_1 when last seen. This site has not read it since. The "
-                "outcome of bob&#x27;s attempt is not known yet."
+                "It was allocated to web-1 vm_1 when last seen. This site has not read it "
+                "since. The outcome of bob&#x27;s attempt is not known yet."
             ),
         ),
         (

@@ -36,9 +36,7 @@ class Command(BaseCommand):
         result = verification.verify(parsed, self._show_progress)
         if sys.stderr.isatty():
             self.stderr.write("")
-        verified = AuditVerification(
-            user_name=user_name, checkpoint=str(parsed or "")
-        )
+        verified = AuditVerification(user_name=user_name, checkpoint=str(parsed or ""))
         try:
             verification.record(verified, result)
         except DatabaseError as error:
