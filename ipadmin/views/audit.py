@@ -21,7 +21,7 @@ from ipadmin.audit.search.summary import summarize
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.models.search_keys import address_of
 from ipadmin.services import live_state
-from ipadmin.ui import entry_texts
+from ipadmin.ui import entry_texts, history_texts
 from ipadmin.ui.charts import chart
 from ipadmin.ui.history_form import PAGES, HistoryFilters
 from ipadmin.views.parts import explained, result, wants_part
@@ -39,16 +39,25 @@ def audit(request: SignedInRequest) -> HttpResponse:
     context = {
         "filters": filters,
         "chips": filters.chips(),
+        "hidden_filters": filters.hidden(),
         "page": page,
         "older_url": filters.page_url(before=page.older_than),
         "newer_url": filters.page_url(after=page.newer_than),
+        "older_label": "Search further" if page.looked_to and not page.is_newer else "Older",
+        "newer_label": "Search further" if page.looked_to and page.is_newer else "Newer",
         "summary": summary,
+        "figures": history_texts.figures(summary),
+        "count_text": history_texts.count(page, summary),
+        "searched_to": history_texts.searched_to(page),
         "chart": chart(summary, filters.bar_url),
+        "chart_unit": history_texts.UNIT_ADVERBS[summary.unit],
         "pruned_before": status.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
-        # Callables: only a whole page, or an empty one, asks for them.
+        # Callables: only a whole page, or an empty one, needs them.
         "vocabulary": lambda: pages.vocabulary(within),
-        "has_any": lambda: bool(page.entries) or access.visible_entries(request.user).exists(),
+        "empty": lambda: history_texts.empty(
+            page, has_any=access.visible_entries(request.user).exists()
+        ),
     }
     template = "ipadmin/_entries.html" if wants_part(request) else "ipadmin/audit.html"
     return render(request, template, context)
