@@ -7,6 +7,7 @@ import re
 from functools import cache
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.template import Context, loader
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
@@ -90,6 +91,12 @@ def held_by(entry: AuditEntry) -> SafeString:
 
 
 @register.filter
+def message_tone(message: Message) -> str:
+    tag = message.level_tag
+    return "danger" if tag == "error" else tag
+
+
+@register.filter
 def tone_icon(tone: str) -> str:
     return TONE_ICONS.get(tone, "info")
 
@@ -98,13 +105,6 @@ def tone_icon(tone: str) -> str:
 def pretty(value: object) -> str:
     """A JSON value over several lines."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-
-
-@register.filter
-def default_host(address: str) -> str:
-    """The host name Katapult gives an IPv4 address that nothing holds [seen]; nothing for IPv6,
-    of which none was ever seen."""
-    return "" if ":" in address else f"{address.replace('.', '-')}.rdns.katapult.io"
 
 
 @register.filter

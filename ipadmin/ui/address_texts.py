@@ -24,6 +24,34 @@ class EmptyList:
     is_search: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The head of a sortable column. `direction`: value of aria-sort, empty if not sorted by it."""
+
+    title: str
+    next_sort: str
+    direction: str = ""
+    icon: str = ""
+
+
+COLUMNS = {
+    "address": "Address",
+    "allocation": "Allocated to",
+    "reverse_dns": "Reverse DNS",
+    "vip": "VIP",
+}
+
+
+def columns(listing: Listing) -> Iterator[Column]:
+    for key, title in COLUMNS.items():
+        if listing.sort == key:
+            yield Column(title, f"-{key}", "ascending", "arrow-up")
+        elif listing.sort == f"-{key}":
+            yield Column(title, key, "descending", "arrow-down")
+        else:
+            yield Column(title, key)
+
+
 def empty_list(listing: Listing, organization: str) -> EmptyList:
     total = listing.counts.all
     if listing.query:

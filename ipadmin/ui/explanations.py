@@ -44,6 +44,11 @@ class Explanation:
     retry_at: datetime | None = None
     attempts: tuple[Linked, ...] = ()
 
+    @property
+    def role(self) -> str:
+        """The ARIA role of its element."""
+        return "alert" if self.tone in {"danger", "warning"} else "note"
+
 
 def of_error(error: Exception) -> Explanation:
     """A request that failed and changed nothing, or an outcome that was not saved."""

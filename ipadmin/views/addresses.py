@@ -57,7 +57,7 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
             sort=request.GET.get("sort", ""),
             page=request.GET.get("page", 1),
         )
-        context["listing"] = shown
+        context |= {"listing": shown, "columns": list(address_texts.columns(shown))}
         if not shown.rows:
             context["empty"] = address_texts.empty_list(shown, token.organization_title)
     if not part:

@@ -60,71 +60,57 @@ def time_zone(request: HttpRequest) -> HttpResponse:
 
 @requires_csrf_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(request, 400, "Invalid request", "Nothing was changed. Go back and try again.")
+    title, message = "Invalid request", "Nothing was changed. Go back and try again."
+    return _error(request, 400, title, message)
 
 
 @requires_csrf_token
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(
-        request,
-        403,
-        "Your role does not allow this",
-        "Nothing was changed. Ask the administrator of this site for the role that you need.",
-    )
+    message = "Nothing was changed. Ask the administrator of this site for the role that you need."
+    return _error(request, 403, "Your role does not allow this", message, icon="lock")
 
 
 @requires_csrf_token
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(
-        request,
-        404,
-        "Page not found",
-        "This page does not exist, or you may not see it. Nothing was changed.",
-    )
+    message = "This page does not exist, or you may not see it. Nothing was changed."
+    return _error(request, 404, "Page not found", message, icon="file-search")
 
 
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _problem(
-        request,
-        403,
-        "This form is no longer valid",
+    message = (
         "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
-        "cookies. Reload the page and try again.",
-        page="csrf.html",
+        "cookies. Reload the page and try again."
     )
+    return _error(request, 403, "This form is no longer valid", message)
 
 
 @login_not_required
 @requires_csrf_token
 def too_many_requests(request: HttpRequest) -> HttpResponse:
     """allauth's page for too many attempts to sign in."""
-    return _problem(
-        request,
-        429,
-        "Too many attempts",
-        "Nothing was changed. Wait a minute, then try again.",
-    )
+    message = "Nothing was changed. Wait a minute, then try again."
+    return _error(request, 429, "Too many attempts", message, icon="clock")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Rendered without the request, so that it needs neither database nor session."""
-    context = _context(
-        request,
-        "An internal error occurred",
+    message = (
         "If you were unallocating an address, check the history before you try again: it shows "
-        "whether a request was sent to Katapult.",
+        "whether a request was sent to Katapult."
     )
+    context = _context(request, "An internal error occurred", message)
     template = "ipadmin/_error.html" if _wants_part(request) else "500.html"
     return HttpResponse(render_to_string(template, context), status=500)
 
 
-def _problem(
-    request: HttpRequest, status: int, title: str, message: str, *, page: str = ""
+def _error(
+    request: HttpRequest, status: int, title: str, message: str, *, icon: str = "triangle-alert"
 ) -> HttpResponse:
     """An error page; for htmx only the message."""
-    template = "ipadmin/_error.html" if _wants_part(request) else page or f"{status}.html"
-    return render(request, template, _context(request, title, message), status=status)
+    template = "ipadmin/_error.html" if _wants_part(request) else "ipadmin/error.html"
+    context = {**_context(request, title, message), "icon": icon}
+    return render(request, template, context, status=status)
 
 
 def _context(request: HttpRequest, title: str, message: str) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
         found = service.organizations(token)
     except (KatapultError, crypto.CannotDecrypt) as error:
         problem = explanations.of_error(error)
-    form = OrganizationForm(request.POST or None, organizations=found)
+    only = {"organization": found[0].id} if len(found) == 1 else {}
+    form = OrganizationForm(request.POST or None, organizations=found, initial=only)
     if request.method == "POST" and not problem and form.is_valid():
         try:
             service.choose_organization(token, form.chosen)
@@ -74,6 +75,7 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
             return redirect("addresses", token.id)
     context: dict[str, object] = {"token": token, "organizations": found, "form": form}
     context["problem"] = problem
+    context["chosen"] = form["organization"].value() if found else ""
     if not found and not problem:
         context["notice"] = token_texts.no_organizations(token)
     page = "ipadmin/token_organization.html"
