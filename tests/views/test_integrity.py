@@ -129,13 +129,13 @@ def test_an_old_checkpoint_is_warned_about(audreys: Client, age: int, warns: boo
 def test_an_unreadable_link_is_shown(audreys: Client, name: str, value: str) -> None:
     if connection.vendor != "sqlite" and value != '["x"]':
         pytest.skip("this database takes no such value")
-    act(by="audrey")
-    act(by="somebody else")
+    act(by={"user_name": "carol"})
+    act(by={"user_name": "dave"})
     tampering.link(2, name, value)
     answer = audreys.get(URL)
     assert answer.status_code == 200
     assert links(answer) == [2, 1]
-    assert "audrey" in answer.text
+    assert "carol" in answer.text
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="numbers are numbers elsewhere")

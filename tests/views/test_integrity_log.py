@@ -87,7 +87,13 @@ def test_htmx_gets_the_log_alone(audreys: Client) -> None:
 
 def test_what_somebody_wrote_into_an_act_is_text(audreys: Client) -> None:
     criteria = {HOSTILE: [HOSTILE]}
-    act(LinkKind.EXPORT_FINISHED, by=HOSTILE, criteria=criteria, sha256=HOSTILE, format=HOSTILE)
+    act(
+        LinkKind.EXPORT_FINISHED,
+        by={"user_name": HOSTILE},
+        criteria=criteria,
+        sha256=HOSTILE,
+        format=HOSTILE,
+    )
     text = audreys.get(URL).text
     assert HOSTILE not in text
     assert text.count("&lt;script&gt;") >= 4
@@ -148,7 +154,7 @@ def test_as_many_queries_for_many_as_for_none(audreys: Client, settings: LazySet
     counts = []
     for made in (1, 30):
         for _ in range(made):
-            act(LinkKind.VERIFIED, by="audrey", result="holds")
+            act(LinkKind.VERIFIED, by={"user_name": "audrey"}, result="holds")
             tampering.finished()
             verified()
         with CaptureQueriesContext(connection) as found:
