@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from math import ceil
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
+from ipadmin.ui.time_zones import text_of
 
 # From the bottom up: what went as wanted is the ground the rest stands on.
 STACK = (Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.PENDING)
@@ -115,7 +116,7 @@ def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
                 left=index * slot,
                 slot=slot,
                 segments=_segments(bar, legend, marks[-1]),
-                when=_when(bar.since, summary.unit),
+                when=text_of(bar.since, summary.unit, UTC),
                 url_for=url_for,
             )
             for index, bar in enumerate(summary.bars)
@@ -198,7 +199,7 @@ def _times(starts: list[datetime], unit: str, slot: float) -> list[Tick]:
         (index, start) for index, start in enumerate(starts) if not _ordinal(start, unit) % step
     ]
     return [
-        Tick(round((index + 0.5) * slot, 3), _brief(start, unit), is_minor=bool(n % stride))
+        Tick(round((index + 0.5) * slot, 3), _tick_text(start, unit), is_minor=bool(n % stride))
         for n, (index, start) in enumerate(marked)
     ]
 
@@ -214,18 +215,7 @@ def _ordinal(start: datetime, unit: str) -> int:
     }[unit]
 
 
-def _brief(start: datetime, unit: str) -> str:
-    if unit == "hour" and start.hour:
-        return f"{start:%H}:00"
-    if unit in ("hour", "day"):
-        return f"{start.day} {start:%b}"
-    return f"{start:%b} {start.year}" if unit == "month" else str(start.year)
-
-
-def _when(start: datetime, unit: str) -> str:
-    if unit == "year":
-        return str(start.year)
-    if unit == "month":
-        return f"{start:%B} {start.year}"
-    day = f"{start:%a} {start.day} {start:%b} {start.year}"
-    return f"{day}, {start:%H}:00 to {start:%H}:59" if unit == "hour" else day
+def _tick_text(start: datetime, unit: str) -> str:
+    # Midnight is shown as its day.
+    is_midnight = unit == "hour" and not start.hour
+    return text_of(start, "day tick" if is_midnight else f"{unit} tick", UTC)

@@ -114,5 +114,5 @@ def _read_at(entry: AuditEntry, found: ReadingResult) -> Iterator[datetime]:
 
 def _time(moment: datetime, entry: AuditEntry) -> str:
     """On the reader's clock, with its day where that is another than the attempt's."""
-    is_same_day = time_zones.parts(moment)[0] == time_zones.parts(entry.created_at)[0]
-    return time_zones.clock(moment) if is_same_day else time_zones.stamp(moment)
+    is_same_day = time_zones.text_of(moment, "date") == time_zones.text_of(entry.created_at, "date")
+    return time_zones.text_of(moment, "time") if is_same_day else time_zones.text_of(moment)

@@ -63,7 +63,7 @@ def of_error(error: Exception) -> Explanation:
     if isinstance(error, budget.ReadsWait):
         shown = _shown(WORDS[error.code], NOTHING_CHANGED, error.code, {}, "")
         facts = (("Calls left this minute", str(error.remaining)),)
-        what_now = f"Refresh at {time_zones.clock(error.retry_at)}."
+        what_now = f"Refresh at {time_zones.text_of(error.retry_at, 'time')}."
         return replace(shown, retry_at=error.retry_at, what_now=what_now, facts=facts)
     code = getattr(error, "code", "")
     changed = "This is not known yet." if code == "outcome_not_written" else NOTHING_CHANGED
@@ -239,7 +239,9 @@ def _shown(
     what_now = words.what_now
     if retry_at and at:
         seconds = max(1, math.ceil((retry_at - at).total_seconds()))
-        what_now = f"Try again at {time_zones.clock(retry_at)}, {seconds} s after this answer."
+        what_now = (
+            f"Try again at {time_zones.text_of(retry_at, 'time')}, {seconds} s after this answer."
+        )
     return Explanation(
         tone=words.tone,
         title=words.title,

@@ -15,6 +15,7 @@ from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.audit import document
 from ipadmin.audit.integrity import entry_seal, status
 from ipadmin.audit.search import pages, timeline
+from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
 from ipadmin.models.search_keys import address_of
 from ipadmin.services import live_state
@@ -29,9 +30,10 @@ def audit(request: SignedInRequest) -> HttpResponse:
     """Newest first, asked and paged by the URL alone."""
     within = access.own_organizations(request.user)
     filters = HistoryFilters(request.GET, within)
-    before, after = (pages.place_at(request.GET.get(name, "")) for name in PAGES)
-    page = pages.page(filters.search, before=before, after=after)
-    summary = summarize(filters.search, filters.now)
+    before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in PAGES)
+    plan = fetch_plan(filters.search)
+    page = pages.page(plan, before=before, after=after)
+    summary = summarize(plan, filters.now)
     context = {
         "filters": filters,
         "chips": filters.chips(),

@@ -24,7 +24,7 @@ from ipadmin.audit.search.observations import (
     holder_at,
     left,
 )
-from ipadmin.audit.search.pages import Place, beyond, place_of
+from ipadmin.audit.search.pages import Cursor, beyond, cursor_of
 from ipadmin.models import AuditEntry, Outcome
 
 PER_PAGE = 50
@@ -60,8 +60,8 @@ class Timeline:
     where they are not all of one id on one API."""
 
     attempts: list[Attempt]
-    older_than: Place | None = None
-    newer_than: Place | None = None
+    older_than: Cursor | None = None
+    newer_than: Cursor | None = None
     is_mixed: bool = False
 
 
@@ -74,7 +74,7 @@ class Neighbours:
 
 
 def timeline(
-    entries: Entries, *, before: Place | None = None, after: Place | None = None
+    entries: Entries, *, before: Cursor | None = None, after: Cursor | None = None
 ) -> Timeline:
     """The page of an address's entries nearest to a place on that side of it; the newest without
     one."""
@@ -83,7 +83,7 @@ def timeline(
         if not nearest:
             return timeline(entries)
         shown, newer = nearest[:PER_PAGE][::-1], nearest[PER_PAGE:]
-        older = list(_earlier(entries, place_of(shown[-1]))[:1])
+        older = list(_earlier(entries, cursor_of(shown[-1]))[:1])
     else:
         nearest = list(_earlier(entries, before)[: PER_PAGE + 1])
         shown, older = nearest[:PER_PAGE], nearest[PER_PAGE:]
@@ -91,8 +91,8 @@ def timeline(
     unseen = _changes_before(shown, _before_each(entries, shown, older))
     return Timeline(
         [Attempt(entry, left(entry), unseen[entry.pk]) for entry in shown],
-        older_than=place_of(shown[-1]) if older else None,
-        newer_than=place_of(shown[0]) if newer else None,
+        older_than=cursor_of(shown[-1]) if older else None,
+        newer_than=cursor_of(shown[0]) if newer else None,
         is_mixed=len({_identity(entry) for entry in shown}) > 1,
     )
 
@@ -125,7 +125,7 @@ def neighbours(entries: Entries, entry: AuditEntry) -> Neighbours:
     same = entries.filter(address_key=entry.address_key)
     if not entry.address_key:
         return Neighbours(None, None)
-    earlier, later = _earlier(same, place_of(entry)), _later(same, place_of(entry))
+    earlier, later = _earlier(same, cursor_of(entry)), _later(same, cursor_of(entry))
     names = ("attempt_id", "created_at")
     asked = [Subquery(each.values(name)[:1]) for each in (earlier, later) for name in names]
     row = AuditEntry.objects.filter(pk=entry.pk).values_list(*asked).get()
@@ -139,7 +139,7 @@ def _before_each(
     identities = {_identity(entry) for entry in shown}
     if not beyond or identities == {_identity(beyond[0])}:
         return list(beyond)
-    older = _earlier(entries, place_of(shown[-1]))
+    older = _earlier(entries, cursor_of(shown[-1]))
     firsts = [older.filter(api_url=api, address_id=id).first() for api, id in sorted(identities)]
     return [entry for entry in firsts if entry]
 
@@ -168,10 +168,10 @@ def _near(entries: Entries, at: datetime) -> Iterable[AuditEntry]:
     return [*list(earlier)[::-1], *later]
 
 
-def _earlier(entries: Entries, place: Place | None) -> Entries:
+def _earlier(entries: Entries, place: Cursor | None) -> Entries:
     """Nearest first, all without a place."""
     return entries.filter(beyond(place, is_newer=False)).order_by("-created_at", "-id")
 
 
-def _later(entries: Entries, place: Place) -> Entries:
+def _later(entries: Entries, place: Cursor) -> Entries:
     return entries.filter(beyond(place, is_newer=True)).order_by("created_at", "id")
