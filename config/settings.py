@@ -99,6 +99,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "csp",
+    "django_cotton",
     "django_htmx",
     "django_tasks",
     "django_tasks_db",
@@ -143,6 +144,11 @@ TEMPLATES = [
         },
     },
 ]
+
+# `<c-card>` is templates/ipadmin/components/card.html. A component sees its attributes and slots,
+# and what context processors add, not the variables of the page.
+COTTON_DIR = "ipadmin/components"
+COTTON_ISOLATE_BY_DEFAULT = True
 
 # No form takes a file: one that is sent is passed over, not kept on disk, however large.
 FILE_UPLOAD_HANDLERS: list[str] = []

@@ -1,4 +1,4 @@
-"""A sealed history to tamper with, and what somebody who can write to the database could do."""
+"""A sealed history, and ways to tamper with it for someone who can write to the database."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from ipadmin.audit import entries
 from ipadmin.audit.integrity import verification
+from ipadmin.audit.integrity.checkpoint import parse_checkpoint
 from ipadmin.models import AuditEntry, AuditLink, Outcome, triggers
 
 
 def opened(**fields: Any) -> AuditEntry:
-    """An attempt that was begun, sealed."""
+    """A sealed entry that is still open."""
     entry = AuditEntry(
         **{
             "attempt_id": uuid.uuid4(),
@@ -38,7 +39,7 @@ def opened(**fields: Any) -> AuditEntry:
 
 
 def finished(**fields: Any) -> AuditEntry:
-    """An attempt with its end, sealed: two links."""
+    """A finished entry with its two links."""
     entry = opened(**fields)
     finish(entry)
     return entry
@@ -50,7 +51,7 @@ def finish(entry: AuditEntry) -> None:
 
 
 def unsealed(**fields: Any) -> AuditEntry:
-    """An entry that was written past the product, or before there were seals."""
+    """An entry that was not written by the product."""
     given = {"attempt_id": uuid.uuid4(), "user_id": 1, "token_id": uuid.uuid4(), "address": "::1"}
     return AuditEntry.objects.create(**given | fields)
 
@@ -79,14 +80,36 @@ def exchange(table: str, key: str, one: Any, other: Any) -> None:
         execute(sql, new, old)
 
 
-def finding(head: str = "") -> str:
-    """What a verification finds first; empty when all holds."""
-    found = verification.prepare("audrey", head)
-    while found.is_running:
-        verification.step(found, seconds=10)
-    return found.finding
+def finding(stored: str = "") -> str:
+    """The first problem that a verification finds; empty when there is none."""
+    return verification.verify(parse_checkpoint(stored), lambda _done, _total: None).finding
 
 
-def head() -> str:
+def checkpoint() -> str:
     last = AuditLink.objects.latest("sequence")
-    return f"{last.sequence}:{bytes(last.mac).hex()}"
+    return f"{last.sequence}:{bytes(last.seal).hex()}"
+
+
+def hide_from_indexes(entry: AuditEntry, table: str = "ipadmin_auditentry") -> None:
+    """Rebuild each ordering index of SQLite without the entry, and restore its definition."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA writable_schema = ON")
+        where = "type = 'index' AND tbl_name = %s AND sql LIKE '%%\"id\")'"
+        cursor.execute(f"SELECT name FROM sqlite_master WHERE {where}", [table])
+        names = [name for (name,) in cursor.fetchall()]
+        change = "UPDATE sqlite_master SET sql = {} WHERE name = %s"
+        hidden = f" WHERE id <> {entry.pk}"
+        for name in names:
+            cursor.execute(change.format(f"sql || '{hidden}'"), [name])
+        _reload_schema()
+        for name in names:
+            cursor.execute(f"REINDEX {name}")
+            cursor.execute(change.format(f"replace(sql, '{hidden}', '')"), [name])
+        _reload_schema()
+
+
+def _reload_schema() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA schema_version")
+        (version,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA schema_version = {version + 1}")

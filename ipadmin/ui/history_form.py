@@ -192,6 +192,11 @@ class HistoryFilters(forms.Form):
         given = QueryDict(self.url()[1:])
         return [(name, value) for name, values in given.lists() for value in values]
 
+    def hidden(self) -> list[tuple[str, str]]:
+        """Filters that the panel keeps and does not show."""
+        names = {"error", *(["when"] if self.data.get("when") else [])}
+        return [(name, self.chosen[name]) for name in sorted(names) if name in self.chosen]
+
     @property
     def moments(self) -> list[forms.BoundField]:
         return [self[name] for name in ("since", "until", "at")]
@@ -206,7 +211,7 @@ class HistoryFilters(forms.Form):
         """The first chosen token and organization, with their names, for the lists to choose from,
         which need not have them."""
         return {
-            name: (chosen[0], self._text(name, chosen[0]))
+            name: (chosen[0], self._first_name(name, chosen[0]))
             for name in ("token", "organization")
             if (chosen := self.chosen.get(name))
         }
@@ -249,6 +254,11 @@ class HistoryFilters(forms.Form):
 
     def _label(self, name: str) -> str:
         return str(self.fields[name].label or {"when": "Time"}.get(name, name.capitalize()))
+
+    def _first_name(self, name: str, value: str) -> str:
+        """Several tokens can have the same name."""
+        text = self._text(name, value)
+        return f"{text} · {value[:8]}" if name == "token" else text
 
     @cached_property
     def _labels(self) -> dict[tuple[str, str], str]:

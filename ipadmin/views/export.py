@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from allauth.account.adapter import get_adapter
 from django.db import DatabaseError
@@ -15,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
 from ipadmin.audit.export.limits import Held, NoPlace, Places
 from ipadmin.ui.history_form import HistoryFilters
@@ -53,7 +52,7 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
         pieces = export(
             entries.order_by("-created_at", "-id"),
             Format(format),
-            by=_by(request),
+            by=_actor(request),
             criteria=filters.criteria(),
         )
     except DatabaseError:
@@ -64,13 +63,13 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
     return _download(Held(pieces, place), Format(format).content_type, name)
 
 
-def _by(request: SignedInRequest) -> dict[str, Any]:
-    return {
-        "user_id": request.user.pk,
-        "user_name": request.user.get_username(),
-        "source_ip": get_adapter(request).get_client_ip(request),
-        "request_id": request.request_id,
-    }
+def _actor(request: SignedInRequest) -> Actor:
+    return Actor(
+        user_id=request.user.pk,
+        user_name=request.user.get_username(),
+        source_ip=get_adapter(request).get_client_ip(request) or "",
+        request_id=request.request_id,
+    )
 
 
 def _not_understood(filters: HistoryFilters, format: str) -> str:

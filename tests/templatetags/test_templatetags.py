@@ -8,15 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from ipadmin.templatetags.ipadmin import (
-    breakable,
-    default_host,
-    highlight,
-    kind,
-    seconds,
-    timestamp,
-    zone_name,
-)
+from ipadmin.templatetags.ipadmin import highlight, zone_name
+from ipadmin.ui.markup import breakable, duration, kind, timestamp
 
 
 @pytest.mark.parametrize(
@@ -45,16 +38,11 @@ def test_what_was_searched_is_marked_and_all_is_escaped(query: str, shown: str) 
     assert highlight("A<b>a", query) == shown
 
 
-def test_the_default_host_of_an_address() -> None:
-    assert default_host("192.0.2.7") == "192-0-2-7.rdns.katapult.io"
-    assert default_host("2001:db8::7") == ""
-
-
 @pytest.mark.parametrize(
     ("value", "shown"), [(None, ""), (0.0841, "84 ms"), (0.9994, "999 ms"), (1.419, "1.42 s")]
 )
 def test_a_duration(value: float | None, shown: str) -> None:
-    assert seconds(value) == shown
+    assert duration(value) == shown
 
 
 def test_a_moment_as_text_is_read_and_anything_else_shown_as_it_is() -> None:

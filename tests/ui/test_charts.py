@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
-from ipadmin.templatetags.figures import percent
 from ipadmin.ui.charts import (
     APART,
     APART_ON_A_PHONE,
@@ -27,6 +26,7 @@ from ipadmin.ui.charts import (
     _nice,
     chart,
 )
+from ipadmin.ui.markup import percent
 
 START = datetime(2026, 11, 3, 14, tzinfo=UTC)
 PACE = {"hour": 1, "day": 24, "month": 24 * 31, "year": 24 * 366}

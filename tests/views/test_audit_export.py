@@ -148,12 +148,12 @@ def test_no_trace_no_export(
         raise DatabaseError("The disk is full.")
 
     entry(reason="kept in")
-    works = chain.seal_act
-    monkeypatch.setattr(chain, "seal_act", broken)
+    works = chain.add_activity
+    monkeypatch.setattr(chain, "add_activity", broken)
     answer = alices.post(URL, CSV)
     assert (answer.status_code, "Nothing was exported" in answer.text) == (503, True)
     assert "kept in" not in answer.text
-    monkeypatch.setattr(chain, "seal_act", works)
+    monkeypatch.setattr(chain, "add_activity", works)
     assert alices.post(URL, CSV).status_code == 200
 
 

@@ -37,7 +37,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def act(kind: LinkKind = LinkKind.CHECKPOINT_CREATED, **details: Any) -> AuditLink:
-    return chain.seal_act(kind, details)
+    return chain.add_activity(kind, details)
 
 
 def verified(head: str = "") -> AuditVerification:

@@ -1,5 +1,5 @@
-"""That what finished entries are looked for by is there: a search asks `AuditValueCounter`
-first, and an entry whose terms were removed from it would hide without having been touched."""
+"""Compares the value counters with the entries: a search asks `AuditValueCounter` first, so an entry
+whose values are missing there would not be found, although it was not changed."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from operator import itemgetter
 from typing import Any
 
 from ipadmin.audit.counters import TERMS, actor_of
-from ipadmin.audit.integrity.findings import Wrong, about_entry
+from ipadmin.audit.integrity.findings import Finding, about_entry
 from ipadmin.models import AuditEntry, AuditValueCounter
 
-Row = Mapping[str, Any]
 # Some tens of MB.
-MOST_KNOWN = 200_000
+MAX_KNOWN_VALUES = 200_000
 
 
-def compare_terms(rows: Sequence[Row], known: set[tuple[str, str]]) -> None:
-    """That each of these finished entries has its terms. `known` are those that were found, and
-    grows: most values occur again and again."""
+def compare_value_counters(
+    entries: Sequence[Mapping[str, Any]], known: set[tuple[str, str]]
+) -> None:
+    """That each value of these finished entries is counted. `known` are values that were found
+    before, and grows: most values are in many entries."""
     for field in TERMS:
-        of = actor_of if field == "actor" else itemgetter(field)
-        with_value = dict(zip(map(of, rows), rows, strict=True))
+        value_of = actor_of if field == "actor" else itemgetter(field)
+        with_value = dict(zip(map(value_of, entries), entries, strict=True))
         wanted = {value for value in with_value if value and (field, value) not in known}
         if not wanted:
             continue
-        terms = AuditValueCounter.objects.filter(field=field, value__in=wanted)
-        there = set(terms.values_list("value", flat=True))
-        for value in wanted - there:
-            _refuse_hidden(with_value[value], field)
-        known.update((field, value) for value in there)
-    if len(known) > MOST_KNOWN:
+        counters = AuditValueCounter.objects.filter(field=field, value__in=wanted)
+        counted = set(counters.values_list("value", flat=True))
+        for value in wanted - counted:
+            _refuse_uncounted(with_value[value], field)
+        known.update((field, value) for value in counted)
+    if len(known) > MAX_KNOWN_VALUES:
         known.clear()
 
 
-def _refuse_hidden(row: Row, field: str) -> None:
-    # Pruned just now, it has taken its terms along.
-    if AuditEntry.objects.filter(pk=row["id"]).exists():
-        raise Wrong(
-            f"Removed: the entry of {about_entry(row)} is as it was sealed, but its"
-            f" {field.removesuffix('_key')} is gone from what can be searched for: it hides from"
-            " those who look for it."
+def _refuse_uncounted(entry: Mapping[str, Any], field: str) -> None:
+    # The counters of an entry that was pruned just now are gone with it.
+    if AuditEntry.objects.filter(pk=entry["id"]).exists():
+        raise Finding(
+            f"Removed: the entry of {about_entry(entry)} is as it was sealed, but its"
+            f" {field.removesuffix('_key')} is missing from the value counters: searches do not"
+            " find it."
         )

@@ -79,14 +79,14 @@ class Matches:
 class Page:
     """One page of entries, newest first, and the cursors of the pages on both sides.
 
-    `looked_to`: if the search stopped before the page was full, the position where it did; that is
-    on the newer side of the entries if `is_newer`.
+    `searched_to`: where the search stopped, if that was before the page was full; on the newer side
+    of the entries if `is_newer`.
     """
 
     entries: list[AuditEntry]
     older_than: Cursor | None = None
     newer_than: Cursor | None = None
-    looked_to: Cursor | None = None
+    searched_to: Cursor | None = None
     is_newer: bool = False
 
 
@@ -183,7 +183,7 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
         sorted(shown, key=cursor_of, reverse=True),
         older_than=back if is_newer else onward,
         newer_than=onward if is_newer else before and back,
-        looked_to=None if is_full else found.searched_to,
+        searched_to=None if is_full else found.searched_to,
         is_newer=is_newer,
     )
 

@@ -55,7 +55,7 @@ def test_verifying_meanwhile_finds_nothing() -> None:
 def test_acts_take_their_turn_too() -> None:
     def act() -> None:
         with transaction.atomic():
-            chain.seal_act(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
+            chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
 
     at_once(*[write, act] * 5)
     assert AuditLink.objects.count() == 5 * (2 * EACH + 1)

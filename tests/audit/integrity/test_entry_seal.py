@@ -115,7 +115,7 @@ def test_sealed_at_its_end_alone() -> None:
     )
     links = [(LinkKind.FINISHED, document.values_of(bare))]
     with transaction.atomic():
-        chain.append_all(chain.locked_head(), links)
+        chain.add_entry_links(chain.locked_chain(), links)
     assert seal_of(bare).standing == "broken"
 
 

@@ -33,7 +33,7 @@ from ipadmin.models import (
 )
 from tests import tampering
 from tests.history import attempt
-from tests.tampering import column, execute, finding, finished, head, link, opened
+from tests.tampering import checkpoint, column, execute, finding, finished, link, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +68,7 @@ FIELDS = [field.attname for field in AuditEntry._meta.concrete_fields]
 def test_an_untouched_history_holds() -> None:
     finished()
     opened()
-    chain.seal_act(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
+    chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
     assert finding() == ""
 
 
@@ -109,7 +109,7 @@ def test_what_was_sealed_at_its_end_alone_is_found() -> None:
     entry = tampering.unsealed(finished_at=timezone.now())
     links = [(LinkKind.FINISHED, document.values_of(entry))]
     with transaction.atomic():
-        chain.append_all(chain.locked_head(), links)
+        chain.add_entry_links(chain.locked_chain(), links)
     assert "finished by link 1 without having been opened" in finding()
 
 
@@ -183,7 +183,7 @@ def test_an_inserted_link_is_found() -> None:
     execute("UPDATE ipadmin_auditlink SET sequence = -sequence - 1 WHERE sequence > 2")
     execute("UPDATE ipadmin_auditlink SET sequence = -sequence WHERE sequence < 0")
     forged = AuditLink(sequence=3, kind="finished", at=timezone.now(), key_id=key_id())
-    forged.digest, forged.mac = b"d" * 32, b"m" * 32
+    forged.digest, forged.seal = b"d" * 32, b"m" * 32
     forged.save(force_insert=True)
     assert finding().startswith("Inserted: link 3")
     assert "is link 4 now" in finding()
@@ -197,7 +197,7 @@ def test_a_link_appended_without_the_key_is_found() -> None:
     finished()
     AuditLink.objects.create(
         sequence=3, kind="verified", at=timezone.now(), digest=document.digest({}),
-        details={}, key_id=key_id(), mac=b"m" * 32,
+        details={}, key_id=key_id(), seal=b"m" * 32,
     )  # fmt: skip
     assert finding().startswith("Changed: link 3")
     assert "without the key" in finding()
@@ -220,7 +220,7 @@ def test_a_removed_link_is_found(number: int) -> None:
         {"at": timezone.now()},
         {"digest": b"d" * 32},
         {"key_id": "00000000"},
-        {"mac": b"m" * 32},
+        {"seal": b"m" * 32},
         {"details": '{"by": "mallory"}'},
     ],
 )
@@ -233,7 +233,7 @@ def test_a_change_of_a_link_is_found(change: dict[str, Any]) -> None:
 
 
 def test_a_change_of_what_was_done_to_the_history_is_found() -> None:
-    chain.seal_act(LinkKind.EXPORT_FINISHED, {"entries": 3})
+    chain.add_activity(LinkKind.EXPORT_FINISHED, {"entries": 3})
     link(1, "details", '{"entries": 4}')
     assert finding().startswith("Changed: what link 1")
 
@@ -248,7 +248,7 @@ def cut_off(after: int) -> None:
 
 def set_back() -> None:
     last = AuditLink.objects.latest("sequence")
-    AuditChain.objects.update(sequence=last.sequence, mac=last.mac)
+    AuditChain.objects.update(sequence=last.sequence, seal=last.seal)
 
 
 def test_a_missing_tail_is_found_by_the_head_that_is_kept() -> None:
@@ -261,7 +261,7 @@ def test_a_missing_tail_is_found_by_the_head_that_is_kept() -> None:
 def test_or_else_by_one_that_was_recorded_elsewhere() -> None:
     finished()
     finished()
-    recorded = head()
+    recorded = checkpoint()
     cut_off(2)
     set_back()
     assert finding() == ""
@@ -271,7 +271,7 @@ def test_or_else_by_one_that_was_recorded_elsewhere() -> None:
 def test_even_when_others_have_grown_in_its_place() -> None:
     finished()
     finished()
-    recorded = head()
+    recorded = checkpoint()
     cut_off(2)
     set_back()
     finished()
@@ -281,13 +281,13 @@ def test_even_when_others_have_grown_in_its_place() -> None:
 
 def test_a_recorded_head_that_is_in_the_chain_holds() -> None:
     finished()
-    recorded = head()
+    recorded = checkpoint()
     finished()
     assert finding(recorded) == ""
 
 
 @pytest.mark.parametrize(
-    "change", [{"sequence": 1}, {"mac": b"m" * 32}, {"pruning_before": timezone.now()}]
+    "change", [{"sequence": 1}, {"seal": b"m" * 32}, {"pruning_before": timezone.now()}]
 )
 def test_a_changed_head_is_found(change: dict[str, Any]) -> None:
     finished()
@@ -299,7 +299,7 @@ def test_a_changed_head_is_found(change: dict[str, Any]) -> None:
     ("name", "value"),
     [
         *(("sequence", value) for value in ("x", b"x", inf, 2**63 - 1)),
-        *(("mac", value) for value in ("text", 1.5, -1, 10**12)),
+        *(("seal", value) for value in ("text", 1.5, -1, 10**12)),
         ("pruning_before", "x"),
     ],
 )
@@ -348,7 +348,7 @@ def test_the_first_of_several_is_named() -> None:
     for _ in range(4):
         finished()
     for number in (6, 4, 8):
-        link(number, "mac", b"m" * 32)
+        link(number, "seal", b"m" * 32)
     assert finding().startswith("Changed: link 4")
 
 
@@ -423,7 +423,7 @@ def test_what_is_done_meanwhile_does_not_confuse_it(monkeypatch: pytest.MonkeyPa
 
 def test_its_end_is_sealed() -> None:
     finished()
-    recorded = head()
+    recorded = checkpoint()
     asked = verification.request("audrey", recorded)
     verification.step(asked, seconds=10)
     act = AuditLink.objects.latest("sequence")
@@ -448,7 +448,7 @@ def test_its_result_stands_when_it_cannot_be_sealed(monkeypatch: pytest.MonkeyPa
 
     column(finished(), "reason", "forged")
     asked = verification.request("audrey")
-    monkeypatch.setattr(chain, "seal_act", full)
+    monkeypatch.setattr(chain, "add_activity", full)
     verification.step(asked, seconds=10)
     asked.refresh_from_db()
     assert asked.finding.startswith("Changed")
@@ -487,7 +487,7 @@ def prune(before: str, gone: list[AuditEntry], sealed: list[AuditEntry] | None =
     links = AuditLink.objects.filter(attempt_id__in=attempts, kind=LinkKind.FINISHED)
     lines = [(link.sequence, str(link.attempt_id)) for link in links]
     digest = chain.pruned_digest(lines).hex()
-    chain.seal_act(
+    chain.add_activity(
         LinkKind.PRUNED, {"before": before, "entries": len(lines), "digest": digest, "by": {}}
     )
 
@@ -542,7 +542,7 @@ def test_a_forged_pruning_removes_nothing() -> None:
     details = {"before": LATER, "entries": 1, "digest": "00"}
     AuditLink.objects.create(
         sequence=3, kind="pruned", at=timezone.now(), digest=document.digest(details),
-        details=details, key_id=key_id(), mac=b"m" * 32,
+        details=details, key_id=key_id(), seal=b"m" * 32,
     )  # fmt: skip
     assert finding().startswith("Removed: the entry of link 2")
 
@@ -633,7 +633,7 @@ def test_a_link_put_in_meanwhile_is_found() -> None:
     entry = tampering.unsealed(finished_at=timezone.now())
     AuditLink.objects.create(
         sequence=3, kind="adopted", attempt_id=entry.attempt_id, at=entry.created_at,
-        digest=b"d" * 32, key_id=key_id(), mac=b"m" * 32,
+        digest=b"d" * 32, key_id=key_id(), seal=b"m" * 32,
     )  # fmt: skip
     set_back()
     verification.step(asked, seconds=10)

@@ -125,7 +125,7 @@ def test_what_fits_on_a_page_has_no_other(monkeypatch: pytest.MonkeyPatch, count
     everything = fill(count)
     shown = page(Search())
     assert ids(shown) == everything
-    assert (shown.older_than, shown.newer_than, shown.looked_to) == (None, None, None)
+    assert (shown.older_than, shown.newer_than, shown.searched_to) == (None, None, None)
 
 
 def test_one_more_is_on_the_next_page() -> None:
@@ -172,7 +172,7 @@ def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.Monke
     search = Search(people=["bob"], outcomes=[Outcome.FAILED])
     first, *others = pages(search, page(search), "older")
     assert first.entries == []
-    assert first.looked_to == first.older_than
+    assert first.searched_to == first.older_than
     assert ids(*others) == matches[::-1]
     back = pages(search, others[-1], "newer")
     assert [pk for each in back for pk in ids(each)] == matches
@@ -192,7 +192,7 @@ def test_how_far_one_looked_tells_nothing_of_others(
         keep(organization_id="others", user_name="bob", outcome=Outcome.FAILED)
     narrowed = Search(**asked, organizations=keys, is_narrowed=True)
     own = AuditEntry.objects.filter(organization_key__in=keys)
-    assert page(narrowed).looked_to in {cursor_of(entry) for entry in own}
+    assert page(narrowed).searched_to in {cursor_of(entry) for entry in own}
 
 
 def test_nothing_newer_is_the_newest_page() -> None:
@@ -273,5 +273,5 @@ def test_labels_are_of_what_is_chosen() -> None:
 def test_what_was_pruned_is_known() -> None:
     assert status.pruned_before() is None
     with transaction.atomic():
-        chain.seal_act(LinkKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
+        chain.add_activity(LinkKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
     assert status.pruned_before() == datetime(2026, 1, 1, tzinfo=UTC)
