@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ipadmin.audit.search.pages import Found as Page
+from ipadmin.audit.search.pages import Page
 from ipadmin.audit.search.summary import Summary
 from ipadmin.ui.markup import duration, percent, timestamp
 
