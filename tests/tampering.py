@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
@@ -90,26 +91,26 @@ def checkpoint() -> str:
     return f"{last.sequence}:{bytes(last.seal).hex()}"
 
 
-def hide_from_indexes(entry: AuditEntry, table: str = "ipadmin_auditentry") -> None:
-    """Rebuild each ordering index of SQLite without the entry, and restore its definition."""
+def hide(condition: str, indexes: Sequence[str]) -> None:
+    """Rebuild indexes of SQLite without the rows that do not meet a condition."""
+    for index in indexes:
+        rebuild(index, ")", f") WHERE {condition}")
+
+
+def rebuild(index: str, old: str, new: str) -> None:
+    """Rebuild an index of SQLite with another definition, and restore its definition."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [index])
+        (before,) = cursor.fetchone()
+        _define(index, before.replace(old, new, 1))
+        cursor.execute(f"REINDEX {index}")
+        _define(index, before)
+
+
+def _define(index: str, sql: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA writable_schema = ON")
-        where = "type = 'index' AND tbl_name = %s AND sql LIKE '%%\"id\")'"
-        cursor.execute(f"SELECT name FROM sqlite_master WHERE {where}", [table])
-        names = [name for (name,) in cursor.fetchall()]
-        change = "UPDATE sqlite_master SET sql = {} WHERE name = %s"
-        hidden = f" WHERE id <> {entry.pk}"
-        for name in names:
-            cursor.execute(change.format(f"sql || '{hidden}'"), [name])
-        _reload_schema()
-        for name in names:
-            cursor.execute(f"REINDEX {name}")
-            cursor.execute(change.format(f"replace(sql, '{hidden}', '')"), [name])
-        _reload_schema()
-
-
-def _reload_schema() -> None:
-    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sqlite_master SET sql = %s WHERE name = %s", [sql, index])
         cursor.execute("PRAGMA schema_version")
         (version,) = cursor.fetchone()
         cursor.execute(f"PRAGMA schema_version = {version + 1}")

@@ -61,12 +61,14 @@ class AnswerText:
 
 @dataclass(frozen=True, slots=True)
 class AttemptText:
-    """`sentences` follow the change, in order. `allocation` is its kind and ID."""
+    """`change`, `name`, `kind` and `allocation_id` are read in this order: `Unallocated from web-1
+    Virtual machine vm_1`. `sentences` follow."""
 
     entry: AuditEntry
     change: str
     name: str
-    allocation: str
+    kind: str
+    allocation_id: str
     sentences: list[SafeString | str]
     changes: list[SafeString]
 
@@ -149,16 +151,13 @@ def attempts(found: Iterable[Attempt]) -> list[AttemptText]:
             entry=each.entry,
             change=change_sentence(each.entry),
             name=each.entry.allocation_name,
-            allocation=_allocation(each.entry),
+            kind=kind(each.entry.allocation_type) if each.entry.allocation else "nothing",
+            allocation_id=each.entry.allocation_id,
             sentences=list(_sentences(each)),
             changes=[change(one) for one in each.changes],
         )
         for each in found
     ]
-
-
-def _allocation(entry: AuditEntry) -> str:
-    return f"{kind(entry.allocation_type)} {entry.allocation_id}".strip() or "nothing"
 
 
 def _sentences(found: Attempt) -> Iterator[SafeString | str]:

@@ -139,7 +139,7 @@ def test_a_search_from_the_page_is_of_all_time(alices: Client, entry: MakeEntry)
 def test_nothing_matches(alices: Client, entry: MakeEntry) -> None:
     entry()
     text = alices.get(f"{URL}?person=nobody").text
-    assert "No attempt matches" in text
+    assert "No attempts match" in text
     assert 'href="?person=nobody&amp;when=all">Look in all time' in text
     assert "Clear all filters" in text
 

@@ -83,7 +83,7 @@ def test_where_looking_ended_is_said_and_leads_on(
         entry(user_name="bob")
         entry(outcome=Outcome.FAILED)
     first = alices.get(f"{URL}?person=bob&outcome=failed", headers=HTMX)
-    assert "No match back to" in first.text
+    assert "Searched back to" in first.text
     second = alices.get(URL + link(first, "next"))
     assert shown(second) == ids(made)
-    assert "Look further" not in second.text
+    assert "Search further" not in second.text

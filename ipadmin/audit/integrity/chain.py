@@ -71,13 +71,18 @@ def seal_opened(entry: Values) -> AuditLink:
 
 
 def seal_finished(entry: Values) -> AuditLink:
-    """Seal a finished entry, in the same way. Raises NotSealed when it was changed, or written by
-    another program, since it was opened."""
+    """Seal a finished entry, in the same way. Raises NotSealed."""
     chain = locked_chain()
+    refuse_unopened(entry)
+    return add_link(chain, LinkKind.FINISHED, **_sealed_of(LinkKind.FINISHED, entry))
+
+
+def refuse_unopened(entry: Values) -> None:
+    """Raises NotSealed for an entry that was changed since it was opened, or that was written by
+    another program. `entry` are its raw values."""
     opened = AuditLink.objects.filter(attempt_id=entry["attempt_id"], kind=LinkKind.OPENED)
     if not opened.filter(digest=digest_of(LinkKind.OPENED, entry)).exists():
         raise NotSealed(f"attempt {entry['attempt_id']} is not as it was opened")
-    return add_link(chain, LinkKind.FINISHED, **_sealed_of(LinkKind.FINISHED, entry))
 
 
 def digest_of(kind: str, entry: Values) -> bytes:

@@ -3,14 +3,14 @@ entries that are still open, and entries without a link."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 
 from django.db.models import Exists, Max, OuterRef, Q, Subquery
 
 from ipadmin.audit import rows
 from ipadmin.audit.integrity.checkpoint import Checkpoint
-from ipadmin.audit.integrity.findings import Finding, about_entry, vanished
+from ipadmin.audit.integrity.findings import Finding, about_stored, vanished
 from ipadmin.models import AuditChain, AuditEntry, AuditLink, LinkKind
 from ipadmin.models.audit_link import HIGHEST
 
@@ -42,20 +42,20 @@ def compare_end(total: int, checkpoint: Checkpoint | None) -> None:
         .first()
     )
     if found is not None:
-        _compare_row(*found)
+        _compare_row(found[:3], *found[3:])
     elif total:
         raise Finding("Removed: the row that stores the end of the chain is missing.")
 
 
 def _compare_row(
-    sequence: int,
-    seal: bytes,
-    is_pruning: bool,
+    row: tuple[int, bytes | memoryview, bool],
     first: int | None,
     last: int | None,
-    last_seal: bytes,
+    last_seal: bytes | memoryview | None,
 ) -> None:
-    """`sequence`, `seal` and `is_pruning` are those of the row, the others those of the links."""
+    """`row` has the number and seal of the last link, and whether entries may be deleted. The
+    others are those of the links."""
+    sequence, seal, is_pruning = row
     first, last = first or 0, last or 0
     if sequence > last:
         raise _cut_off(last, sequence, "the row that stores the end of the chain")
@@ -101,32 +101,12 @@ def compare_open(opened: Mapping[str, int]) -> None:
             )
 
 
-def entries_without_link() -> Iterator[None]:
-    """Look for entries without a link, and yield after each chunk. Raises Finding."""
-    after: int | None = None
-    while True:
-        ahead = AuditEntry.objects.order_by("pk")
-        if after is not None:
-            ahead = ahead.filter(pk__gt=after)
-        first = ahead.values_list("pk", flat=True).first()
-        if first is None:
-            return
-        # A bounded range, for which no database reads the whole chain.
-        after = first + ENTRIES_PER_CHUNK - 1
-        links = AuditLink.objects.filter(attempt_id=OuterRef("attempt_id"))
-        found = ahead.filter(~Exists(links), pk__lte=after).values_list("pk", flat=True).first()
-        if found is not None:
-            raise _inserted(found)
-        yield
-
-
-def _inserted(pk: int) -> Finding:
-    fields = ("address", "attempt_id", "created_at")
-    try:
-        about = about_entry(next(rows.dicts(AuditEntry.objects.filter(pk=pk), fields)))
-    except (AttributeError, TypeError, ValueError):
-        about = "unreadable"
-    return Finding(
-        f"Inserted: entry {pk} ({about}) has no link in the chain. It was not written by IP admin,"
-        " or its links were removed from the end."
-    )
+def compare_unlinked() -> None:
+    """That each entry has a link."""
+    links = AuditLink.objects.filter(attempt_id=OuterRef("attempt_id"))
+    unlinked = AuditEntry.objects.filter(~Exists(links)).order_by("pk")
+    if pk := unlinked.values_list("pk", flat=True).first():
+        raise Finding(
+            f"Inserted: entry {pk} ({about_stored(pk)}) has no link in the chain. It was not"
+            " written by IP admin, or its links were removed from the end."
+        )

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ipadmin.audit import document as documents
-from ipadmin.audit.integrity import chain
+from ipadmin.audit.integrity import chain, unreadable
+from ipadmin.models import AuditEntry
 
 # As long as `AuditVerification.finding`.
 MAX_FINDING_CHARACTERS = 500
@@ -116,6 +117,13 @@ def about_link(link: Link) -> str:
 def about_entry(entry: Mapping[str, Any]) -> str:
     address, attempt_id = str(entry["address"])[:64], str(entry["attempt_id"])[:36]
     return f"{address}, attempt {attempt_id} created {_time(entry['created_at'])}"
+
+
+def about_stored(pk: int) -> str:
+    """As `about_entry`, of an entry that may be unreadable."""
+    fields = ("address", "attempt_id", "created_at")
+    found, _broken = unreadable.read(AuditEntry.objects.filter(pk=pk), fields, "pk")
+    return about_entry(dict(zip(fields, found[0], strict=True))) if found else f"number {pk}"
 
 
 def _time(at: Any) -> str:

@@ -1,45 +1,49 @@
-"""Compares the value counters with the entries: a search asks `AuditValueCounter` first, so an entry
-whose values are missing there would not be found, although it was not changed."""
+"""Compares the value counters with the entries: a search asks `AuditValueCounter` first, and would
+not find an entry whose values are missing there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterator
 from typing import Any
 
-from ipadmin.audit.counters import TERMS, actor_of
-from ipadmin.audit.integrity.findings import Finding, about_entry
+from django.db.models import Exists
+
+from ipadmin.audit.counters import ACTOR, TERMS, actor_of
+from ipadmin.audit.integrity.findings import Finding, about_stored
 from ipadmin.models import AuditEntry, AuditValueCounter
 
-# Some tens of MB.
-MAX_KNOWN_VALUES = 200_000
+# Fields that are counted in another form than they are stored in. They have few values.
+CONVERTED = {"token_id": ("token_id",), "actor": ACTOR}
 
 
-def compare_value_counters(
-    entries: Sequence[Mapping[str, Any]], known: set[tuple[str, str]]
-) -> None:
-    """That each value of these finished entries is counted. `known` are values that were found
-    before, and grows: most values are in many entries."""
+def compare_value_counters() -> None:
+    """Raises Finding for a finished entry of which a value is not counted."""
     for field in TERMS:
-        value_of = actor_of if field == "actor" else itemgetter(field)
-        with_value = dict(zip(map(value_of, entries), entries, strict=True))
-        wanted = {value for value in with_value if value and (field, value) not in known}
-        if not wanted:
-            continue
-        counters = AuditValueCounter.objects.filter(field=field, value__in=wanted)
+        for values, text in _values_of(field):
+            # In one statement: entries are finished and pruned together with their counters.
+            counter = AuditValueCounter.objects.filter(field=field, value=text)
+            entries = AuditEntry.objects.filter(~Exists(counter), finished_at__isnull=False)
+            uncounted = entries.filter(**values).order_by()
+            if text and (pk := uncounted.values_list("pk", flat=True).first()):
+                raise Finding(
+                    f"Removed: the entry of {about_stored(pk)} is as it was sealed, but its"
+                    f" {field.removesuffix('_key')} is missing from the value counters: searches do"
+                    " not find it."
+                )
+
+
+def _values_of(field: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Values that may be uncounted, each with the text that is counted."""
+    names = CONVERTED.get(field, (field,))
+    stored = AuditEntry.objects.order_by().values_list(*names).distinct()
+    counters = AuditValueCounter.objects.filter(field=field)
+    counted: set[str] = set()
+    if field in CONVERTED:
         counted = set(counters.values_list("value", flat=True))
-        for value in wanted - counted:
-            _refuse_uncounted(with_value[value], field)
-        known.update((field, value) for value in counted)
-    if len(known) > MAX_KNOWN_VALUES:
-        known.clear()
-
-
-def _refuse_uncounted(entry: Mapping[str, Any], field: str) -> None:
-    # The counters of an entry that was pruned just now are gone with it.
-    if AuditEntry.objects.filter(pk=entry["id"]).exists():
-        raise Finding(
-            f"Removed: the entry of {about_entry(entry)} is as it was sealed, but its"
-            f" {field.removesuffix('_key')} is missing from the value counters: searches do not"
-            " find it."
-        )
+    else:
+        stored = stored.difference(counters.values_list("value"))
+    for row in stored.iterator():
+        values = dict(zip(names, row, strict=True))
+        text = actor_of(values) if field == "actor" else str(row[0])
+        if text not in counted:
+            yield values, text

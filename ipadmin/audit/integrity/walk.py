@@ -66,7 +66,6 @@ class Walk:
         self.missing: dict[int, tuple[int, bytes]] = {}
         # Entries that are as they were sealed, and entries that were pruned.
         self.entries = self.pruned = 0
-        self.known_values: set[tuple[str, str]] = set()
         # What is being read, for `_locate`.
         self.link: Link | None = None
         self.reading = "the chain"
@@ -94,10 +93,11 @@ class Walk:
         chain_end.compare_open(self.opened)
         self.entries += len(self.opened)
         self.reading = "an entry without a link"
-        for _ in chain_end.entries_without_link():
-            self.progress(self.sequence, self.total)
+        chain_end.compare_unlinked()
         self.reading = "an index of the history"
         indexes.compare_indexes()
+        self.reading = "a value counter"
+        compare_value_counters()
 
     def _verify_chunk(self) -> None:
         after = self.sequence
@@ -147,7 +147,6 @@ class Walk:
         if not links:
             return
         stored = self._stored_entries(links[0].sequence, links[-1].sequence)
-        finished = []
         for link in links:
             self.link = link
             if link.attempt_id is None:
@@ -158,10 +157,9 @@ class Walk:
                 )
             elif link.kind == OPENED:
                 self._compare_opened(link, link.attempt_id, stored.get(link.attempt_id))
-            elif row := self._compare_finished(link, link.attempt_id, stored.get(link.attempt_id)):
-                finished.append(row)
+            else:
+                self._compare_finished(link, link.attempt_id, stored.get(link.attempt_id))
         self.link = None
-        compare_value_counters(finished, self.known_values)
 
     def _stored_entries(self, first: int, last: int) -> dict[str, Row]:
         """The entries of these links by attempt id."""
@@ -190,14 +188,13 @@ class Walk:
         if row["finished_at"] is None:
             _compare_search_keys(row, link)
 
-    def _compare_finished(self, link: Link, attempt_id: str, row: Row | None) -> Row | None:
-        """The entry, unless it was pruned."""
+    def _compare_finished(self, link: Link, attempt_id: str, row: Row | None) -> None:
         opened = self.opened.pop(attempt_id, None)
         pruning = self.prunings.of(link.sequence, link.at)
         # An entry may have been pruned since it was read.
         if row is None or (pruning and not AuditEntry.objects.filter(pk=row["id"]).exists()):
             self._count_pruned(link)
-            return None
+            return
         if opened is None:
             raise Finding(
                 f"Inserted: the entry of {about_entry(row)} was finished by link {link.sequence}"
@@ -215,7 +212,6 @@ class Walk:
             )
         _compare_search_keys(row, link)
         self.entries += 1
-        return row
 
     def _count_pruned(self, link: Link) -> None:
         pruning = self.prunings.of(link.sequence, link.at)

@@ -44,8 +44,8 @@ class Command(BaseCommand):
             self.stderr.write(f"The result could not be stored: {error}")
         if result.finding:
             raise CommandError(result.finding)
-        pruned = f", {result.pruned:,} pruned" if result.pruned else ""
-        self.stdout.write(f"{verified.title} ({result.entries:,} entries{pruned})")
+        pruned = f", pruned: {result.pruned:,}" if result.pruned else ""
+        self.stdout.write(f"{verified.title} (entries: {result.entries:,}{pruned})")
 
     def _show_progress(self, done: int, total: int) -> None:
         if sys.stderr.isatty():
