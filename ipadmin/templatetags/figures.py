@@ -57,21 +57,21 @@ def bar_rows(chart: Chart) -> SafeString:
 
 
 @register.simple_tag
-def options(terms: Iterable[AuditValueCounter], selected: tuple[str, str] | None) -> SafeString:
+def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | None) -> SafeString:
     """The options of a `<select>`, the selected one (value and name) first. Built here because
     there can be hundreds."""
     value, name = selected or ("", "")
     made = [f'<option value="{escape(value)}" selected>{escape(name)}</option>'] if value else []
     made += (
-        f'<option value="{escape(term.value)}">{escape(term.title)}</option>'
-        for term in terms
-        if term.value != value
+        f'<option value="{escape(each.value)}">{escape(each.title)}</option>'
+        for each in values
+        if each.value != value
     )
     return mark_safe("".join(made))  # noqa: S308  everything is escaped
 
 
 @register.simple_tag
-def names(terms: Iterable[AuditValueCounter]) -> SafeString:
+def names(values: Iterable[AuditValueCounter]) -> SafeString:
     """The options of a `<datalist>`."""
-    made = (f'<option value="{escape(term.title)}">' for term in terms)
+    made = (f'<option value="{escape(each.title)}">' for each in values)
     return mark_safe("".join(made))  # noqa: S308  everything is escaped

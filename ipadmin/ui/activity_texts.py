@@ -159,7 +159,7 @@ def _text(value: object) -> str:
 def _time(text: str) -> str:
     try:
         is_time = len(text) > len("2026-01-02T") and text[10] == "T"
-        return time_zones.stamp(datetime.fromisoformat(text), UTC) if is_time else text
+        return time_zones.text_of(datetime.fromisoformat(text), zone=UTC) if is_time else text
     except (ValueError, OverflowError):
         return text
 

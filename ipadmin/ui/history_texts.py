@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ipadmin.audit.search.pages import Found as Page
+from ipadmin.audit.search.pages import Page
 from ipadmin.audit.search.summary import Summary
 from ipadmin.ui.markup import duration, percent, timestamp
 
@@ -64,17 +64,17 @@ def count(page: Page, summary: Summary) -> str:
 
 def searched_to(page: Page) -> SafeString | str:
     """How far a search went that stopped before the page was full; empty for any other."""
-    if not page.looked_to:
+    if not page.searched_to:
         return ""
     text = "Searched back to {}. There may be more matches before."
     if page.is_newer:
         text = "Searched up to {}. There may be more matches after."
-    return format_html(text, timestamp(page.looked_to[0]))
+    return format_html(text, timestamp(page.searched_to[0]))
 
 
 def empty(page: Page, *, has_any: bool) -> EmptyHistory:
     """`has_any`: whether there are entries that the filters do not match."""
-    if page.looked_to:
+    if page.searched_to:
         text = format_html(
             "{} Many entries match one of the filters, and few match all of them, so the history "
             "is searched in parts.",

@@ -11,11 +11,6 @@ from ipadmin.audit.search.observations import Holding
 from ipadmin.models import AuditEntry
 from ipadmin.ui import time_zones
 
-STYLES = {
-    "full": '<time datetime="{exact}"{title}>{day} {clock} {zone}</time>',
-    "time": '<time datetime="{exact}"{title}>{clock} {zone}</time>',
-    "bare": '<time datetime="{exact}"{title}>{day} {clock}<span class="zone"> {zone}</span></time>',
-}
 # As Katapult names them, and as people do. [seen, doc]
 KINDS = {"VirtualMachine": "Virtual machine", "LoadBalancer": "Load balancer"}
 
@@ -30,18 +25,19 @@ def timestamp(value: datetime | str | None, style: str = "full") -> SafeString |
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        day, clock, zone = time_zones.parts(moment)
+        text = time_zones.text_of(moment, "time" if style == "time" else "full")
     except (ValueError, OverflowError):
         return str(value)
-    exact = moment.isoformat("T", "seconds")
-    utc = f"{exact[:10]} {exact[11:19]} UTC"
-    shape = STYLES.get(style, STYLES["full"])
+    exact, utc = time_zones.text_of(moment, "url"), time_zones.text_of(moment, zone=UTC)
     title = second = ""
-    if zone != "UTC":
+    if not text.endswith(" UTC"):
         title = f' title="{utc}"'
         second = f'<time class="second" datetime="{exact}">{utc}</time>' if style == "both" else ""
-    text = shape.format(exact=exact, title=title, day=day, clock=clock, zone=zone) + second
-    return mark_safe(text)  # noqa: S308  digits and a zone's letters: there is nothing to escape
+    if style == "bare":
+        clock, _, zone = text.rpartition(" ")
+        text = f'{clock}<span class="zone"> {zone}</span>'
+    html = f'<time datetime="{exact}"{title}>{text}</time>{second}'
+    return mark_safe(html)  # noqa: S308  digits and a zone's letters: there is nothing to escape
 
 
 def kind(allocation_type: str | None) -> str:

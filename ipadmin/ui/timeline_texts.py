@@ -10,7 +10,7 @@ from datetime import datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from ipadmin.audit.search.observations import Answer, Change, How, Observation
+from ipadmin.audit.search.observations import Answer, Change, Observation, Source
 from ipadmin.audit.search.timeline import Attempt
 from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services.live_state import LiveState
@@ -37,10 +37,10 @@ ANSWERS = {
 }
 # How an observation was made, as the text of a link to its entry.
 SOURCES = {
-    How.CONFIRMED: "shown to {} for confirmation",
-    How.CHECKED: "read before {}'s attempt",
-    How.READ: "read after {}'s attempt",
-    How.TOLD: "result of {}'s attempt",
+    Source.CONFIRMED: "shown to {} for confirmation",
+    Source.CHECKED: "read before {}'s attempt",
+    Source.READ: "read after {}'s attempt",
+    Source.RESULT: "result of {}'s attempt",
 }
 
 
@@ -113,7 +113,7 @@ def _answer_sentence(found: Answer) -> SafeString:
 
 
 def _observation(found: Observation) -> ObservationRow:
-    source = attempt_link(found.entry, SOURCES[found.how]) if found.entry else mark_safe("")
+    source = attempt_link(found.entry, SOURCES[found.source]) if found.entry else mark_safe("")
     return ObservationRow(found.at, holder(found.holding), source)
 
 

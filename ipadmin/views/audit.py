@@ -17,6 +17,7 @@ from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.audit import document
 from ipadmin.audit.integrity import entry_seal, status
 from ipadmin.audit.search import pages, timeline
+from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.models.search_keys import address_of
@@ -33,9 +34,10 @@ def audit(request: SignedInRequest) -> HttpResponse:
     """Entries, newest first. The URL alone holds the filters and the page."""
     within = access.own_organizations(request.user)
     filters = HistoryFilters(request.GET, within)
-    before, after = (pages.place_at(request.GET.get(name, "")) for name in PAGES)
-    page = pages.page(filters.search, before=before, after=after)
-    summary = summarize(filters.search, filters.now)
+    before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in PAGES)
+    plan = fetch_plan(filters.search)
+    page = pages.page(plan, before=before, after=after)
+    summary = summarize(plan, filters.now)
     context = {
         "filters": filters,
         "chips": filters.chips(),
@@ -43,8 +45,8 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "page": page,
         "older_url": filters.page_url(before=page.older_than),
         "newer_url": filters.page_url(after=page.newer_than),
-        "older_label": "Search further" if page.looked_to and not page.is_newer else "Older",
-        "newer_label": "Search further" if page.looked_to and page.is_newer else "Newer",
+        "older_label": "Search further" if page.searched_to and not page.is_newer else "Older",
+        "newer_label": "Search further" if page.searched_to and page.is_newer else "Newer",
         "summary": summary,
         "figures": history_texts.figures(summary),
         "count_text": history_texts.count(page, summary),

@@ -74,15 +74,15 @@ def _entries(request: SignedInRequest, key: str) -> QuerySet[AuditEntry]:
 
 def _context(request: SignedInRequest, key: str, *, look: bool = False) -> dict[str, Any]:
     entries = _entries(request, key)
-    before, after = (pages.place_at(request.GET.get(name, "")) for name in ("before", "after"))
+    before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in ("before", "after"))
     page = service.timeline(entries, before=before, after=after)
     form = MomentForm(request.GET if "at" in request.GET else None)
     context = _state(request, key, entries, look=look) | {
         "attempts": timeline_texts.attempts(page.attempts),
         "is_whole": not (page.older_than or page.newer_than),
         "is_mixed": page.is_mixed,
-        "older_than": page.older_than and pages.cursor(page.older_than),
-        "newer_than": page.newer_than and pages.cursor(page.newer_than),
+        "older_than": page.older_than and pages.cursor_text(page.older_than),
+        "newer_than": page.newer_than and pages.cursor_text(page.newer_than),
         "form": form,
         "pruned_before": status.pruned_before(),
         "sees_own_only": access.own_organizations(request.user) is not None,

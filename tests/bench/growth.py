@@ -104,7 +104,7 @@ def _paths() -> dict[str, str]:
     unknown = AuditEntry.objects.filter(outcome="unknown")[0]
     deep = AuditEntry.objects.filter(id__lte=first.id + (last.id - first.id) // 5).first()
     assert deep
-    place = pages.cursor(pages.place_of(deep))
+    place = pages.cursor_text(pages.cursor_of(deep))
     octets = ".".join(entry.address.split(".")[:2])
     asked = {
         "first page, all time": "when=all",

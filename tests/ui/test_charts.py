@@ -16,12 +16,12 @@ from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
 from ipadmin.ui import history_texts
 from ipadmin.ui.charts import (
-    APART,
-    APART_ON_A_PHONE,
     BASE,
-    LEAST,
+    MIN_SEGMENT_HEIGHT,
+    MIN_TICK_DISTANCE,
+    MIN_TICK_DISTANCE_ON_PHONE,
     STACK,
-    STEPS,
+    TICK_STEPS,
     TOP,
     Chart,
     _nice,
@@ -35,7 +35,7 @@ counts = st.dictionaries(
     st.sampled_from(Outcome.values), st.one_of(st.integers(0, 3), st.integers(0, 10**7))
 )
 ranges = st.lists(counts, min_size=1, max_size=120)
-units = st.sampled_from(list(STEPS))
+units = st.sampled_from(list(TICK_STEPS))
 
 
 def summarize(many: list[dict[str, int]], unit: str = "day", **changed: object) -> Summary:
@@ -90,7 +90,7 @@ def test_segments_stand_on_each_other_without_overlap(many: list[dict[str, int]]
         edges = [BASE, *(segment.y for segment in column.segments)]
         for (below, y), segment in zip(pairwise(edges), column.segments, strict=True):
             assert y + segment.height == pytest.approx(below, abs=0.02)
-            assert segment.height >= LEAST - 0.01
+            assert segment.height >= MIN_SEGMENT_HEIGHT - 0.01
 
 
 @given(many=ranges)
@@ -99,7 +99,9 @@ def test_heights_add_up_to_the_share_of_the_axis(many: list[dict[str, int]]) -> 
     for each, column in zip(many, draw(many).columns, strict=True):
         share = (BASE - TOP) * sum(each.values()) / full
         height = sum(segment.height for segment in column.segments)
-        assert height == pytest.approx(max(share, LEAST * len(column.segments)), abs=0.03)
+        assert height == pytest.approx(
+            max(share, MIN_SEGMENT_HEIGHT * len(column.segments)), abs=0.03
+        )
         assert {s.outcome for s in column.segments} == {name for name, n in each.items() if n}
 
 
@@ -107,8 +109,8 @@ def test_heights_add_up_to_the_share_of_the_axis(many: list[dict[str, int]]) -> 
 def test_times_keep_their_distance(many: list[dict[str, int]], unit: str) -> None:
     ticks = draw(many, unit).x_ticks
     for shown, apart in (
-        (ticks, APART),
-        ([tick for tick in ticks if not tick.is_minor], APART_ON_A_PHONE),
+        (ticks, MIN_TICK_DISTANCE),
+        ([tick for tick in ticks if not tick.is_minor], MIN_TICK_DISTANCE_ON_PHONE),
     ):
         assert shown
         assert all(b.at - a.at >= apart - 0.01 for a, b in pairwise(shown))

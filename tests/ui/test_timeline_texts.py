@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.utils.html import strip_tags
 
-from ipadmin.audit.search.observations import Answer, Change, Holding, How, Observation
+from ipadmin.audit.search.observations import Answer, Change, Holding, Observation, Source
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import AuditEntry
 from ipadmin.ui import timeline_texts
@@ -26,7 +26,7 @@ def entry(**fields: Any) -> AuditEntry:
 
 
 def seen(holding: Holding, hours: float = 0, by: AuditEntry | None = None) -> Observation:
-    return Observation(NOON + timedelta(hours=hours), holding, How.READ, "ip_1", by)
+    return Observation(NOON + timedelta(hours=hours), holding, Source.READ, "ip_1", by)
 
 
 def answer(**parts: Any) -> str:
