@@ -24,8 +24,7 @@ NOT_SEALED = (
 )
 IS_RUNNING = "Your previous export is still running. Wait for it, or cancel it, then export again."
 ALL_RUNNING = (
-    "Too many exports are running. Try again in a minute: your filters are still set on the history "
-    "page."
+    "Too many exports are running. Try again in a minute: the history page still has your filters."
 )
 RETRY_AFTER_SECONDS = 60
 # Far fewer than gunicorn has threads.

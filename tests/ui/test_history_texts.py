@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 from django.utils.html import strip_tags
 
-from ipadmin.audit.search.pages import Page
+from ipadmin.audit.search.pages import Cursor, Page
 from ipadmin.audit.search.summary import Summary
 from ipadmin.models import AuditEntry
 from ipadmin.ui import history_texts
 
-NOON = (datetime(2026, 1, 2, 12, tzinfo=UTC), 7)
+NOON = Cursor(datetime(2026, 1, 2, 12, tzinfo=UTC), 7)
 
 
 def summary(**changed: Any) -> Summary:
-    parts = {"attempts": 1204, "is_partial": False, "outcomes": {}, "typical_seconds": None}
+    parts: dict[str, Any] = {
+        "attempts": 1204,
+        "is_partial": False,
+        "outcomes": {},
+        "typical_seconds": None,
+    }
     return Summary(**parts | {"errors": [], "unit": "day", "bars": []} | changed)
 
 
