@@ -28,6 +28,7 @@ from django.utils import timezone
 from ipadmin.audit import counters
 from ipadmin.audit import document as documents
 from ipadmin.audit import rows as raw_rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import ExportProgress, Format, export
 from ipadmin.audit.export.files import new_file
 from ipadmin.audit.integrity import chain
@@ -87,7 +88,7 @@ def prunable(before: datetime) -> Prunable | None:
     return Prunable(_finished(before).count(), found["first"], found["last"])
 
 
-def prune(before: datetime, path: Path, *, by: dict[str, Any], progress: Progress) -> int:
+def prune(before: datetime, path: Path, *, by: Actor, progress: Progress) -> int:
     """Export to a new file, and delete what was exported; returns the number of entries.
 
     Raises NotPruned, OSError and django.db.Error, as when the database stays locked. What was
@@ -99,7 +100,7 @@ def prune(before: datetime, path: Path, *, by: dict[str, Any], progress: Progres
     exported = _export(before, path, by, progress)
     removed = 0
     while part := _next_part(before):
-        since = _remove(part, before, since, {"export": asdict(exported), "by": by})
+        since = _remove(part, before, since, {"export": asdict(exported), "by": by.details()})
         removed += len(part.links)
         progress("removed", removed)
         time.sleep(PAUSE_SECONDS)
@@ -123,7 +124,7 @@ def _finished(before: datetime) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(finished_at__isnull=False, created_at__lt=before)
 
 
-def _export(before: datetime, path: Path, by: dict[str, Any], progress: Progress) -> ExportedFile:
+def _export(before: datetime, path: Path, by: Actor, progress: Progress) -> ExportedFile:
     entries = _finished(before).order_by("created_at", "id")
     criteria = {"finished before": [raw_rows.moment(before)]}
     digest, size, so_far = hashlib.sha256(), 0, ExportProgress()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from allauth.account.adapter import get_adapter
 from django.db import DatabaseError
@@ -15,18 +13,18 @@ from django.views.decorators.http import require_POST
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
 from ipadmin.audit.export.limits import Download, DownloadLimit, TooManyDownloads
 from ipadmin.ui.history_form import HistoryFilters
 
 NOT_SEALED = (
-    "Each export is recorded in the audit log, and this one could not be recorded. "
-    "Try again in a minute. If it fails again, ask the administrator of this site."
+    "Every export is recorded in the audit log, and this could not be recorded. Try again in a "
+    "minute. If this happens again, ask an administrator to look at the log of this site."
 )
-IS_RUNNING = "Another export of yours is running. Wait for it or cancel it, then try again."
+IS_RUNNING = "Your previous export is still running. Wait for it, or cancel it, then export again."
 ALL_RUNNING = (
-    "This site is busy with other exports. Try again in a minute. The history page keeps your "
-    "filters."
+    "Too many exports are running. Try again in a minute: the history page still has your filters."
 )
 RETRY_AFTER_SECONDS = 60
 # Far fewer than gunicorn has threads.
@@ -38,7 +36,7 @@ log = structlog.get_logger(__name__)
 @require_POST
 @history_readers_only
 def audit_export(request: SignedInRequest) -> HttpResponseBase:
-    """Newest first. A POST, because each export is recorded."""
+    """Newest first. A POST, because the export is recorded in the audit log."""
     filters = HistoryFilters(request.POST, access.own_organizations(request.user))
     format = request.POST.get("format", "")
     if format not in list(Format) or filters.errors:
@@ -52,7 +50,7 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
         pieces = export(
             entries.order_by("-created_at", "-id"),
             Format(format),
-            by=_by(request),
+            by=_actor(request),
             criteria=filters.criteria(),
         )
     except DatabaseError:
@@ -63,17 +61,18 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
     return _download(Download(pieces, slot), Format(format).content_type, name)
 
 
-def _by(request: SignedInRequest) -> dict[str, Any]:
-    return {
-        "user_id": request.user.pk,
-        "user_name": request.user.get_username(),
-        "source_ip": get_adapter(request).get_client_ip(request),
-        "request_id": request.request_id,
-    }
+def _actor(request: SignedInRequest) -> Actor:
+    return Actor(
+        user_id=request.user.pk,
+        user_name=request.user.get_username(),
+        source_ip=get_adapter(request).get_client_ip(request) or "",
+        request_id=request.request_id,
+    )
 
 
 def _not_understood(filters: HistoryFilters, format: str) -> str:
-    """What is wrong with the filters. An export without a wrong filter would hold too much."""
+    """Why nothing is exported: without an invalid filter, the file would have more entries than
+    requested."""
     wrong = [
         f"{filters.fields[name].label or name.capitalize()}: {' '.join(map(str, errors))}"
         for name, errors in filters.errors.items()

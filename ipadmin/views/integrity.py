@@ -17,7 +17,7 @@ from ipadmin.access import SignedInRequest, auditors_only
 from ipadmin.audit.integrity import status, verification
 from ipadmin.audit.integrity.checkpoint import parse_checkpoint
 from ipadmin.models import AuditVerification
-from ipadmin.ui import activity_texts
+from ipadmin.ui import activity_texts, integrity_texts
 from ipadmin.views.parts import wants_part
 
 NUMBER = re.compile(r"[0-9]{1,18}")
@@ -51,7 +51,7 @@ class VerifyForm(forms.Form):
 def integrity(request: SignedInRequest) -> HttpResponse:
     """A POST requests a verification. htmx gets one page of the activity log alone."""
     if wants_part(request) and request.method != "POST":
-        return render(request, "ipadmin/_acts.html", _log(request))
+        return render(request, "ipadmin/_activities.html", _log(request))
     form = VerifyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         checkpoint = form.cleaned_data["checkpoint"]
@@ -70,6 +70,8 @@ def verification_detail(request: SignedInRequest, verification_id: int) -> HttpR
     (found,) = status.confirmed([get_object_or_404(AuditVerification, pk=verification_id)])
     context = {
         "verification": found,
+        "result": integrity_texts.result(found),
+        "facts": integrity_texts.verification_facts(found),
         "worker_runs": not found.is_running or tasks.worker_is_running(),
     }
     template = "_verification.html" if wants_part(request) else "verification.html"
@@ -78,17 +80,23 @@ def verification_detail(request: SignedInRequest, verification_id: int) -> HttpR
 
 def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, Any]:
     verifications = status.verifications()
-    checkpoint_at = status.checkpoint_at()
+    chain, checkpoint_at = status.chain(), status.checkpoint_at()
+    latest = next((each for each in verifications if not each.is_running), None)
+    stream = status.stream()
     return {
         "form": form,
-        "chain": status.chain(),
-        "checkpoint_at": checkpoint_at,
-        "checkpoint_warning": status.checkpoint_warning(checkpoint_at),
-        "verifications": verifications,
+        "chain_facts": integrity_texts.chain_facts(chain, checkpoint_at),
+        "chain_notices": integrity_texts.chain_notices(
+            chain, status.checkpoint_warning(checkpoint_at)
+        ),
+        "verifications": [(each, integrity_texts.result(each)) for each in verifications],
+        "is_limited": len(verifications) == status.MAX_VERIFICATIONS,
         "running": next((each for each in verifications if each.is_running), None),
-        "latest": next((each for each in verifications if not each.is_running), None),
+        "latest": latest,
+        "result": integrity_texts.result(latest) if latest else None,
         "worker_runs": tasks.worker_is_running(),
-        "stream": status.stream(),
+        "stream_badge": integrity_texts.stream_badge(stream) if stream else None,
+        "stream_facts": integrity_texts.stream_facts(stream) if stream else None,
         **_log(request),
     }
 
@@ -96,7 +104,7 @@ def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, Any]:
 def _log(request: SignedInRequest) -> dict[str, Any]:
     before, after = (_number(request.GET.get(name, "")) for name in ("before", "after"))
     log = status.log(before=before, after=after)
-    return {"log": log, "acts": [activity_texts.act(*row) for row in log.rows]}
+    return {"log": log, "activities": [activity_texts.describe(*row) for row in log.rows]}
 
 
 def _number(text: str) -> int | None:

@@ -13,6 +13,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from pytest_django import Settings
 
 from ipadmin.audit import counters, entries, retention, rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.integrity import chain
 from ipadmin.audit.stream import delivery
 from ipadmin.demo.history import facts
@@ -30,7 +31,7 @@ from tests.tampering import finding
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 COUNT = 60
-BY = {"command_line": "adam"}
+BY = Actor(command_line="adam")
 
 pytestmark = pytest.mark.django_db
 
@@ -115,7 +116,7 @@ def test_each_removal_is_sealed(middle: datetime, tmp_path: Path) -> None:
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
     }
-    assert removals[0]["by"] == BY
+    assert removals[0]["by"] == BY.details()
 
 
 @pytest.mark.usefixtures("history")

@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 
 from ipadmin import crypto
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
 from ipadmin.models import AuditEntry
 from tests.tampering import finished, opened
@@ -35,7 +36,7 @@ def lines() -> Lines:
     finished(address="2001:db8::1")
     opened()
     entries = AuditEntry.objects.order_by("pk")
-    pieces = export(entries, Format.JSON_LINES, by={"name": "audrey"}, criteria={})
+    pieces = export(entries, Format.JSON_LINES, by=Actor(command_line="tests"), criteria={})
     return b"".join(pieces).splitlines(keepends=True)
 
 
@@ -76,7 +77,7 @@ def test_an_untouched_export_is_as_it_was_sealed(lines: Lines, check: Check) -> 
 
 
 def test_the_filters_are_printed_as_ascii(check: Check) -> None:
-    criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, {"name": "audrey"}
+    criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, Actor(user_name="audrey")
     entries = AuditEntry.objects.filter(user_name="nobody")
     pieces = export(entries, Format.JSON_LINES, by=by, criteria=criteria)
     code, said = check([*pieces])

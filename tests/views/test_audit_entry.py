@@ -72,7 +72,7 @@ def test_everything_that_is_kept(alices: Client, entry: MakeEntry) -> None:
         *("alice", "198.51.100.9", "moved to a bigger machine", "Live", "0123456789abcdef"),
         *("Acme", "acme-sub", "org_1", "SANDBOX", "http://127.0.0.1:9", ADDRESS, IP, VM),
         *("web-01", "web-01.example.net", "shop", "Yes", "403", "permission_denied"),
-        *("You may not", "ask the owner", "its-request-1", "981 of 1000 a minute", "84 ms"),
+        *("You may not", "ask the owner", "its-request-1", "981 of 1000 per minute", "84 ms"),
         *("our-request-1", "2026-01-02 03:04:05", "Failed", str(made.attempt_id)),
         *("reading-1", "vm_0000000000000009", "db-09", "db-09.example.net"),
     ):
@@ -109,24 +109,24 @@ def test_a_field_that_is_new_is_shown_too() -> None:
         ),
         (
             {"outcome": "refused", "error_code": "already_unallocated"},
-            ["The address was unallocated in the meantime", "It was not called"],
+            ["unallocated in the meantime", "No request was sent"],
         ),
         (
             {"outcome": "refused", "error_code": "interrupted"},
-            ["this site stopped, or was too slow"],
+            ["This site stopped, or was too slow"],
         ),
-        ({"outcome": "pending"}, ["in progress", "not known yet", "Look again"]),
+        ({"outcome": "pending"}, ["in progress", "not known yet", "Check again"]),
         (
             {"outcome": "unknown", "finished_at": None, "basis": ""},
-            ["not known yet", "Do not try again yet", "Look again"],
+            ["not known yet", "Do not try again yet", "Check again"],
         ),
         (
             {"outcome": "unknown", "evidence": [READING]},
-            ["outcome unknown", "allocated to something else now"],
+            ["outcome unknown", "allocated to another resource afterwards"],
         ),
         (
             {"outcome": "unknown", "competing_attempts": ["11111111-2222-3333-4444-555555555555"]},
-            ["another attempt could have done it", "11111111-2222-3333-4444-555555555555"],
+            ["possibly by another attempt", "11111111-2222-3333-4444-555555555555"],
         ),
     ],
 )
@@ -145,9 +145,10 @@ def test_a_competing_attempt_is_named_and_linked(alices: Client, entry: MakeEntr
     other = entry(user_name="bob", outcome="unknown", sent_at=WHEN, created_at=WHEN)
     made = entry(**REFUSED, created_at=WHEN, competing_attempts=[str(other.attempt_id)])
     text = alices.get(made.get_absolute_url()).text
-    sentence = "Attempt by bob at 03:04:05 UTC, whose outcome is not known, may have done it."
-    assert f'<a href="{other.get_absolute_url()}">{sentence}</a>' in text
-    assert "elsewhere" not in text
+    sentence = "attempt at 03:04:05 UTC. Its outcome is not known.</a>"
+    assert f'<a href="{other.get_absolute_url()}">Possibly unallocated by bob' in text
+    assert sentence in text
+    assert "outside this site" not in text
 
 
 def test_one_that_the_reader_may_not_see_is_named_by_id(
@@ -168,7 +169,7 @@ def test_a_later_read_that_contradicts_it(
     katapult.listed = [listed(7, None, id=IP, address=ADDRESS)]
     assert alices.get(reverse("addresses", args=[token.id])).status_code == 200
     text = alices.get(made.get_absolute_url()).text
-    assert "(list of addresses). No other attempt of this site explains it" in text
+    assert "(list of addresses). This request may have been carried out late" in text
     assert "No change was seen" not in text
 
 
@@ -177,12 +178,12 @@ def test_only_an_open_one_is_looked_at_again(
     alices: Client, entry: MakeEntry, fields: dict[str, Any], is_open: bool
 ) -> None:
     text = alices.get(entry(**fields).get_absolute_url()).text
-    assert ("Look again" in text, "data-open-entry" in text) == (is_open, is_open)
+    assert ("Check again" in text, "data-open-entry" in text) == (is_open, is_open)
 
 
 def test_what_a_person_asks_comes_first(alices: Client, entry: MakeEntry) -> None:
     text = alices.get(entry(**EVERYTHING).get_absolute_url()).text
-    heads = ("The attempt", "Evidence", "Times", "What Katapult answered", "Record", "Raw JSON")
+    heads = ("Summary", "Evidence", "Times", "Response from Katapult", "Audit log", "Raw JSON")
     places = [text.index(f"{head}</h2>") for head in heads]
     assert places == sorted(places)
 
@@ -236,8 +237,8 @@ def test_the_only_attempt(alices: Client, entry: MakeEntry) -> None:
     assert "on this address" not in text
 
 
-def test_what_is_no_address_has_no_story(alices: Client, entry: MakeEntry) -> None:
-    assert "Timeline of" not in alices.get(entry(address="?").get_absolute_url()).text
+def test_text_that_is_no_address_has_no_timeline(alices: Client, entry: MakeEntry) -> None:
+    assert "Timeline" not in alices.get(entry(address="?").get_absolute_url()).text
 
 
 def test_where_an_operator_finds_it(
@@ -250,15 +251,15 @@ def test_where_an_operator_finds_it(
 
 def test_its_seal(alices: Client, attempt: Attempt, katapult: Organizations) -> None:
     text = alices.get(attempt().get_absolute_url()).text
-    assert "Sealed, no. 2" in text
-    assert "opened under no. 1" in text
+    assert "Sealed as record 2" in text
+    assert "Record 1" in text
     assert next(iter(crypto.audit_keys())) in text
 
 
 def test_the_seal_of_an_open_one(alices: Client) -> None:
     made = AuditEntry(attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), address=ADDRESS)
     entries.open(made)
-    assert "Sealed when it is finished" in alices.get(made.get_absolute_url()).text
+    assert "Sealed again when it finishes" in alices.get(made.get_absolute_url()).text
 
 
 def test_no_seal(alices: Client) -> None:
@@ -271,7 +272,7 @@ def test_no_seal(alices: Client) -> None:
 
 @pytest.mark.parametrize(
     ("standing", "words"),
-    [("broken", "Its seal does not match"), ("unchecked", "Its seal can't be checked")],
+    [("broken", "Seal doesn&#x27;t match"), ("unchecked", "Seal can&#x27;t be checked")],
 )
 def test_a_seal_that_does_not_hold(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, standing: str, words: str
@@ -341,6 +342,6 @@ def test_a_duration_that_no_document_can_hold(alices: Client, entry: MakeEntry) 
     made = entry()
     column(made, "duration_us", 2**60)
     text = alices.get(made.get_absolute_url()).text
-    assert "holds a value that this product never writes" in text
+    assert "it holds a value that IP admin never writes" in text
     found = alices.get(reverse("audit_entry_json", args=[made.attempt_id]))
     assert (found.status_code, found.json()) == (422, {"error": "unreadable_entry"})

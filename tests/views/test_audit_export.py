@@ -166,7 +166,7 @@ def test_one_export_at_a_time_for_each_user(alices: Client, bob: User, client_of
     unread: Any = alices.post(URL, CSV)
     refused = alices.post(URL, CSV)
     assert (refused.status_code, refused["Retry-After"]) == (503, "60")
-    assert "Another export of yours is running" in refused.text
+    assert "Your previous export is still running" in refused.text
     assert len(trace()) == 1
     assert client_of(bob).post(URL, CSV).status_code == 200
     unread.close()
@@ -182,7 +182,7 @@ def test_the_number_of_concurrent_exports_is_limited(
     slots = [limit.acquire(alice.pk + 1), limit.acquire(alice.pk + 2)]
     refused = alices.post(URL, CSV)
     assert (refused.status_code, refused["Retry-After"]) == (503, "60")
-    assert "This site is busy with other exports" in refused.text
+    assert "Too many exports are running" in refused.text
     slots.pop().release()
     assert alices.post(URL, CSV).status_code == 200
 

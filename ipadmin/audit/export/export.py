@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from ipadmin.audit import document, rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.document import RawEntry
 from ipadmin.audit.export import csv, jsonl
 from ipadmin.audit.integrity import chain
@@ -63,18 +64,18 @@ def export(
     entries: QuerySet[AuditEntry],
     format: Format,
     *,
-    by: dict[str, Any],
+    by: Actor,
     criteria: dict[str, Any],
     progress: ExportProgress | None = None,
 ) -> Generator[bytes]:
-    """The file in pieces of some hundred entries. `entries` must not be sliced. `by` says who
-    exports, `criteria` which entries; both are JSON without floats.
+    """The file in pieces of some hundred entries. `entries` must not be sliced. `criteria` says
+    which entries, as JSON without floats.
 
     Must not run within a transaction. Raises django.db.Error at once when the start cannot be
     sealed; nothing is exported then. Raises EntriesMissing after the last entry when an entry is
     hidden from the query. A caller that stops early closes the generator.
     """
-    details: dict[str, Any] = {"by": by, "criteria": criteria, "format": str(format)}
+    details: dict[str, Any] = {"by": by.details(), "criteria": criteria, "format": str(format)}
     started = _seal(LinkKind.EXPORT_STARTED, details)
     details["started"] = started.sequence
     return _stream(entries, format, details, progress or ExportProgress())

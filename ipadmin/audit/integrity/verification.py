@@ -12,6 +12,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.integrity import chain, chain_end
 from ipadmin.audit.integrity.checkpoint import Checkpoint, parse_checkpoint
 from ipadmin.audit.integrity.walk import Progress, Walk
@@ -115,10 +116,10 @@ def record(verification: AuditVerification, result: Result) -> None:
         verification.save()
 
 
-def sealed_result(verification: AuditVerification) -> dict[str, str | int]:
+def sealed_result(verification: AuditVerification) -> dict[str, object]:
     """What the link of a finished verification seals."""
     return {
-        "by": verification.user_name,
+        "by": Actor(user_name=verification.user_name).details(),
         "links": verification.links_total,
         "checkpoint": verification.checkpoint,
         "result": verification.finding or HOLDS,

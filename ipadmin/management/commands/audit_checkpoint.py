@@ -4,9 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ipadmin.audit.integrity import chain
+from ipadmin.audit import activity
 from ipadmin.audit.integrity.checkpoint import Checkpoint
-from ipadmin.management.person import person
 from ipadmin.models import LinkKind
 
 
@@ -19,5 +18,5 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        link = chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": {"command_line": person()}})
+        link = activity.add(LinkKind.CHECKPOINT_CREATED, activity.command_line_actor(), {})
         self.stdout.write(str(Checkpoint(link.sequence, bytes(link.seal))))

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from ipadmin.audit.activity import command_line_actor
 from ipadmin.audit.integrity import verification
 from ipadmin.audit.integrity.checkpoint import parse_checkpoint
-from ipadmin.management.person import person
 from ipadmin.models import AuditVerification
 
 
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, checkpoint: str, **_options: Any) -> None:
+        user_name = f"{command_line_actor().command_line}, on the command line"
         try:
             parsed = parse_checkpoint(checkpoint)
         except ValueError as error:
@@ -35,9 +36,7 @@ class Command(BaseCommand):
         result = verification.verify(parsed, self._show_progress)
         if sys.stderr.isatty():
             self.stderr.write("")
-        verified = AuditVerification(
-            user_name=f"{person()}, on the command line", checkpoint=str(parsed or "")
-        )
+        verified = AuditVerification(user_name=user_name, checkpoint=str(parsed or ""))
         try:
             verification.record(verified, result)
         except DatabaseError as error:

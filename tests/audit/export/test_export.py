@@ -20,6 +20,7 @@ from django.utils import timezone
 from ipadmin import crypto
 from ipadmin.audit import document, entries
 from ipadmin.audit import rows as raw_rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import EntriesMissing, ExportProgress, Format, export
 from ipadmin.audit.integrity import chain
 from ipadmin.demo.history import facts
@@ -28,7 +29,7 @@ from tests.history import keep
 from tests.tampering import execute
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
-BY = {"command_line": "tests"}
+BY = Actor(command_line="tests")
 CRITERIA = {"person": ["alice"]}
 HOSTILE = [
     *("=1+1", "\uff1d1", "a;=1", 'quote " and, comma', "two\nlines\r\nor three", "Zürich 日本 🦊"),
@@ -141,7 +142,7 @@ def test_the_last_line_seals_the_whole_export() -> None:
     last = json.loads(trailer)
     assert last["export"]["entries"] == 1
     assert last["export"]["sha256"] == hashlib.sha256(before + b"\n").hexdigest()
-    assert (last["export"]["by"], last["export"]["criteria"]) == (BY, CRITERIA)
+    assert (last["export"]["by"], last["export"]["criteria"]) == (BY.details(), CRITERIA)
     assert last["seal"]["digest"] == document.digest(last["export"]).hex()
 
 
@@ -244,7 +245,7 @@ def test_start_and_end_are_sealed(format: Format) -> None:
     data = exported(format, progress=progress)
     [(first, started), (last, finished)] = activity()
     assert (first, last) == (LinkKind.EXPORT_STARTED, LinkKind.EXPORT_FINISHED)
-    assert started == {"by": BY, "criteria": CRITERIA, "format": format.value}
+    assert started == {"by": BY.details(), "criteria": CRITERIA, "format": format.value}
     assert finished["started"] == AuditLink.objects.get(kind=first).sequence
     assert (finished["complete"], finished["entries"]) == (True, 1)
     assert finished["sha256"] == hashlib.sha256(data[: progress.size]).hexdigest()
