@@ -146,7 +146,7 @@ def imported_by(module: Path) -> set[str]:
 
 
 def test_katapult_imports_only_itself_httpx_and_the_standard_library() -> None:
-    for module, name in [(module, name) for module in MODULES for name in imported_by(module)]:
+    for module, name in [(each, name) for each in MODULES for name in imported_by(each)]:
         is_ours = name.startswith("ipadmin.katapult")
         is_python = name.partition(".")[0] in sys.stdlib_module_names
         is_httpx = name in {"httpx", "httpcore"} and module.name in HTTP_MODULES

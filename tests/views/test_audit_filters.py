@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from selectolax.lexbor import LexborNode as Node
 
 from ipadmin.models import Outcome
+from tests.page import Page, text_of
 from tests.services.katapult import ADDRESS, IP
 from tests.views.audit_page import URL, ids, shown
 from tests.views.conftest import HTMX, MakeEntry
 from tests.views.katapult import HOSTILE
 
 TOKEN = "7d1f5a3e-2b4c-4d6e-9f80-a1b2c3d4e5f6"
-CHIP = re.compile(
-    r'<li><span class="quiet">([^<]*)</span> (.*?) <a href="([^"]*)" aria-label="Remove', re.DOTALL
-)
+
+
+def chip(link: Node) -> tuple[str, str]:
+    """The label and the value of the filter that this link removes."""
+    assert link.parent
+    label = text_of(link.parent.css_first("span"))
+    return label, text_of(link.parent).removeprefix(label).strip()
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,6 @@ CHIP = re.compile(
         ({"when": "all", "outcome": ["succeeded", "failed"]}, "ab"),
         ({"when": "all", "outcome": "unknown"}, ""),
         ({"when": "all", "person": "ALICE"}, "a"),
-        ({"when": "all", "person": "ali"}, ""),
         ({"when": "all", "person": "  bob "}, "b"),
         ({"when": "all", "person": ["bob", "alice"]}, "ab"),
         ({"when": "all", "token": TOKEN}, "b"),
@@ -42,7 +46,6 @@ CHIP = re.compile(
         ({"q": "2001:DB8:"}, "b"),
         ({"q": "2001:db8::/32"}, "b"),
         ({"q": IP}, "a"),
-        ({"q": IP.upper()}, ""),
         ({"q": "%"}, ""),
         ({"q": "bo"}, "b"),
         ({"q": "no_allocation"}, "b"),
@@ -53,18 +56,10 @@ CHIP = re.compile(
         ({"until": "2026-01-02T03:04:05"}, "a"),
         ({"until": "2026-01-02T03:04:04"}, ""),
         ({"since": "2026-01-02T03:04:05", "until": "2026-03-01"}, "ab"),
-        ({"when": "all", "person": "alice", "outcome": "failed"}, ""),
         ({"when": "all", "unknown": "x"}, "ab"),
     ],
 )
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_a_filter(
-    alices: Client,
-    entry: MakeEntry,
-    query: dict[str, Any],
-    hits: str,
-    headers: dict[str, str],
-) -> None:
+def test_a_filter(alices: Client, entry: MakeEntry, query: dict[str, Any], hits: str) -> None:
     made = {
         "a": entry(created_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)),
         "b": entry(
@@ -78,16 +73,24 @@ def test_a_filter(
             error_code="no_allocation",
         ),
     }
-    answer = alices.get(f"{URL}?{urlencode(query, doseq=True)}", headers=headers)
+    answer = alices.get(f"{URL}?{urlencode(query, doseq=True)}")
     assert answer.status_code == 200
     assert shown(answer) == ids(*(made[name] for name in reversed(hits)))
+
+
+def test_a_filter_asked_for_by_htmx(alices: Client, entry: MakeEntry) -> None:
+    his, _ = entry(user_name="bob"), entry(user_name="alice")
+    answer = alices.get(f"{URL}?person=bob", headers=HTMX)
+    assert "<html" not in answer.text
+    assert shown(answer) == ids(his)
 
 
 def test_a_chip_for_each_filter_with_the_url_without_it(alices: Client, entry: MakeEntry) -> None:
     entry()
     query = "outcome=succeeded&outcome=failed&person=alice&before=99-9"
-    chips = CHIP.findall(alices.get(f"{URL}?{query}").text)
-    assert [(label, text, url.replace("&amp;", "&")) for label, text, url in chips] == [
+    page = Page(alices.get(f"{URL}?{query}"))
+    links = page.all('li > a[aria-label^="Remove"]')
+    assert [(*chip(link), link.attributes["href"]) for link in links] == [
         ("Outcome", "Succeeded", "?outcome=failed&person=alice"),
         ("Outcome", "Failed", "?outcome=succeeded&person=alice"),
         ("Person", "alice", "?outcome=succeeded&outcome=failed"),
@@ -114,12 +117,12 @@ def test_the_chip_of_a_moment_says_utc(alices: Client, entry: MakeEntry) -> None
 def test_the_form_keeps_what_was_asked(alices: Client, entry: MakeEntry) -> None:
     entry(token_id=TOKEN, token_label="Ops")
     query = f"person=alice&person=bob&outcome=failed&since=2026-01-02T03:04:05&token={TOKEN}&q=w"
-    text = alices.get(f"{URL}?{query}").text
-    assert re.findall(r'name="person" value="(\w+)"', text)[:2] == ["alice", "bob"]
-    assert f'<option value="{TOKEN}" selected>Ops' in text
-    assert re.search(r'name="q"[^>]* value="w"', text)
-    assert re.search(r'value="failed"[^>]*checked', text)
-    assert 'value="2026-01-02T03:04:05"' in text
+    form = Page(alices.get(f"{URL}?{query}")).form("since")
+    assert form["person"] == ["alice", "bob"]
+    assert form["token"] == [TOKEN]
+    assert form["q"] == ["w"]
+    assert form["outcome"] == ["failed"]
+    assert form["since"] == ["2026-01-02T03:04:05"]
 
 
 def test_the_form_keeps_what_no_list_offers(alices: Client, entry: MakeEntry) -> None:
@@ -162,25 +165,23 @@ def test_nothing_matches(alices: Client, entry: MakeEntry) -> None:
         "since=0001-01-01T00:00:00%2B14:00",
     ],
 )
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
 def test_what_is_not_understood_is_not_applied(
-    alices: Client, entry: MakeEntry, query: str, headers: dict[str, str]
+    alices: Client, entry: MakeEntry, query: str
 ) -> None:
     made = entry()
-    answer = alices.get(f"{URL}?{query}", headers=headers)
+    answer = alices.get(f"{URL}?{query}")
     assert answer.status_code == 200
     assert shown(answer) == ids(made)
 
 
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_what_is_not_understood_is_said(
-    alices: Client, entry: MakeEntry, headers: dict[str, str]
-) -> None:
+def test_what_is_not_understood_is_said(alices: Client, entry: MakeEntry) -> None:
     """The filters are folded away: they must open, or the words stand outside of them."""
     entry()
-    text = alices.get(f"{URL}?since=yesterday", headers=headers).text
-    assert "Enter a valid date/time." in text
-    assert headers or re.search(r'<details class="card filters"\s+open>', text)
+    query = f"{URL}?since=yesterday"
+    assert "Enter a valid date/time." in alices.get(query, headers=HTMX).text
+    page = Page(alices.get(query))
+    assert "Enter a valid date/time." in page.text
+    assert page.all("details.filters[open]")
 
 
 @pytest.mark.parametrize(
@@ -206,12 +207,9 @@ def test_what_is_not_understood_is_said(
         "&&&=&=",
     ],
 )
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_hostile_query_strings(
-    alices: Client, entry: MakeEntry, query: str, headers: dict[str, str]
-) -> None:
+def test_hostile_query_strings(alices: Client, entry: MakeEntry, query: str) -> None:
     entry()
-    answer = alices.get(f"{URL}?{query}", headers=headers)
+    answer = alices.get(f"{URL}?{query}")
     assert answer.status_code == 200
     assert HOSTILE not in answer.text
 
