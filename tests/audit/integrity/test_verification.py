@@ -173,15 +173,15 @@ def test_two_entries_exchanged_are_found() -> None:
 def test_two_links_exchanged_are_found(one: int, other: int) -> None:
     for _ in range(3):
         finished()
-    tampering.exchange("ipadmin_auditseal", "sequence", one, other)
+    tampering.exchange("ipadmin_auditlink", "sequence", one, other)
     assert finding().startswith(f"Reordered: link {one} ")
 
 
 def test_an_inserted_link_is_found() -> None:
     finished()
     finished()
-    execute("UPDATE ipadmin_auditseal SET sequence = -sequence - 1 WHERE sequence > 2")
-    execute("UPDATE ipadmin_auditseal SET sequence = -sequence WHERE sequence < 0")
+    execute("UPDATE ipadmin_auditlink SET sequence = -sequence - 1 WHERE sequence > 2")
+    execute("UPDATE ipadmin_auditlink SET sequence = -sequence WHERE sequence < 0")
     forged = AuditLink(sequence=3, kind="finished", at=timezone.now(), key_id=key_id())
     forged.digest, forged.mac = b"d" * 32, b"m" * 32
     forged.save(force_insert=True)
@@ -207,7 +207,7 @@ def test_a_link_appended_without_the_key_is_found() -> None:
 def test_a_removed_link_is_found(number: int) -> None:
     finished()
     finished()
-    execute("DELETE FROM ipadmin_auditseal WHERE sequence = %s", number)
+    execute("DELETE FROM ipadmin_auditlink WHERE sequence = %s", number)
     assert finding().startswith(f"Removed: link {number} is gone")
 
 
@@ -243,7 +243,7 @@ def cut_off(after: int) -> None:
     gone = AuditLink.objects.filter(sequence__gt=after).values_list("attempt_id", flat=True)
     for attempt_id in AuditEntry.objects.filter(attempt_id__in=list(gone)).values_list("pk"):
         execute("DELETE FROM ipadmin_auditentry WHERE id = %s", *attempt_id)
-    execute("DELETE FROM ipadmin_auditseal WHERE sequence > %s", after)
+    execute("DELETE FROM ipadmin_auditlink WHERE sequence > %s", after)
 
 
 def set_back() -> None:
@@ -306,7 +306,7 @@ def test_a_changed_head_is_found(change: dict[str, Any]) -> None:
 @only_on_sqlite
 def test_so_is_one_that_cannot_be_read(name: str, value: Any) -> None:
     finished()
-    execute(f"UPDATE ipadmin_audithead SET {name} = %s", value)
+    execute(f"UPDATE ipadmin_auditchain SET {name} = %s", value)
     assert "the head of the chain" in finding()
 
 
@@ -314,7 +314,7 @@ def test_so_is_one_that_cannot_be_read(name: str, value: Any) -> None:
 @only_on_postgresql
 def test_and_one_that_lets_entries_go_until_no_moment(moment: str) -> None:
     finished()
-    execute("UPDATE ipadmin_audithead SET pruning_before = %s", moment)
+    execute("UPDATE ipadmin_auditchain SET pruning_before = %s", moment)
     assert "lets entries be deleted" in finding()
 
 
