@@ -135,6 +135,7 @@ WRONG: list[tuple[str, Any]] = [
     *((name, {}) for name in CALLS if name != "unallocate"),
     ("current_user", {"user": "ann"}),
     ("current_user", {"user": {}, "organizations": {"a": 1}}),
+    ("current_user", {"user": {}, "organizations": "abc"}),
     ("organizations", {"organizations": {}}),
     ("organizations", {"organizations": [None]}),
     ("organizations", {"organizations": [{"id": None}]}),
