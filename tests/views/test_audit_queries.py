@@ -18,9 +18,9 @@ from ipadmin.audit.search import pages
 from ipadmin.audit.search.query import Search
 from ipadmin.katapult.types import Organization
 from ipadmin.models import AuditEntry, User
-from tests.audit.made_up import TOKENS
 from tests.history import attempt
 from tests.services.conftest import keep_token
+from tests.services.made_up import TOKENS
 from tests.views.audit_page import shown
 from tests.views.conftest import HTMX
 

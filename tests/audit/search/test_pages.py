@@ -17,8 +17,8 @@ from ipadmin.audit.search import query
 from ipadmin.audit.search.pages import PER_PAGE, Slice, page, place_of
 from ipadmin.audit.search.query import FEW, Search
 from ipadmin.models import AuditEntry, LinkKind, Outcome, User
-from tests.audit.made_up import Question, bounds, histories, kept, questions
 from tests.history import keep
+from tests.services.made_up import Question, bounds, histories, kept, questions
 
 pytestmark = pytest.mark.django_db
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -18,8 +18,8 @@ from ipadmin.audit.search import pages, query
 from ipadmin.audit.search.query import Search, understand
 from ipadmin.audit.search.summary import Bar, Summary, summarize
 from ipadmin.models import AuditEntry, Outcome
-from tests.audit.made_up import NOW, Question, bounds, histories, kept, questions
 from tests.history import keep
+from tests.services.made_up import NOW, Question, bounds, histories, kept, questions
 
 pytestmark = pytest.mark.django_db
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
