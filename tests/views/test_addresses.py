@@ -65,10 +65,8 @@ def test_every_address_in_the_order_of_numbers(
 
 
 def test_unallocate_only_where_it_can_work(alices: Client, url: str, few: Organizations) -> None:
-    answer = alices.get(url)
-    ids = [each for each in Page(answer).ids if each.startswith("unallocate-ip_")]
-    assert [each.removeprefix("unallocate-ip_").lstrip("0") for each in ids] == ["3", "9"]
-    text = answer.text
+    text = alices.get(url).text
+    assert re.findall(r'id="unallocate-ip_0*(\d+)"', text) == ["3", "9"]
     assert "A load balancer keeps its address" in text
 
 
@@ -79,10 +77,9 @@ def test_a_link_beside_every_part(alices: Client, url: str, few: Organizations) 
 
 
 def test_when_it_was_read_and_refresh(alices: Client, url: str, few: Organizations) -> None:
-    page = Page(alices.get(url))
-    assert re.search(r"Read \d\d:\d\d:\d\d UTC", page.text)
-    assert page.one(".read-at time[datetime]")
-    assert "Refresh" in page.text
+    text = alices.get(url).text
+    assert re.search(r"Read <time datetime=.*>\d\d:\d\d:\d\d UTC</time>", text)
+    assert "Refresh" in text
 
 
 def test_an_unknown_kind_is_shown_as_it_is(
