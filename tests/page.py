@@ -18,6 +18,13 @@ def text_of(node: LexborNode) -> str:
     return " ".join(node.text().split())
 
 
+def one(node: LexborNode, selector: str) -> LexborNode:
+    """The only element within this one that matches."""
+    found = node.css(selector)
+    assert len(found) == 1, f"{len(found)} elements match {selector}"
+    return found[0]
+
+
 class Page:
     """A whole page or a part of one, from a response of Django's test client or from HTML.
 
@@ -44,9 +51,8 @@ class Page:
 
     def one(self, selector: str) -> LexborNode:
         """The only element that matches."""
-        found = self.all(selector)
-        assert len(found) == 1, f"{len(found)} elements match {selector}"
-        return found[0]
+        assert self.tree.root
+        return one(self.tree.root, selector)
 
     def texts(self, selector: str) -> list[str]:
         return [text_of(node) for node in self.all(selector)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.page import Page
+from tests.page import Page, text_of
 
 PAGE = Page(
     """<html><body><h1 id="top">Addresses</h1>
@@ -40,7 +40,7 @@ def test_a_form_is_read_as_a_browser_sends_it() -> None:
 
 
 def test_rows_without_their_table_are_read() -> None:
-    assert Page(' <tr id="row-1"><td>a</td></tr>').one("tr#row-1").css_first("td").text() == "a"
+    assert text_of(Page(' <tr id="row-1"><td>a</td></tr>').one("tr#row-1 td")) == "a"
 
 
 def test_one_element_must_be_the_only_one() -> None:

@@ -16,7 +16,7 @@ from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, User
 from ipadmin.sandbox import Sandbox
 from tests.conftest import ClientOf
-from tests.page import Page
+from tests.page import Page, one
 from tests.services.conftest import keep_token
 from tests.services.katapult import OTHER_VM, html, refusal
 from tests.views.conftest import HTMX, PLANTED
@@ -31,7 +31,7 @@ def url(token: ApiToken) -> str:
 def shown(answer: Any) -> list[str]:
     """The addresses of the rows, in order."""
     rows = Page(answer).all('tr[id^="row-"]')
-    return [row.css_first("th [data-copy]").attributes["data-copy"] or "" for row in rows]
+    return [one(row, "th [data-copy]").attributes["data-copy"] or "" for row in rows]
 
 
 def counts(answer: Any) -> list[int]:

@@ -11,7 +11,7 @@ from django.test import Client
 from selectolax.lexbor import LexborNode as Node
 
 from ipadmin.models import Outcome
-from tests.page import Page, text_of
+from tests.page import Page, one, text_of
 from tests.services.katapult import ADDRESS, IP
 from tests.views.audit_page import URL, ids, shown
 from tests.views.conftest import HTMX, MakeEntry
@@ -23,7 +23,7 @@ TOKEN = "7d1f5a3e-2b4c-4d6e-9f80-a1b2c3d4e5f6"
 def chip(link: Node) -> tuple[str, str]:
     """The label and the value of the filter that this link removes."""
     assert link.parent
-    label = text_of(link.parent.css_first("span"))
+    label = text_of(one(link.parent, "span"))
     return label, text_of(link.parent).removeprefix(label).strip()
 
 
