@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
-from selectolax.lexbor import LexborNode as Node
 
 from ipadmin.models import Outcome
-from tests.page import Page, one, text_of
+from tests.page import Page
 from tests.services.katapult import ADDRESS, IP
 from tests.views.audit_page import URL, ids, shown
 from tests.views.conftest import HTMX, MakeEntry
 from tests.views.katapult import HOSTILE
 
 TOKEN = "7d1f5a3e-2b4c-4d6e-9f80-a1b2c3d4e5f6"
-
-
-def chip(link: Node) -> tuple[str, str]:
-    """The label and the value of the filter that this link removes."""
-    assert link.parent
-    label = text_of(one(link.parent, "span"))
-    return label, text_of(link.parent).removeprefix(label).strip()
+CHIP = re.compile(
+    r'<li><span class="quiet">([^<]*)</span> (.*?) <a href="([^"]*)" aria-label="Remove', re.DOTALL
+)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +84,8 @@ def test_a_filter_asked_for_by_htmx(alices: Client, entry: MakeEntry) -> None:
 def test_a_chip_for_each_filter_with_the_url_without_it(alices: Client, entry: MakeEntry) -> None:
     entry()
     query = "outcome=succeeded&outcome=failed&person=alice&before=99-9"
-    page = Page(alices.get(f"{URL}?{query}"))
-    links = page.all('li > a[aria-label^="Remove"]')
-    assert [(*chip(link), link.attributes["href"]) for link in links] == [
+    chips = CHIP.findall(alices.get(f"{URL}?{query}").text)
+    assert [(label, text, url.replace("&amp;", "&")) for label, text, url in chips] == [
         ("Outcome", "Succeeded", "?outcome=failed&person=alice"),
         ("Outcome", "Failed", "?outcome=succeeded&person=alice"),
         ("Person", "alice", "?outcome=succeeded&outcome=failed"),
