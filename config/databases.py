@@ -1,28 +1,30 @@
-"""DATABASE_URL as Django wants it."""
+"""Django's database settings from DATABASE_URL."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import dj_database_url
 
+Database: TypeAlias = dict[str, Any]
+
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
-# Seconds a connection is kept. Opening one costs more than most of our queries.
-KEEP = 600
+# Opening a connection takes longer than most queries.
+CONN_MAX_AGE_SECONDS = 600
 
 
-def database_from_url(url: str, base: Path) -> tuple[dict[str, Any], str]:
-    """The database and no error, or no database and what is wrong with the URL.
+def database_from_url(url: str, base: Path) -> tuple[Database, str]:
+    """The database settings and no error, or no settings and the error.
 
-    The error never quotes the URL, which may hold a password. A relative SQLite path counts from
-    `base`.
+    The error does not quote the URL, which may contain a password. A relative SQLite path is
+    relative to `base`.
     """
     try:
-        database: dict[str, Any] = dict(
-            dj_database_url.parse(url, conn_max_age=KEEP, conn_health_checks=True)
+        database: Database = dict(
+            dj_database_url.parse(url, conn_max_age=CONN_MAX_AGE_SECONDS, conn_health_checks=True)
         )
     except ValueError as error:
         return {}, str(error)
@@ -33,20 +35,20 @@ def database_from_url(url: str, base: Path) -> tuple[dict[str, Any], str]:
     return {}, "Only sqlite:// and postgresql:// are supported."
 
 
-def _sqlite(database: dict[str, Any], base: Path) -> tuple[dict[str, Any], str]:
+def _sqlite(database: Database, base: Path) -> tuple[Database, str]:
     if database["NAME"] != ":memory:":
         file = base / str(database["NAME"])
         try:
             file.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             return {}, f"The folder {file.parent} is missing and cannot be made: {error.strerror}."
-        # A file in tests too: threads and locks then behave as they do in production. Each run has
-        # its own, so that two at once do not meet.
+        # Tests use a file as well, so that threads and locks behave as in production; one per
+        # process, so that several test runs can run at once.
         test = file.with_name(f"test-{os.getpid()}.sqlite3")
         database |= {"NAME": str(file), "TEST": {"NAME": str(test)}}
     database["OPTIONS"] = {
-        # A transaction takes the write lock when it begins: one that reads first and writes later
-        # cannot fail with "database is locked" half-way.
+        # A transaction takes the write lock when it begins. Otherwise, one that reads first and
+        # writes later could fail with "database is locked".
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         # FULL: a committed audit entry survives a power cut. Django itself turns foreign keys on.

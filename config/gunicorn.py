@@ -1,23 +1,23 @@
-"""How gunicorn serves the site: `gunicorn -c python:config.gunicorn config.wsgi`."""
+"""gunicorn's settings: `gunicorn -c python:config.gunicorn config.wsgi`."""
 
 import os
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
-# A click waits for Katapult most of its time: threads wait together at next to no cost. Many more
-# than KATAPULT_MAX_CONNECTIONS, so that a stuck API leaves some for every other page.
+# Requests mostly wait for Katapult, so threads are cheap. Many more than KATAPULT_MAX_CONNECTIONS,
+# so that other pages are served even while the API does not answer.
 worker_class = "gthread"
 threads = 40
-# A stopping server lets an attempt end and its outcome be written: longer than the longest attempt.
+# Seconds. Longer than LONGEST_ATTEMPT, so that a stopping server finishes its attempts.
 graceful_timeout = 120
 timeout = 130
-# The site itself decides which proxy to believe; see TRUSTED_PROXY_COUNT.
+# The site itself decides which proxy to trust; see TRUSTED_PROXY_COUNT.
 secure_scheme_headers: dict[str, str] = {}
-# Otherwise a client whose proxy passes underscores on could name SCRIPT_NAME, which stands before
-# each URL we write.
+# Otherwise a client could set SCRIPT_NAME, the prefix of all URLs, through a proxy that forwards
+# header names with underscores.
 forwarder_headers = ""
-# Each request is logged by ipadmin.middleware. Nothing but signals steers the server.
+# ipadmin.middleware logs the requests.
 accesslog = None
 control_socket_disable = True
-# Loaded once, before workers are made: a site that is not configured ends here.
+# Loaded once, before the workers start: with a wrong configuration the server does not start.
 preload_app = True

@@ -1,10 +1,9 @@
-"""What is logged, and how: structlog, with the standard library's loggers going through it."""
+"""Logging with structlog, which also formats the standard library's loggers."""
 
 from __future__ import annotations
 
 from collections.abc import ItemsView, Mapping
 from types import TracebackType
-from typing import Any
 
 import structlog
 from django.http import HttpRequest
@@ -12,7 +11,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN = "[hidden]"
-# Keys that may carry what a person typed or a browser sent.
+# Keys whose values may contain form data or headers.
 NEVER_LOGGED = {
     *("authorization", "cookie", "cookies", "headers", "meta", "request", "response"),
     *("body", "content", "data", "form", "params", "password", "post", "query", "secret", "token"),
@@ -20,19 +19,19 @@ NEVER_LOGGED = {
 
 
 class ReporterFilter(SafeExceptionReporterFilter):
-    """Even Django's page for developers shows neither form data nor local variables."""
+    """Hides form data and local variables on Django's debug page."""
 
-    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, str]:
         return dict.fromkeys(request.POST, HIDDEN) if request else {}
 
     def get_traceback_frame_variables(
         self, request: HttpRequest | None, tb_frame: TracebackType
-    ) -> ItemsView[str, Any]:
+    ) -> ItemsView[str, object]:
         return {}.items()
 
 
 def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Keep headers and form data out, whoever logs them by mistake."""
+    """Replace headers and form data that were logged by mistake."""
     for key in event:
         if key.lower() in NEVER_LOGGED:
             event[key] = HIDDEN
@@ -41,8 +40,8 @@ def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def configuration(*, as_json: bool) -> dict[str, Any]:
-    """Django's LOGGING: JSON lines for machines, key=value for people, both to stdout."""
+def configuration(*, as_json: bool) -> dict[str, object]:
+    """Django's LOGGING: to stdout, as JSON lines or as key=value for people."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -85,9 +84,9 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
         "loggers": {
             "django": quiet,
             "django.server": quiet,
-            # Every answer has its line already; only a failure of ours says more.
+            # The middleware logs each response already; this adds the tracebacks of errors.
             "django.request": {**quiet, "level": "ERROR"},
-            # Scanners ask for any host; refused, and in the log of requests.
+            # Scanners send any host. It is rejected, and the middleware logs the request.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "gunicorn.error": quiet,
             "httpx": {"level": "WARNING"},
@@ -97,7 +96,7 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
 
 
 def _renderers(*, as_json: bool) -> list[Processor]:
-    """Tracebacks are plain text in both: never with local variables."""
+    """Both without local variables in tracebacks."""
     if as_json:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     return [

@@ -1,7 +1,7 @@
 """The JSON of `dumpdata` and `loaddata`, with microseconds.
 
-Django's own encoder cuts times to milliseconds. Audit entries are sealed with microseconds: without
-them, no entry of a copied database could be verified.
+Django's own encoder truncates times to milliseconds. Audit entries are sealed with microseconds, so
+a copied database could not be verified.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Deserializer", "Serializer"]
 
 
 class Encoder(DjangoJSONEncoder):
-    def default(self, o: Any) -> Any:
+    def default(self, o: object) -> object:
         return o.isoformat() if isinstance(o, datetime) else super().default(o)
 
 

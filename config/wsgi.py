@@ -10,11 +10,11 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# gunicorn's word for "do not start another worker, this one will never boot".
+# gunicorn's exit status for an error that makes it stop, instead of starting another worker.
 CANNOT_BOOT = 3
 
 application = get_wsgi_application()
-# gunicorn, unlike manage.py, runs no system checks: a site that is not configured must not serve.
+# gunicorn runs no system checks, unlike manage.py.
 try:
     call_command("check", tags=["ipadmin"], stdout=StringIO())
 except SystemCheckError as error:

@@ -1,7 +1,7 @@
-"""Who may see and do what, in one place.
+"""Permissions: who may see and do what.
 
-What a user may do comes from the permissions of their groups (made by a migration); what is
-somebody else's does not exist for them: a 404, for administrators as well.
+Permissions come from a user's groups, which a migration makes. Other people's tokens are not found
+(404), even for administrators.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MANAGE_PEOPLE = "ipadmin.change_user"
 
 
 class SignedInRequest(HttpRequest):
-    """A request behind LoginRequiredMiddleware: there is a user."""
+    """A request of a signed-in user."""
 
     user: User
     request_id: str
@@ -61,17 +61,17 @@ View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
 
 
 def operators_only(view: View[P]) -> View[P]:
-    """For those who keep tokens and unallocate; 403 for everybody else."""
+    """For those who use tokens and unallocate; 403 for everyone else."""
     return _requires(USE_TOKENS, view)
 
 
 def history_readers_only(view: View[P]) -> View[P]:
-    """For operators and auditors; 403 for everybody else."""
+    """For operators and auditors; 403 for everyone else."""
     return _requires(VIEW_HISTORY, view)
 
 
 def auditors_only(view: View[P]) -> View[P]:
-    """For those who verify the history and see its log; 403 for everybody else."""
+    """For those who verify the history and see activity; 403 for everyone else."""
     return _requires(VERIFY_HISTORY, view)
 
 
@@ -86,21 +86,21 @@ def _requires(permission: str, view: View[P]) -> View[P]:
 
 
 def own_token(user: User, token_id: uuid.UUID) -> ApiToken:
-    """The user's token, ready or not. 404 when it is not theirs."""
+    """The user's token, with or without an organization. Raises Http404."""
     return get_object_or_404(ApiToken, id=token_id, owner=user)
 
 
 def own_ready_token(user: User, token_id: uuid.UUID) -> ApiToken:
-    """The user's token, with its organization chosen. 404 when it is not theirs."""
+    """The user's token, which has an organization. Raises Http404."""
     return get_object_or_404(ApiToken.objects.ready(), id=token_id, owner=user)
 
 
 def own_organizations(user: User) -> list[str] | None:
-    """The keys of the organizations whose entries the user may see; None when they see all.
+    """The search keys of the organizations whose entries the user may see; None for all.
 
-    A setting narrows operators to those they have a token for; auditors see all. A sub-domain that
-    was typed counts once Katapult has listed its addresses to the token. Ids have an underscore,
-    sub-domains never: what is typed is no other organization's id.
+    With HISTORY_OF_OWN_ORGANIZATIONS, operators see only those that they have a token for; auditors
+    see all. A typed sub-domain counts once the token has listed its addresses, and only without an
+    underscore: ids have one, so a sub-domain cannot match the id of another organization.
     """
     if not settings.HISTORY_OF_OWN_ORGANIZATIONS or user.has_perm(VERIFY_HISTORY):
         return None
@@ -114,12 +114,12 @@ def own_organizations(user: User) -> list[str] | None:
 
 
 def visible_entries(user: User) -> QuerySet[AuditEntry]:
-    """The entries that a reader of the history may see."""
+    """The entries that the user may see."""
     organizations = own_organizations(user)
     entries = AuditEntry.objects.all()
     return entries if organizations is None else entries.filter(organization_key__in=organizations)
 
 
 def visible_entry(user: User, attempt_id: uuid.UUID) -> AuditEntry:
-    """One of them; 404 when there is none."""
+    """One of the entries that the user may see. Raises Http404."""
     return get_object_or_404(visible_entries(user), attempt_id=attempt_id)

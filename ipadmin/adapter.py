@@ -1,4 +1,4 @@
-"""How people sign in: allauth, with what this site does not offer switched off."""
+"""allauth's settings in code: what this site does not offer is switched off."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from django.http import HttpRequest
 
 class Adapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """People are made by an administrator, never by themselves."""
+        """Accounts are made by administrators only."""
         return False

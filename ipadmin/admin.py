@@ -1,28 +1,75 @@
-"""People, and nothing else: tokens and audit entries are not to be seen or changed here."""
+"""Django's admin, for people and their groups only: not for tokens and audit entries."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from allauth.account.views import logout
 from django import forms
-from django.contrib import admin
+from django.conf import settings
+from django.contrib.admin import AdminSite
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.admin import UserAdmin
-from django.db.models import ManyToManyField
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import Group
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import ManyToManyField, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django.urls import URLPattern, URLResolver
+from django.utils.decorators import method_decorator
 
 from ipadmin import access
+from ipadmin.context_processors import environment
 from ipadmin.models import User
 
 
-@admin.register(User)
-class PeopleAdmin(UserAdmin[User]):
-    """What a person may do comes from their groups alone.
+class PeopleAdminSite(AdminSite):
+    """Access depends on the permission, not on the staff flag. Sign-in, sign-out and password
+    change are on allauth's pages only, which have rate limits."""
 
-    Superusers are made with `manage.py createsuperuser`, and only superusers can change them:
-    whoever manages people must not be able to rise by it.
-    """
+    site_header = site_title = "IP admin"
+    index_title = "People"
+    site_url = "/"
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """Without `view_on_site`, which reveals for any model which ids exist."""
+        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and access.abilities(request.user).may_manage_people
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "environment": environment()}
+
+    @method_decorator(login_not_required)
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not request.user.is_authenticated:
+            page = request.GET.get("next") or resolve_url("admin:index")
+            return redirect_to_login(page, resolve_url(settings.LOGIN_URL))
+        if not self.has_permission(request):
+            raise PermissionDenied
+        return redirect("admin:index")
+
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: object = None
+    ) -> HttpResponseBase:
+        return logout(request)
+
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: object = None
+    ) -> HttpResponse:
+        return redirect("account_change_password")
+
+
+class PeopleAdmin(UserAdmin[User]):
+    """Permissions come from groups only. Superusers are made with `manage.py createsuperuser`, and
+    only superusers can change them, so that nobody can extend their own permissions."""
 
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -41,14 +88,14 @@ class PeopleAdmin(UserAdmin[User]):
     actions = None
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+        return super().has_change_permission(request, obj) and _may_change(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Whoever managed people can be made inactive only: with the person would go Django's log
-        of what they did."""
+        """People who managed others can't be deleted, only deactivated: Django would delete its log
+        of what they did as well."""
         if obj and LogEntry.objects.filter(user=obj).exists():
             return False
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return super().has_delete_permission(request, obj) and _may_change(request, obj)
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
@@ -57,19 +104,27 @@ class PeopleAdmin(UserAdmin[User]):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(
-        self, request: HttpRequest, form: ModelForm[User], formsets: Any, change: bool
+        self, request: HttpRequest, form: ModelForm[User], formsets: object, change: object
     ) -> None:
-        """Django lets nobody without the staff flag in: it follows from the groups."""
+        """Set the staff flag, which Django's admin requires, according to the groups."""
         super().save_related(request, form, formsets, change)
         person = User.objects.get(pk=form.instance.pk)
         person.is_staff = person.is_superuser or person.has_perm(access.MANAGE_PEOPLE)
         person.save(update_fields=["is_staff"])
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the people only: what their tokens are called is their own business."""
+    def get_deleted_objects(
+        self, objs: Sequence[User] | QuerySet[User], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Without the labels of their tokens, which are private."""
         _all, counts, needed, protected = super().get_deleted_objects(objs, request)
         return [str(person) for person in objs], counts, needed, protected
 
 
-def _may_touch(request: HttpRequest, person: User | None) -> bool:
+def _may_change(request: HttpRequest, person: User | None) -> bool:
     return person is None or not person.is_superuser or request.user.is_superuser
+
+
+# A site of its own, because other apps register their models with Django's default site.
+site = PeopleAdminSite()
+site.register(User, PeopleAdmin)
+site.register(Group, GroupAdmin)

@@ -1,13 +1,12 @@
-"""System checks that say what the site lacks and exactly how to make it.
+"""System checks of the configuration. Each message says what is wrong and how to correct it.
 
-`manage.py` runs them before a command, `config/wsgi.py` before serving. None may fail on a bad
-value itself, and none repeats a value that could be secret.
+`manage.py` runs them before a command, `config/wsgi.py` before serving. None raises on a wrong
+value, and none shows a value that could be secret.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.apps import AppConfig
@@ -15,14 +14,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from ipadmin.audit.stream.targets import target_from_url
+from ipadmin.audit.stream.targets import FORMS, target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
 
 MAKE_KEYS = "`python manage.py generate_keys` prints one: put it into the environment or .env."
-SHORTEST_SECRET_KEY = 50
+MIN_SECRET_KEY_LENGTH = 50
 # As `AuditStream.target`.
-LONGEST_STREAM = 300
+LONGEST_STREAM_URL = 300
 
 
 def api_host() -> str:
@@ -31,7 +30,9 @@ def api_host() -> str:
 
 
 @register("ipadmin")
-def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_environment(
+    app_configs: Sequence[AppConfig] | None, **kwargs: object
+) -> list[CheckMessage]:
     return [
         *_unreadable(),
         *_secret_key(),
@@ -60,13 +61,13 @@ def _secret_key() -> Iterator[Error]:
     except ImproperlyConfigured:
         yield Error("SECRET_KEY is missing.", hint=MAKE_KEYS, id="ipadmin.E002")
         return
-    if len(key) < SHORTEST_SECRET_KEY or len(set(key)) < 5:
-        text = f"SECRET_KEY is too weak: {SHORTEST_SECRET_KEY} characters at least, at random."
+    if len(key) < MIN_SECRET_KEY_LENGTH or len(set(key)) < 5:
+        text = f"SECRET_KEY is too weak: {MIN_SECRET_KEY_LENGTH} random characters at least."
         yield Error(text, hint=MAKE_KEYS, id="ipadmin.E002")
 
 
 def _hosts() -> Iterator[Error]:
-    hint = "Set ALLOWED_HOSTS to the names people reach the site by, for example ip.example.com"
+    hint = "Set ALLOWED_HOSTS to the host names of the site, for example ip.example.com"
     if "*" in settings.ALLOWED_HOSTS:
         yield Error("ALLOWED_HOSTS allows every host.", hint=f"{hint}.", id="ipadmin.E003")
     elif not settings.ALLOWED_HOSTS and not settings.DEBUG:
@@ -83,7 +84,7 @@ def _keys(name: str, id: str) -> Iterator[Error]:
         except ValueError as error:
             yield Error(
                 f"Key {number} of {name} is not a key: {error}.",
-                hint=f"{MAKE_KEYS} Keep the older keys behind it, separated by commas.",
+                hint=f"{MAKE_KEYS} Keep the older keys after it, separated by commas.",
                 id=id,
             )
 
@@ -97,29 +98,31 @@ def _api_url() -> Iterator[Error]:
     elif not parts.hostname or parts.scheme not in {"http", "https"}:
         yield Error("KATAPULT_API_URL is not a URL.", hint=hint, id="ipadmin.E005")
     elif "@" in parts.netloc or parts.query or parts.fragment:
-        text = "KATAPULT_API_URL carries more than a scheme, a host and a path."
+        text = "KATAPULT_API_URL has more than a scheme, a host and a path."
         yield Error(text, hint=hint, id="ipadmin.E005")
     elif parts.scheme != "https" and not is_loopback(url):
-        text = "KATAPULT_API_URL is not https: tokens would travel in the clear."
+        text = "KATAPULT_API_URL is not https: tokens would be sent unencrypted."
         yield Error(text, hint=hint, id="ipadmin.E005")
 
 
 def _stream() -> Iterator[Error]:
-    url = settings.AUDIT_STREAM
-    if not url:
-        return
-    hint = (
-        "Write stdout:, file:///path, syslog:///dev/log, syslog+udp://, syslog+tcp:// or"
-        " syslog+tls://host:port; without it nothing is sent."
-    )
-    try:
-        target_from_url(url)
-    except ValueError as error:
-        yield Error(f"AUDIT_STREAM cannot be used: {error}", hint=hint, id="ipadmin.E009")
-    else:
-        if len(url) > LONGEST_STREAM:
-            text = f"AUDIT_STREAM is too long: {LONGEST_STREAM} characters at most."
-            yield Error(text, hint=hint, id="ipadmin.E009")
+    url, authorization = settings.AUDIT_STREAM, settings.AUDIT_STREAM_AUTHORIZATION
+    problem = ""
+    if len(url) > LONGEST_STREAM_URL:
+        problem = f"It has {LONGEST_STREAM_URL} characters at most."
+    elif authorization and not url.startswith(("https:", "http:")):
+        problem = "AUDIT_STREAM_AUTHORIZATION is only for https://."
+    elif url:
+        try:
+            target_from_url(url, authorization)
+        except ValueError as error:
+            problem = str(error)
+    if problem:
+        yield Error(
+            f"AUDIT_STREAM cannot be used: {problem}",
+            hint=f"Write {FORMS}, or remove it: then entries are delivered nowhere.",
+            id="ipadmin.E009",
+        )
 
 
 def _database() -> Iterator[Error]:
@@ -136,7 +139,7 @@ def _debug() -> Iterator[Error]:
     if settings.DEBUG and not settings.SANDBOX:
         yield Error(
             "DEBUG is on while KATAPULT_API_URL is not the sandbox.",
-            hint="Remove DEBUG from the environment and .env: its pages tell too much.",
+            hint="Remove DEBUG from the environment and .env: its error pages reveal too much.",
             id="ipadmin.E007",
         )
 

@@ -10,6 +10,7 @@ from ipadmin import __version__, access, tasks
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
 from ipadmin.models import User
+from ipadmin.ui import navigation
 
 
 def environment() -> str:
@@ -17,13 +18,13 @@ def environment() -> str:
 
 
 def nonce(request: HttpRequest) -> dict[str, Any]:
-    """`csp_nonce`: the name by which django-htmx's tags look for it."""
+    """`csp_nonce`: the name that django-htmx's tags use."""
     return {"csp_nonce": getattr(request, "csp_nonce", "")}
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """What every page shows: on which Katapult it acts, and what this person may do."""
-    # A request that failed early, by its host for example, has no user.
+    """What every page shows: the Katapult API in use, and what the user may do."""
+    # A request that failed early, for example because of its host, has no user.
     user: User | AnonymousUser = getattr(request, "user", None) or AnonymousUser()
     abilities = access.abilities(user)
     return {
@@ -31,7 +32,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "api_host": api_host(),
         "version": __version__,
         "access": abilities,
-        # Callables: only a whole page asks for them.
+        # Callables: only complete pages use them.
+        "navigation": lambda: navigation.links(request, abilities),
         "open_attempts": lambda: pages.open_attempts(user),
         "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),
     }

@@ -1,8 +1,8 @@
-"""Seal and open a secret: AES-256-GCM under the keys of TOKEN_ENCRYPTION_KEYS; and the keys under
-which the audit history is sealed, which encrypt nothing.
+"""Encryption of API tokens with AES-256-GCM and TOKEN_ENCRYPTION_KEYS; and the keys of AUDIT_KEYS,
+with which the hash chain is sealed.
 
-A sealed secret is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. What it is
-bound to is authenticated with it, so that it opens in its own row, for its own owner, only.
+An encrypted secret is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The text
+`bound_to` is authenticated with it, so that it can be decrypted for the same row and owner only.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ NONCE_BYTES = 12
 
 
 class CannotDecrypt(Exception):
-    """No configured key opens this: a lost key, another row or owner, or a changed byte."""
+    """The key is not configured, the row or owner is another, or the bytes were changed."""
 
 
 def generate_key() -> str:
-    """A new key as the settings take it: 32 random bytes in URL-safe base64."""
+    """A new key: 32 random bytes in URL-safe base64."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
@@ -45,7 +45,7 @@ def decode_key(text: str) -> bytes:
 
 
 def encrypt(secret: Secret, *, bound_to: str) -> bytes:
-    """Encrypt under the newest key."""
+    """Encrypt with the newest key."""
     key = _keys()[0]
     nonce = os.urandom(NONCE_BYTES)
     header = VERSION + _key_id(key)
@@ -53,26 +53,26 @@ def encrypt(secret: Secret, *, bound_to: str) -> bytes:
     return header + nonce + AESGCM(key).encrypt(nonce, text, header + bound_to.encode())
 
 
-def decrypt(sealed: bytes, *, bound_to: str) -> Secret:
-    """Decrypt under whichever key sealed it. Raises CannotDecrypt."""
-    header, rest = sealed[: 1 + KEY_ID_BYTES], sealed[1 + KEY_ID_BYTES :]
+def decrypt(encrypted: bytes, *, bound_to: str) -> Secret:
+    """Decrypt with the key that encrypted it. Raises CannotDecrypt."""
+    header, rest = encrypted[: 1 + KEY_ID_BYTES], encrypted[1 + KEY_ID_BYTES :]
     nonce, ciphertext = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
     key = next((key for key in _keys() if VERSION + _key_id(key) == header), None)
     if key is None:
-        raise CannotDecrypt("sealed under a key that is not configured")
+        raise CannotDecrypt("encrypted with a key that is not configured")
     try:
         text = AESGCM(key).decrypt(nonce, ciphertext, header + bound_to.encode())
     except (InvalidTag, ValueError):
-        raise CannotDecrypt("not what was sealed here") from None
+        raise CannotDecrypt("changed, or of another row or owner") from None
     return Secret(text.decode())
 
 
-def is_encrypted_under_newest_key(sealed: bytes) -> bool:
-    return sealed[: 1 + KEY_ID_BYTES] == VERSION + _key_id(_keys()[0])
+def is_encrypted_with_newest_key(encrypted: bytes) -> bool:
+    return encrypted[: 1 + KEY_ID_BYTES] == VERSION + _key_id(_keys()[0])
 
 
 def audit_keys() -> dict[str, bytes]:
-    """The keys of AUDIT_KEYS by their ids of 8 hex digits, the newest first."""
+    """Key id (8 hex digits) to key, of AUDIT_KEYS, newest first."""
     keys = [decode_key(text) for text in settings.AUDIT_KEYS]
     return {_key_id(key).hex(): key for key in keys}
 

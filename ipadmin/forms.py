@@ -1,11 +1,10 @@
-"""The forms of every page: what comes in, and what is wrong with it."""
+"""The forms of tokens and of the confirmation page."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
@@ -19,10 +18,12 @@ class LabelForm(forms.ModelForm[ApiToken]):
     class Meta:
         model = ApiToken
         fields = ("label",)
-        help_texts = {"label": "How you tell it from your other tokens."}  # noqa: RUF012
+        help_texts = {"label": "A name that you recognise it by."}  # noqa: RUF012
 
-    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: QueryDict | None = None, *, owner: User, instance: ApiToken | None = None
+    ) -> None:
+        super().__init__(data, instance=instance)
         self.owner = owner
 
     def clean_label(self) -> str:
@@ -34,25 +35,21 @@ class LabelForm(forms.ModelForm[ApiToken]):
 
 
 class SecretField(forms.CharField):
-    """A pasted API token. Never shown again, not even after an error."""
+    """A pasted API token. Never shown again, even after an error."""
 
     widget = forms.PasswordInput(
         render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"}
     )
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            label="API token",
-            max_length=2000,
-            help_text="Pasted once, never shown again.",
-            **kwargs,
-        )
+    def __init__(self) -> None:
+        help_text = "Stored encrypted and never shown again."
+        super().__init__(label="API token", max_length=2000, help_text=help_text)
 
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        # What is no header value can be no token; the API would never see it.
+    def clean(self, value: object) -> Secret:
+        text: str = super().clean(value)
+        # A text that cannot be a header value is not a token.
         if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValidationError("This is not an API token: it has spaces or unusual characters.")
+            raise ValidationError("This is not an API token: it has spaces or special characters.")
         return Secret(text)
 
 
@@ -65,7 +62,7 @@ class SecretForm(forms.Form):
 
 
 class OrganizationForm(forms.Form):
-    """One of the organizations a token names, or a sub-domain where it names none."""
+    """One of the organizations that a token may list, or else a sub-domain."""
 
     organization = forms.ChoiceField(widget=forms.RadioSelect, required=False)
     sub_domain = forms.CharField(
@@ -76,8 +73,14 @@ class OrganizationForm(forms.Form):
         help_text="The first part of the organization's address in Katapult.",
     )
 
-    def __init__(self, *args: Any, organizations: tuple[Organization, ...], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        organizations: tuple[Organization, ...],
+        initial: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(data, initial=initial)
         self.organizations = {each.id: each for each in organizations}
         if organizations:
             del self.fields["sub_domain"]
@@ -97,14 +100,20 @@ class OrganizationForm(forms.Form):
 
 
 class UnallocateForm(forms.Form):
-    """The confirmation of one attempt. `typed_address` is asked for only when it is dangerous."""
+    """The confirmation of an attempt. `typed_address` is required if `address_to_type` is given."""
 
     confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
-    reason = forms.CharField(max_length=500, required=False, help_text="Kept in the audit history.")
+    reason = forms.CharField(max_length=500, required=False, help_text="Saved in the history.")
     typed_address = forms.CharField(label="Type the address", max_length=64)
 
-    def __init__(self, *args: Any, address_to_type: str = "", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        initial: dict[str, str] | None = None,
+        address_to_type: str = "",
+    ) -> None:
+        super().__init__(data, initial=initial)
         self.address_to_type = address_to_type
         if not address_to_type:
             del self.fields["typed_address"]

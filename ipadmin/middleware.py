@@ -21,7 +21,7 @@ from ipadmin.ui import time_zones
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 log = structlog.get_logger("ipadmin.requests")
-# What a proxy of ours may name a request; anything else could be written to break a log.
+# Request ids accepted from a trusted proxy. Other characters could corrupt a log.
 GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 PERMISSIONS = (
     "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), "
@@ -37,8 +37,8 @@ def request_id_for(request: HttpRequest) -> str:
 
 
 class RequestLogMiddleware:
-    """Gives each request an id, in `request.request_id`, the answer and every line of its log,
-    and logs one line for it: never the query string, a header or a form."""
+    """Gives each request an id, in `request.request_id`, in the response and in each log line, and
+    logs one line for it, without query string, headers and form data."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -49,7 +49,7 @@ class RequestLogMiddleware:
         request.request_id = request_id  # type: ignore[attr-defined]
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
-            # Only a user somebody already looked up: logging must not query the database.
+            # Only a user that was already loaded: logging must not query the database.
             user = getattr(request, "_cached_user", None)
             log.info(
                 "request",
@@ -64,7 +64,7 @@ class RequestLogMiddleware:
 
 
 class HeadersMiddleware:
-    """What every answer of ours says to browsers and caches. Static files do not pass here."""
+    """Headers of all responses, except of static files."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -72,7 +72,7 @@ class HeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         patch_cache_control(response, no_store=True, private=True)
-        # The same URL gives htmx a part and a browser the whole page.
+        # For the same URL, htmx gets a partial and browsers get the whole page.
         patch_vary_headers(response, ["HX-Request"])
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -94,10 +94,10 @@ class TimeZoneMiddleware:
 
 
 class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
-    """Every view needs a sign-in unless it says login_not_required.
+    """Each view requires a sign-in unless it is decorated with login_not_required.
 
-    A redirect would be followed by htmx itself and the sign-in page land in a dialog: it is told
-    to take the whole browser there, and back to the page it was on.
+    htmx would follow a redirect and show the sign-in page inside the page, so its response makes
+    the browser go there, and back afterwards.
     """
 
     def handle_no_permission(  # type: ignore[override]

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from typing import Any
 
 from config.gunicorn import *  # noqa: F403
 from config.gunicorn import bind
@@ -10,7 +9,7 @@ from config.gunicorn import bind
 loglevel = "warning"
 
 
-def when_ready(_server: Any) -> None:
+def when_ready(_server: object) -> None:
     """Print URL, users and password in a box, after everything else."""
     lines = [
         f"IP admin demo   http://{bind}",

@@ -1,4 +1,4 @@
-"""The cast and the stage, the same for every test.
+"""Fixtures of all tests.
 
 alice and bob are operators, audrey an auditor, adam an administrator, charlie has no role.
 """
@@ -26,7 +26,7 @@ ClientOf = Callable[..., Client]
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> Iterator[None]:
-    """Argon2 takes its time on purpose; nothing here is worth it."""
+    """Fast password hashes; Argon2 is slow on purpose."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
 
@@ -38,11 +38,11 @@ def _history_may_be_emptied() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nobody_in_the_database(
+def _no_other_connections(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """A browser that was closed in the middle of a request leaves the server's thread behind, and
-    PostgreSQL drops no database that somebody still uses."""
+    """End other connections: PostgreSQL can't drop a database in use, and a thread of the live
+    server may still be running when a browser was closed during a request."""
     yield
     if connection.vendor == "postgresql":
         others = "datname = current_database() AND pid <> pg_backend_pid()"
@@ -53,12 +53,12 @@ def _nobody_in_the_database(
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """Counts of sign-ins are kept in the cache."""
+    """The cache counts sign-ins."""
     cache.clear()
 
 
 def person(name: str, role: str | None = None) -> User:
-    """Somebody with a role, or without."""
+    """A new user, with or without a role."""
     user = User.objects.create_user(name, password=PASSWORD)
     if role:
         make_roles()
@@ -67,7 +67,7 @@ def person(name: str, role: str | None = None) -> User:
 
 
 def make_roles() -> None:
-    """A test with real transactions empties every table behind it, that of the roles too."""
+    """Make the roles again, which a test with real transactions deletes at its end."""
     if not Group.objects.exists():
         editor = connection.schema_editor()
         import_module("ipadmin.migrations.0002_roles").make_roles(apps, editor)

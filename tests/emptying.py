@@ -1,5 +1,4 @@
-"""Empty the audit history behind a test with real transactions: in the product the database
-itself refuses that."""
+"""Lets Django empty the audit log after a test with real transactions, which triggers prevent."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from ipadmin.models import triggers
 
 @contextmanager
 def allowed_in_tests() -> Iterator[None]:
-    """Lift the triggers while Django's test runner flushes the tables."""
+    """Remove the triggers while Django's test runner empties the tables."""
     operations = type(connection.ops)
     flush = operations.execute_sql_flush
 

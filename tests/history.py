@@ -1,4 +1,4 @@
-"""Put attempts into the history as the product does: sealed and counted."""
+"""Makes entries as the product does: sealed and counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ipadmin.models import AuditEntry, Outcome
 
 
 def keep(**fields: Any) -> AuditEntry:
-    """One attempt of alice's that worked, unless told. An open one is given `finished_at=None`."""
+    """A stored entry, of a successful attempt by alice. `finished_at=None` leaves it open."""
     entry = attempt(**fields)
     if entry.is_open:
         entries.open(entry)
@@ -25,7 +25,7 @@ def keep(**fields: Any) -> AuditEntry:
 
 
 def attempt(**fields: Any) -> AuditEntry:
-    """The same, not kept."""
+    """The same entry, not stored."""
     is_pending = fields.get("outcome") == Outcome.PENDING
     usual = {
         "attempt_id": uuid.uuid4(),
@@ -52,10 +52,9 @@ def attempt(**fields: Any) -> AuditEntry:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What is kept within is gone again at the end, though the database lets nobody delete it: for
-    tests that need an empty history several times."""
+    """Roll back at the end, for tests that need an empty history several times."""
     block = transaction.atomic()
-    # As the transaction of a test case: what insists on being the outermost is content with it.
+    # Marks it as the transaction of a test case, in which `durable=True` is permitted.
     block._from_testcase = True  # type: ignore[attr-defined]
     with block:
         yield

@@ -1,186 +1,138 @@
-"""Receivers of syslog on this machine, good ones and bad ones."""
+"""HTTP endpoints on this machine that receive batches, and answer them well or badly."""
 
 from __future__ import annotations
 
-import re
-import socket
-import ssl
-import struct
+import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-Behaviour = Callable[[socket.socket, "Receiver"], None]
 
+class Receiver(ThreadingHTTPServer):
+    """Keeps the documents of each batch. `behaviours` are those for the next ones: it accepts by
+    default."""
 
-@dataclass
-class Receiver:
-    """What one connection after the other brought."""
+    daemon_threads = True
 
-    address: tuple[str, int]
-    received: list[bytes] = field(default_factory=list)
-    # Set when the test is over: until then a receiver may hang.
-    over: threading.Event = field(default_factory=threading.Event)
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.batches: list[list[dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
+        self.behaviours: list[Behaviour] = []
+        # Set at the end of the test: until then an answer may wait.
+        self.is_over = threading.Event()
 
     @property
-    def port(self) -> int:
-        return self.address[1]
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/audit"
 
     @property
-    def messages(self) -> list[str]:
-        return [text for data in self.received for text in unframed(data)]
+    def ids(self) -> list[str]:
+        return [document["event"]["id"] for batch in self.batches for document in batch]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        self.server.headers.append(dict(self.headers))
+        behave = self.server.behaviours.pop(0) if self.server.behaviours else accept
+        behave(self)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not to stderr."""
+
+    def keep(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert body.endswith(b"\n")
+        self.server.batches.append([json.loads(line) for line in body.splitlines()])
+
+    def answer(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+Behaviour = Callable[[Handler], None]
+
+
+def accept(handler: Handler) -> None:
+    handler.keep()
+    handler.answer(200)
+
+
+def answer_with(status: int, **headers: str) -> Behaviour:
+    """Read the batch, and keep none of it."""
+
+    def behave(handler: Handler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        handler.answer(status, **headers)
+
+    return behave
+
+
+def die_while_reading(handler: Handler) -> None:
+    handler.rfile.read(10)
+    handler.connection.close()
+
+
+def die_before_the_answer(handler: Handler) -> None:
+    handler.keep()
+    handler.close_connection = True
+
+
+def never_answer(handler: Handler) -> None:
+    handler.keep()
+    handler.server.is_over.wait(10)
+
+
+def answer_half(handler: Handler) -> None:
+    handler.keep()
+    handler.wfile.write(b"HTTP/1.1 20")
+    handler.close_connection = True
 
 
 @contextmanager
-def listening(
-    behaviour: Behaviour, sock: socket.socket, context: ssl.SSLContext | None = None
-) -> Iterator[Receiver]:
-    """A thread that takes each connection to the bound `sock`, and behaves like that to it."""
-    sock.listen()
-    receiver = Receiver(sock.getsockname())
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _address = sock.accept()
-            except OSError:
-                return
-            connection.settimeout(10)
-            # What a bad receiver does may well end in an error; that is the point.
-            with suppress(OSError), connection:
-                if context is None:
-                    behaviour(connection, receiver)
-                    continue
-                with context.wrap_socket(connection, server_side=True) as secured:
-                    behaviour(secured, receiver)
-
-    thread = threading.Thread(target=serve)
+def receiving() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.serve_forever)
     thread.start()
     try:
         yield receiver
     finally:
-        receiver.over.set()
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        sock.close()
+        receiver.is_over.set()
+        receiver.shutdown()
+        receiver.server_close()
         thread.join()
 
 
-def tcp(host: str = "127.0.0.1") -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    sock.bind((host, 0))
-    return sock
-
-
-def reads_to_the_end(connection: socket.socket, receiver: Receiver) -> None:
-    receiver.received.append(b"".join(iter(lambda: connection.recv(65536), b"")))
-
-
-def says_farewell(connection: socket.socket, receiver: Receiver) -> None:
-    reads_to_the_end(connection, receiver)
-    assert isinstance(connection, ssl.SSLSocket)
-    connection.unwrap()
-
-
-def answers(connection: socket.socket, receiver: Receiver) -> None:
-    """Greets and thanks, which nobody asked for."""
-    connection.sendall(b"ready\n")
-    reads_to_the_end(connection, receiver)
-    connection.sendall(b"thanks\n")
-
-
-def talks_without_end(connection: socket.socket, receiver: Receiver) -> None:
-    while not receiver.over.is_set():
-        connection.sendall(b"x" * 65536)
-
-
-def closes_at_once(connection: socket.socket, receiver: Receiver) -> None:
-    """Closing comes after."""
-
-
-def says_goodbye_at_once(connection: socket.socket, receiver: Receiver) -> None:
-    """Its end arrives before the reset that closing on unread data makes."""
-    connection.shutdown(socket.SHUT_WR)
-
-
-def reads_a_little(connection: socket.socket, receiver: Receiver) -> None:
-    connection.recv(10)
-
-
-def resets(connection: socket.socket, receiver: Receiver) -> None:
-    """Dies while it reads."""
-    connection.recv(65536)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def resets_later(connection: socket.socket, receiver: Receiver) -> None:
-    """When the sender has had reason to believe that it is welcome."""
-    receiver.over.wait(0.3)
-    resets(connection, receiver)
-
-
-def resets_at_the_end(connection: socket.socket, receiver: Receiver) -> None:
-    reads_to_the_end(connection, receiver)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def never_reads(connection: socket.socket, receiver: Receiver) -> None:
-    receiver.over.wait(10)
-
-
-def never_closes(connection: socket.socket, receiver: Receiver) -> None:
-    reads_to_the_end(connection, receiver)
-    receiver.over.wait(10)
-
-
-def unframed(data: bytes) -> list[str]:
-    """The messages of a stream, by their counted octets."""
-    texts = []
-    while data:
-        count, _space, rest = data.partition(b" ")
-        texts.append(rest[: int(count)].decode())
-        assert len(rest) >= int(count)
-        data = rest[int(count) :]
-    return texts
-
-
-def content(message: str) -> str:
-    """What follows the header."""
-    header = r"<109>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [!-~]{1,255} ip-admin \d+ audit - "
-    match = re.match(header, message)
-    assert match, message
-    return message[match.end() :]
-
-
-def certificate(folder: Path, *, host: str = "127.0.0.1") -> Path:
-    """A file with a certificate for an address, signed by itself, and its key."""
+def certificate(folder: Path) -> Path:
+    """A file with a self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "receiver")])
     now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), False)
+        .add_extension(address, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    kind = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path = folder / f"{host}.pem"
     pem = serialization.Encoding.PEM
-    path.write_bytes(key.private_bytes(pem, *kind) + signed.public_bytes(pem))
+    kind = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(pem, kind, serialization.NoEncryption())
+    path = folder / "receiver.pem"
+    path.write_bytes(private + signed.public_bytes(pem))
     return path
-
-
-def tls_context(pem: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context

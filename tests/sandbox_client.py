@@ -1,4 +1,4 @@
-"""A plain HTTP client for the sandbox's own tests: nothing of the product in between."""
+"""An HTTP client for the sandbox's tests, without code of the product."""
 
 import time
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def until(true: Callable[[], bool], seconds: float = 3) -> None:
     """Wait until `true` returns true. Raises AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, "it never came about"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.01)
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
+from ipadmin.admin import site
 from ipadmin.models import ApiToken, AuditEntry, User
 from tests.conftest import PASSWORD, ClientOf, person
 from tests.page import Page
@@ -32,10 +32,10 @@ def fields_of(client: Client, user: User) -> set[str]:
 
 
 def test_people_are_all_there_is() -> None:
-    names = {model.__name__ for model in admin.site._registry}
+    names = {model.__name__ for model in site._registry}
     assert names == {"User", "Group"}
-    assert not admin.site.is_registered(ApiToken)
-    assert not admin.site.is_registered(AuditEntry)
+    assert not site.is_registered(ApiToken)
+    assert not site.is_registered(AuditEntry)
 
 
 def test_an_administrator_sees_people(adam: User, alice: User, client_of: ClientOf) -> None:

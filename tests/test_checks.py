@@ -91,17 +91,32 @@ def test_a_value_that_cannot_be_read_is_named(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["/var/log/audit", "https://siem", "syslog+udp://me:hush@siem", f"file:///{'a' * 300}"],
+    ("url", "authorization"),
+    [
+        ("/var/log/audit", ""),
+        ("http://siem.example/in", ""),
+        ("https://me:hush@siem.example", ""),
+        (f"file:///{'a' * 300}", ""),
+        ("https://siem.example", "Bearer hush\nX: y"),
+        ("stdout:", "Bearer hush"),
+        ("", "Bearer hush"),
+    ],
 )
-def test_a_stream_is_one_that_can_be_sent_to(settings: Settings, url: str) -> None:
-    settings.AUDIT_STREAM = url
+def test_a_stream_that_cannot_be_delivered_to(
+    settings: Settings, url: str, authorization: str
+) -> None:
+    settings.AUDIT_STREAM, settings.AUDIT_STREAM_AUTHORIZATION = url, authorization
     text = problems()["ipadmin.E009"]
-    assert "syslog+tls://" in text
+    assert "https://host/path" in text
     assert "hush" not in text
 
 
-@pytest.mark.parametrize("url", ["", "stdout:", "file:///var/log/a.jsonl", "syslog+tls://[::1]"])
-def test_a_stream_that_can_be_sent_to(settings: Settings, url: str) -> None:
-    settings.AUDIT_STREAM = url
+@pytest.mark.parametrize(
+    ("url", "authorization"),
+    [("", ""), ("stdout:", ""), ("file:///var/log/a.jsonl", ""), ("https://[::1]/", "Bearer x")],
+)
+def test_a_stream_that_can_be_delivered_to(
+    settings: Settings, url: str, authorization: str
+) -> None:
+    settings.AUDIT_STREAM, settings.AUDIT_STREAM_AUTHORIZATION = url, authorization
     assert problems() == {}

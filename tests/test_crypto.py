@@ -50,8 +50,8 @@ def test_rotation_seals_with_the_newest_and_opens_with_all(settings: Any) -> Non
     sealed = encrypt(SECRET, bound_to=HERE)
     settings.TOKEN_ENCRYPTION_KEYS = [generate_key(), *settings.TOKEN_ENCRYPTION_KEYS]
     assert decrypt(sealed, bound_to=HERE) == SECRET
-    assert not crypto.is_encrypted_under_newest_key(sealed)
-    assert crypto.is_encrypted_under_newest_key(encrypt(SECRET, bound_to=HERE))
+    assert not crypto.is_encrypted_with_newest_key(sealed)
+    assert crypto.is_encrypted_with_newest_key(encrypt(SECRET, bound_to=HERE))
 
 
 @pytest.mark.parametrize("keys", [[], [generate_key()]])

@@ -1,7 +1,7 @@
-"""Count finished entries as they come, so that no page ever counts the table.
+"""Counters of finished entries, so that no page counts the table.
 
 `AuditCounter` holds what the chart and the totals need, `AuditValueCounter` how often each value
-occurs. Both are written under the lock on the chain, in the transaction that finishes the entry, so
+occurs. Both are written in the transaction that finishes the entry, under the lock on the chain, so
 that they are exact.
 """
 
@@ -17,13 +17,13 @@ from django.db import connection
 from ipadmin.models import AuditCounter, AuditValueCounter, Facet, Span
 from ipadmin.models.audit_entry import keys_of
 
-# What a row of the database takes in one statement; SQLite allows 999 parameters.
-ROWS = 90
-TALLY = ("facet", "value", "span", "since", "outcome", "error_code")
-TALLIED = ("attempts", "timed", "log_seconds")
-TERM = ("field", "value")
-# A call that took no measurable time has no logarithm.
-SHORTEST = 0.000_001
+# SQLite allows 999 parameters in a statement; a row has up to 9.
+ROWS_PER_STATEMENT = 90
+COUNTER_KEY = ("facet", "value", "span", "since", "outcome", "error_code")
+COUNTER_SUMS = ("attempts", "timed", "log_seconds")
+VALUE_KEY = ("field", "value")
+# The shortest duration, in microseconds: zero has no logarithm.
+SHORTEST_US = 1
 
 FACETS = {
     Facet.ALL: None,
@@ -35,8 +35,8 @@ FACETS = {
 }
 SEPARATOR = "\x1f"
 ACTOR = ("user_name_key", "token_id", "organization_key", "environment")
-# Fields whose values can be searched for, and the field that says how people know the value.
-TERMS = {
+# The fields whose values are counted, each with the field that has its label.
+COUNTED_VALUES = {
     "user_name_key": "user_name",
     "token_id": "token_label",
     "organization_key": "organization_name",
@@ -49,7 +49,8 @@ TERMS = {
     "allocation_name_key": "allocation_name",
     "reverse_dns_key": "",
 }
-FIELDS = (
+# The fields of an entry that counting needs.
+COUNTED_FIELDS = (
     "created_at",
     "user_name",
     "token_id",
@@ -64,30 +65,31 @@ FIELDS = (
     "allocation_id",
     "allocation_name",
     "reverse_dns",
-    "duration",
+    "duration_us",
 )
 
 
 def actor_of(values: Mapping[str, Any]) -> str:
-    """The value of `Facet.ACTOR` of an entry, given by its plain values and search keys."""
+    """The value of `Facet.ACTOR` of an entry, from its raw values and search keys."""
     return SEPARATOR.join([str(values[name]).replace(SEPARATOR, " ") for name in ACTOR])
 
 
 class Counters:
-    """Counts of entries, gathered to be written at once."""
+    """Counts of entries, added up in memory until they are written."""
 
     def __init__(self) -> None:
         self.counts: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
-        self.terms: dict[tuple[str, str], int] = defaultdict(int)
+        self.values: dict[tuple[str, str], int] = defaultdict(int)
         self.labels: dict[tuple[str, str], str] = {}
 
     def add(self, entry: Mapping[str, Any], *, sign: int = 1) -> None:
-        """Count a finished entry, given by the plain values of `FIELDS`; or count it off again."""
+        """Count a finished entry, from its raw values of COUNTED_FIELDS; with `sign=-1`, subtract
+        it."""
         values = {**entry, **keys_of(entry)}
         values["actor"] = actor_of(values)
-        duration = entry["duration"]
-        timed = 0 if duration is None else sign
-        log_seconds = timed * log(max(duration, SHORTEST)) if timed else 0.0
+        duration_us = entry["duration_us"]
+        timed = 0 if duration_us is None else sign
+        log_seconds = timed * log(max(duration_us, SHORTEST_US) / 1_000_000) if timed else 0.0
         date = entry["created_at"][:10]
         for facet, field in FACETS.items():
             value = values[field] if field else ""
@@ -97,24 +99,25 @@ class Counters:
                 count[0] += sign
                 count[1] += timed
                 count[2] += log_seconds
-        for field, label in TERMS.items():
+        for field, label in COUNTED_VALUES.items():
             if value := values[field]:
-                self.terms[field, value] += sign
+                self.values[field, value] += sign
                 if label and sign > 0:
                     self.labels[field, value] = values[label][:200]
 
     def write(self) -> None:
-        """Add everything to what the database has."""
-        _add_up(AuditCounter, TALLY, TALLIED, [(*k, *v) for k, v in self.counts.items()])
-        terms = [(*k, self.labels.get(k, ""), count) for k, count in self.terms.items()]
-        _add_up(AuditValueCounter, TERM, ("label", "attempts"), terms)
+        """Add everything to the counters in the database."""
+        counts = [(*key, *sums) for key, sums in self.counts.items()]
+        _add_up(AuditCounter, COUNTER_KEY, COUNTER_SUMS, counts)
+        values = [(*key, self.labels.get(key, ""), count) for key, count in self.values.items()]
+        _add_up(AuditValueCounter, VALUE_KEY, ("label", "attempts"), values)
 
 
 def count(entry: Mapping[str, Any]) -> None:
-    """Count an entry, given by its plain values, inside the transaction that finished it."""
-    tally = Counters()
-    tally.add(entry)
-    tally.write()
+    """Count an entry, from its raw values, inside the transaction that finishes it."""
+    counters = Counters()
+    counters.add(entry)
+    counters.write()
 
 
 def _add_up(
@@ -123,9 +126,9 @@ def _add_up(
     added: tuple[str, ...],
     rows: list[tuple[Any, ...]],
 ) -> None:
-    """Insert rows, or add their numbers to those that are there; a label is replaced.
+    """Insert rows, or add their numbers to the existing rows; a label is replaced.
 
-    Both databases understand the same statement, which Django's `bulk_create` cannot make.
+    Both databases understand the same statement, which Django's `bulk_create` cannot write.
     """
     table = model._meta.db_table
     columns = (*key, *added)
@@ -136,12 +139,11 @@ def _add_up(
         for name in added
     )
     one = f"({', '.join(['%s'] * len(columns))})"
-    # Always in the same order: two that write at once, where nothing is locked, wait for another
-    # but never in a circle.
+    # Always in the same order, so that concurrent writers cannot deadlock.
     rows.sort(key=lambda row: row[: len(key)])
     with connection.cursor() as cursor:
-        for start in range(0, len(rows), ROWS):
-            some = rows[start : start + ROWS]
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            some = rows[start : start + ROWS_PER_STATEMENT]
             cursor.execute(
                 f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608  names of our own
                 f" VALUES {', '.join([one] * len(some))}"

@@ -1,30 +1,32 @@
-"""An audit entry as others read it: one document with the field names of ECS, the Elastic Common
-Schema, and what ECS has no name for under `katapult` and `ip_admin`.
+"""The document: an audit entry as JSON with the field names of ECS (Elastic Common Schema). What
+ECS has no name for is under `katapult` and `ip_admin`.
 
-It is what is exported, streamed, shown as raw JSON and, in its canonical form, sealed: whoever
-holds a line and the key can check it. So its shape never changes; a new one would be a new
-`FORMAT`, and the old one stay for the entries sealed in it.
+It is exported, streamed, shown as raw JSON, and sealed in its canonical form, so that anyone who
+has a line and the key can check it. Therefore its shape never changes: a new shape is a new
+`FORMAT`, and the old one stays for the entries that were sealed with it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from json.encoder import encode_basestring
-from math import isfinite
-from typing import Any
+from typing import Any, TypedDict, cast
+
+import orjson
+from django.db.models import QuerySet
 
 from ipadmin.audit import rows
+from ipadmin.audit.readings import Reading
 from ipadmin.models import AuditEntry
 
 FORMAT = 1
 ECS_VERSION = "8.17.0"
-# event.outcome knows three words. A refused attempt did not do what was asked either.
+# event.outcome has three values in ECS. A refused attempt did not do what was asked, either.
 ECS_OUTCOMES = {"succeeded": "success", "failed": "failure", "refused": "failure"}
-# What an entry says from its first moment on: the rest comes, or may change, until it is finished.
+# Larger integers lose digits where JSON numbers are read as floats.
+LARGEST_INTEGER = 2**53
+# The fields that are set when an entry is opened. The others may change until it is finished.
 OPENING = (
     "id",
     "attempt_id",
@@ -50,85 +52,152 @@ OPENING = (
     "allocation_type",
 )
 
-_encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
-).encode
 
-Values = Mapping[str, Any]
+class RawEntry(TypedDict):
+    """The raw values of an entry, without search keys. Times are ISO 8601 text in UTC."""
+
+    id: int
+    attempt_id: str
+    action: str
+    outcome: str
+    created_at: str
+    sent_at: str | None
+    finished_at: str | None
+    user_id: int
+    user_name: str
+    source_ip: str | None
+    request_id: str
+    reason: str
+    token_id: str
+    token_label: str
+    token_fingerprint: str
+    organization_id: str
+    organization_name: str
+    organization_sub_domain: str
+    environment: str
+    api_url: str
+    address_id: str
+    address: str
+    address_label: str
+    vip: bool
+    reverse_dns: str
+    allocation_id: str
+    allocation_type: str
+    allocation_name: str
+    http_status: int | None
+    error_code: str
+    error_description: str
+    error_detail: dict[str, Any]
+    katapult_request_id: str
+    rate_limit_permitted: int | None
+    rate_limit_remaining: int | None
+    duration_us: int | None
+    basis: str
+    evidence: list[Reading]
+    competing_attempts: list[str]
 
 
-def canonical(document: Any) -> str:
-    """JSON with sorted keys and no spaces: the same text for the same content."""
-    return _encode(document)
+class Event(TypedDict):
+    """`duration` is in nanoseconds, as ECS has it."""
+
+    id: str
+    kind: str
+    category: list[str]
+    type: list[str]
+    action: str
+    outcome: str
+    provider: str
+    dataset: str
+    sequence: int
+    start: str | None
+    end: str | None
+    duration: int | None
+    reason: str
 
 
-def digest(document: Any) -> bytes:
-    """SHA-256 of the canonical form. A lone surrogate, which no database keeps, is an error."""
-    return text_digest(_encode(document))
+Section = Mapping[str, object]
+Document = TypedDict(
+    "Document",
+    {
+        "@timestamp": str,
+        "ecs": Section,
+        "event": Event,
+        "user": Section,
+        "source": Section,
+        "organization": Section,
+        "http": Section,
+        "error": Section,
+        "related": Section,
+        "katapult": Section,
+        "ip_admin": Section,
+    },
+)
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no spaces: the same bytes for the same content.
+
+    Equal to `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` for
+    values without floats. Raises TypeError for a value that JSON cannot hold.
+    """
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def digest(value: object) -> bytes:
+    """SHA-256 of the canonical form."""
+    return hashlib.sha256(canonical(value)).digest()
+
+
+def storable(value: Any) -> Any:
+    """A JSON value as a document may hold it, in which every reader sees the same digits: other
+    numbers than integers of 53 bits become text, and lone surrogates and NUL are replaced."""
+    if isinstance(value, dict):
+        return {storable(str(key)): storable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(each) for each in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_exact = not isinstance(value, float) and abs(value or 0) <= LARGEST_INTEGER
+    return value if is_exact else str(value)
 
 
 @cache
 def fields() -> tuple[str, ...]:
-    """The columns that a record is made of; search keys say nothing new."""
+    """The fields of an entry that its document holds: all but the search keys."""
     return tuple(name for name in rows.fields_of(AuditEntry) if not name.endswith("_key"))
 
 
-def values_of(entry: AuditEntry) -> dict[str, Any]:
-    """The plain values of an entry as the database has them, for its record and its seal."""
-    return rows.one(AuditEntry, fields(), entry.pk)
+def values_of(entry: AuditEntry) -> RawEntry:
+    """The raw values of an entry as the database has them."""
+    return cast(RawEntry, rows.one(AuditEntry, fields(), entry.pk))
 
 
-def opening(entry: Values) -> dict[str, Any]:
-    """What was sealed when the attempt was opened."""
-    return {name: entry[name] for name in OPENING}
+def batches(entries: QuerySet[AuditEntry]) -> Iterator[list[RawEntry]]:
+    """The raw values of each entry, some hundreds at once (see `rows.chunks`)."""
+    names = fields()
+    for chunk in rows.chunks(entries, names):
+        yield [cast(RawEntry, dict(zip(names, row, strict=True))) for row in chunk]
 
 
-def record(entry: Values) -> dict[str, Any]:
-    """The document of a finished entry, from its plain values (`plain.rows` with `fields()`).
-
-    Raises ValueError for a duration that is no number of seconds, which the product never writes.
-    """
-    return _document(_as_ecs_has_it(entry))
+def opening(entry: RawEntry) -> dict[str, object]:
+    """What is sealed when an entry is opened."""
+    values: Mapping[str, object] = entry
+    return {name: values[name] for name in OPENING}
 
 
-def opening_text(entry: Values) -> str:
-    """The canonical form of `opening`."""
-    return _OPENING.text(entry)
+def _nanoseconds(duration_us: int | None) -> int | None:
+    if duration_us is None:
+        return None
+    if type(duration_us) is not int or not 0 <= duration_us <= LARGEST_INTEGER:
+        raise ValueError("duration_us is not a number of microseconds")
+    return duration_us * 1000
 
 
-def record_text(entry: Values) -> str:
-    """The canonical form of `record`."""
-    return _RECORD.text(_as_ecs_has_it(entry))
-
-
-def line_text(entry: Values, seal: Any) -> str:
-    """The canonical form of `record` with its seal in it."""
-    return _LINE.text(_as_ecs_has_it(entry) | {"seal": seal})
-
-
-def text_digest(text: str) -> bytes:
-    """As `digest`, of what is canonical already."""
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _as_ecs_has_it(entry: Values) -> dict[str, Any]:
-    duration = entry["duration"]
-    if duration is not None and not _is_seconds(duration):
-        raise ValueError("a duration that is no number of seconds")
-    return {
-        **entry,
-        "ecs_outcome": ECS_OUTCOMES.get(entry["outcome"], "unknown"),
-        "nanoseconds": None if duration is None else round(duration * 1_000_000_000),
-        "user_number": str(entry["user_id"]),
-    }
-
-
-def _is_seconds(value: Any) -> bool:
-    """Whether it is as many nanoseconds as well. A text times a billion would be a long one."""
-    return isinstance(value, int | float) and isfinite(value * 1_000_000_000)
-
-
-def _document(entry: Values) -> dict[str, Any]:
+def document_of(entry: RawEntry) -> Document:
+    """The document of an entry. Raises ValueError for a duration that is not a number of
+    microseconds, which the product never writes."""
     return {
         "@timestamp": entry["created_at"],
         "ecs": {"version": ECS_VERSION},
@@ -138,16 +207,16 @@ def _document(entry: Values) -> dict[str, Any]:
             "category": ["configuration"],
             "type": ["change"],
             "action": entry["action"],
-            "outcome": entry["ecs_outcome"],
+            "outcome": ECS_OUTCOMES.get(entry["outcome"], "unknown"),
             "provider": "katapult",
             "dataset": "ip_admin.audit",
             "sequence": entry["id"],
             "start": entry["sent_at"],
             "end": entry["finished_at"],
-            "duration": entry["nanoseconds"],
+            "duration": _nanoseconds(entry["duration_us"]),
             "reason": entry["reason"],
         },
-        "user": {"id": entry["user_number"], "name": entry["user_name"]},
+        "user": {"id": str(entry["user_id"]), "name": entry["user_name"]},
         "source": {"ip": entry["source_ip"]},
         "organization": {"id": entry["organization_id"], "name": entry["organization_name"]},
         "http": {
@@ -156,28 +225,7 @@ def _document(entry: Values) -> dict[str, Any]:
         },
         "error": {"code": entry["error_code"], "message": entry["error_description"]},
         "related": {"ip": [entry["address"]], "user": [entry["user_name"]]},
-        "katapult": {
-            "url": entry["api_url"],
-            "request_id": entry["katapult_request_id"],
-            "organization": {"sub_domain": entry["organization_sub_domain"]},
-            "ip_address": {
-                "id": entry["address_id"],
-                "address": entry["address"],
-                "label": entry["address_label"],
-                "vip": entry["vip"],
-                "reverse_dns": entry["reverse_dns"],
-            },
-            "allocation": {
-                "id": entry["allocation_id"],
-                "type": entry["allocation_type"],
-                "name": entry["allocation_name"],
-            },
-            "error_detail": entry["error_detail"],
-            "rate_limit": {
-                "permitted": entry["rate_limit_permitted"],
-                "remaining": entry["rate_limit_remaining"],
-            },
-        },
+        "katapult": _katapult(entry),
         "ip_admin": {
             "format": FORMAT,
             "outcome": entry["outcome"],
@@ -194,34 +242,26 @@ def _document(entry: Values) -> dict[str, Any]:
     }
 
 
-class _Form:
-    """The canonical form of a document, with places where an entry's values go. All of a document
-    but its values is always the same: a million of them are written in half the time."""
-
-    def __init__(self, document: Callable[[Values], dict[str, Any]], names: Iterable[str]) -> None:
-        marked = _encode(document({name: f"\0{name}\0" for name in names}))
-        literals, self.names = MARK.split(marked)[::2], MARK.findall(marked)
-        self.form = "%s".join(text.replace("%", "%%") for text in literals)
-
-    def text(self, values: Values) -> str:
-        return self.form % tuple([_value(values[name]) for name in self.names])
-
-
-def _value(value: Any) -> str:
-    kind = type(value)
-    if kind is str:
-        return encode_basestring(value)
-    if kind is int:
-        return str(value)
-    # Each of these is most of a million times the same.
-    if not value and kind in EMPTY:
-        return EMPTY[kind]
-    return _encode(value)
-
-
-EMPTY = {type(None): "null", list: "[]", dict: "{}", bool: "false"}
-MARK = re.compile(r'"\\u0000(\w+)\\u0000"')
-_NAMES = (*fields(), "ecs_outcome", "nanoseconds", "user_number")
-_OPENING = _Form(opening, OPENING)
-_RECORD = _Form(_document, _NAMES)
-_LINE = _Form(lambda entry: {**_document(entry), "seal": entry["seal"]}, (*_NAMES, "seal"))
+def _katapult(entry: RawEntry) -> Section:
+    return {
+        "url": entry["api_url"],
+        "request_id": entry["katapult_request_id"],
+        "organization": {"sub_domain": entry["organization_sub_domain"]},
+        "ip_address": {
+            "id": entry["address_id"],
+            "address": entry["address"],
+            "label": entry["address_label"],
+            "vip": entry["vip"],
+            "reverse_dns": entry["reverse_dns"],
+        },
+        "allocation": {
+            "id": entry["allocation_id"],
+            "type": entry["allocation_type"],
+            "name": entry["allocation_name"],
+        },
+        "error_detail": entry["error_detail"],
+        "rate_limit": {
+            "permitted": entry["rate_limit_permitted"],
+            "remaining": entry["rate_limit_remaining"],
+        },
+    }

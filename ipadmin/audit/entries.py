@@ -1,5 +1,5 @@
-"""The only module that writes audit entries. Each is sealed when it is opened, and sealed and
-counted when it is finished, in the same transaction."""
+"""The only module that writes audit entries. An entry is sealed when it is opened; when it is
+finished it is sealed and counted, in the same transaction."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from ipadmin.audit import counters, document, rows
+from ipadmin.audit.document import RawEntry
 from ipadmin.audit.integrity import chain
 from ipadmin.models import AuditEntry, LinkKind
 from ipadmin.models.audit_entry import keys_of
+
+JSON_FIELDS = ("error_detail", "evidence", "competing_attempts")
 
 
 def open(entry: AuditEntry) -> None:
     """Insert a new entry, durably. Raises django.db.Error when that fails, IntegrityError when the
     attempt already has an entry."""
+    _make_storable(entry)
     with transaction.atomic(durable=True):
         entry.save(force_insert=True)
         values = document.values_of(entry)
@@ -29,7 +33,7 @@ def open(entry: AuditEntry) -> None:
 
 
 def lock(entry: AuditEntry) -> AuditEntry | None:
-    """The entry as it is now, locked until the transaction ends; None when it is finished."""
+    """The current entry, locked until the transaction ends; None when it is finished."""
     open_entries = AuditEntry.objects.select_for_update().filter(finished_at=None)
     return open_entries.filter(pk=entry.pk).first()
 
@@ -37,69 +41,79 @@ def lock(entry: AuditEntry) -> AuditEntry | None:
 def update(
     entry: AuditEntry, fields: Mapping[str, Any], *, only_if: Q | None = None, durable: bool = False
 ) -> bool:
-    """Write fields of an open entry and their search keys; with `finished_at`, seal and count it.
+    """Write fields of an open entry and their search keys; with `finished_at`, finish it.
 
-    The condition `only_if` is checked by the same statement. False, and nothing is written, when it
-    is not met, or when the entry was finished meanwhile. Raises NotSealed when the entry is not the
-    one that was opened.
+    The same statement checks the condition `only_if`. Returns False, and writes nothing, when it is
+    not met, or when the entry has been finished. Raises NotSealed when the entry is not the one
+    that was opened. JSON is converted by `document.storable`.
     """
+    json = {name: document.storable(fields[name]) for name in JSON_FIELDS if name in fields}
+    written = {**fields, **json}
     still_open = AuditEntry.objects.filter(only_if or Q(), pk=entry.pk, finished_at=None)
     with transaction.atomic(durable=durable):
-        if still_open.update(**fields, **keys_of(fields)) != 1:
+        if still_open.update(**written, **keys_of(written)) != 1:
             return False
-        if fields.get("finished_at"):
-            _finish(entry, fields)
+        if written.get("finished_at"):
+            _finish(entry, written)
     return True
 
 
 def add_finished(new: Sequence[AuditEntry]) -> None:
-    """Write entries that are finished already, each with both its seals, in one transaction: so a
-    made-up history of a million entries takes minutes, and not hours."""
+    """Write many finished entries, each with both its seals, in one transaction. For a made-up
+    history: a million entries take minutes instead of hours."""
     for entry in new:
+        _make_storable(entry)
         for name, value in keys_of(entry.__dict__).items():
             setattr(entry, name, value)
     counts = counters.Counters()
     with transaction.atomic():
         AuditEntry.objects.bulk_create(new)
         written = AuditEntry.objects.filter(attempt_id__in=[entry.attempt_id for entry in new])
-        chain.append_all(chain.locked_head(), _counted(written, counts))
+        chain.add_entry_links(chain.locked_chain(), _counted(written, counts))
         counts.write()
+
+
+def _make_storable(entry: AuditEntry) -> None:
+    for name in JSON_FIELDS:
+        setattr(entry, name, document.storable(getattr(entry, name)))
 
 
 def _counted(
     written: QuerySet[AuditEntry], counts: counters.Counters
-) -> Iterator[tuple[LinkKind, dict[str, Any]]]:
-    """What is to be sealed of finished entries, each counted as it passes."""
-    for values in rows.dicts(written.order_by("created_at", "id"), document.fields()):
-        counts.add(values)
-        yield LinkKind.OPENED, values
-        yield LinkKind.FINISHED, values
+) -> Iterator[tuple[LinkKind, RawEntry]]:
+    """What is sealed of each finished entry; each is counted on the way."""
+    for batch in document.batches(written.order_by("created_at", "id")):
+        for entry in batch:
+            counts.add(entry)
+            yield LinkKind.OPENED, entry
+            yield LinkKind.FINISHED, entry
 
 
-def _finish(entry: AuditEntry, fields: Mapping[str, Any]) -> None:
+def _finish(entry: AuditEntry, written: Mapping[str, Any]) -> None:
     values = document.values_of(entry)
-    _refuse_other(values, fields)
+    _refuse_other(values, written)
     chain.seal_finished(values)
     counters.count(values)
 
 
-def _refuse_other(values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-    """What is sealed is what the database has; so that has to be what was written. Somebody else's
-    trigger could see to another."""
+def _refuse_other(values: RawEntry, written: Mapping[str, Any]) -> None:
+    """Raises NotSealed when the database does not hold what was written, for example because of a
+    trigger that is not ours: no such change must be sealed."""
+    raw_values: Mapping[str, Any] = values
     for name, value in written.items():
-        if not _is_same(values[name], value):
+        if not _is_same(raw_values[name], value):
             raise chain.NotSealed(f"{name} of attempt {values['attempt_id']} is not as written")
 
 
-def _is_same(plain_value: Any, written: Any) -> bool:
+def _is_same(raw_value: Any, written: Any) -> bool:
     if isinstance(written, datetime):
         written = rows.moment(written.astimezone(UTC))
     elif isinstance(written, UUID):
         written = str(written)
-    if plain_value == written:
+    if raw_value == written:
         return True
     try:
-        # An IPv6 address may have come back in another form.
-        return ip_address(str(plain_value)) == ip_address(str(written))
+        # Databases write an IPv6 address in another form.
+        return ip_address(str(raw_value)) == ip_address(str(written))
     except ValueError:
         return False

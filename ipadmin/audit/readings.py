@@ -1,5 +1,4 @@
-"""Readings: what one look at an address showed after an unanswered call, as an entry keeps them in
-`AuditEntry.evidence`."""
+"""Readings of an address after an unanswered call, as stored in `AuditEntry.evidence`."""
 
 from __future__ import annotations
 
@@ -10,17 +9,17 @@ from ipadmin.katapult.types import Allocation
 
 
 class ReadingResult(StrEnum):
-    """What one reading showed, compared with what was confirmed before the call."""
+    """The result of one reading, compared with the confirmed allocation."""
 
-    ALLOCATED = "allocated"  # to what it was allocated to before
+    ALLOCATED = "allocated"  # to the same resource as before
     UNALLOCATED = "unallocated"
-    OTHER = "other"  # allocated to something else
-    GONE = "gone"  # no longer this organization's: Katapult says that it does not exist
-    UNREADABLE = "unreadable"  # no answer, or one about something else
+    OTHER = "other"  # allocated to another resource
+    GONE = "gone"  # not found: it no longer belongs to the organization
+    UNREADABLE = "unreadable"  # the reading failed
 
 
 class AllocationFields(TypedDict):
-    """An allocation as entries and readings keep it; empty texts where there is none."""
+    """An allocation as stored in entries and readings; empty texts when there is none."""
 
     allocation_id: str
     allocation_type: str
@@ -29,7 +28,7 @@ class AllocationFields(TypedDict):
 
 class Reading(AllocationFields):
     """One reading. `read_at` is ISO 8601 in UTC, `found` a ReadingResult; `status` and `request_id`
-    are those of Katapult's answer."""
+    are of Katapult's answer, if any."""
 
     read_at: str
     found: str
@@ -40,8 +39,8 @@ class Reading(AllocationFields):
 
 
 def is_same(before: Allocation | None, now: Allocation | None) -> bool:
-    """Whether both are the same machine. An id says it all; types and names are not in every
-    answer, and names change."""
+    """Whether both are the same resource. Types and names count only without ids: they are not in
+    every answer, and names change."""
     if before is None or now is None:
         return before is now
     if before.id or now.id:
@@ -50,7 +49,7 @@ def is_same(before: Allocation | None, now: Allocation | None) -> bool:
 
 
 def allocation_fields(allocation: Allocation | None) -> AllocationFields:
-    """An allocation as entries and readings keep it; empty texts where there is none."""
+    """An allocation as stored in entries and readings."""
     return {
         "allocation_id": allocation.id if allocation else "",
         "allocation_type": (allocation.type if allocation else None) or "",

@@ -1,27 +1,31 @@
-"""Rows as plain values, read without models.
+"""Raw rows: database rows read without models, for code that reads all entries.
 
-A million entries are exported, sealed and verified: Django's converters would cost more than all
-the rest. A moment is ISO 8601 in UTC with microseconds and `Z`, a UUID its usual text, JSON what
-it holds; everything else as it is. The same on every database.
+Django's converters would cost more than everything else. A datetime becomes ISO 8601 text in UTC
+with microseconds and `Z`, a UUID its usual text, JSON its value; everything else stays as it is.
+The result is the same on every database.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
-from django.db.models import Func, QuerySet
+from django.db.models import F, QuerySet, TextField
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
 
-CHUNK = 1000
+ROWS_PER_FETCH = 500
 
 Convert = Callable[[Any], Any]
+Model = type[models.Model]
 
 
-def fields_of(model: type[models.Model]) -> list[str]:
+def fields_of(model: Model) -> list[str]:
     """The names of a model's columns, in their order."""
     return [field.attname for field in model._meta.concrete_fields]
 
@@ -42,72 +46,87 @@ def dicts(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[dict[str, 
 
 
 def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-    model: type[models.Model] = queryset.model
+    """The rows in lists of at most ROWS_PER_FETCH."""
+    model: Model = queryset.model
     converters = _converters(model, tuple(fields))
-    as_text = _as_text(model, tuple(fields))
-    names = [f"plain_{name}" if name in as_text else name for name in fields]
-    texts = {f"plain_{name}": as_text[name](name) for name in as_text}
     try:
-        sql, params = queryset.annotate(**texts).values_list(*names).query.sql_with_params()
+        sql, params = _select(queryset, fields)
     except EmptyResultSet:
         return
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, params)
-        while found := cursor.fetchmany(CHUNK):
-            yield [_plain(row, converters) for row in found]
+        while found := cursor.fetchmany(ROWS_PER_FETCH):
+            yield [_raw(row, converters) for row in found]
 
 
-class _Text(Func):
-    """A value as the database writes it. To make one of Python's of it, and write that, costs
-    several times as much, and there are eight of them in an entry and its seals."""
-
-    output_field = models.TextField()
-    template = "(%(expressions)s || '')"
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        context["template"] = "(%(expressions)s)::text"
-        return super().as_sql(compiler, connection, **context)
-
-
-class _Moment(_Text):
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        form = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-        context["template"] = f"to_char(%(expressions)s AT TIME ZONE 'UTC', '{form}')"
-        return super().as_sql(compiler, connection, **context)
-
-
-@cache
-def _as_text(model: type[models.Model], fields: tuple[str, ...]) -> dict[str, type[_Text]]:
-    found: dict[str, type[_Text]] = {}
-    for name in fields:
-        field = model._meta.get_field(name)
-        if isinstance(field, models.DateTimeField):
-            found[name] = _Moment
-        elif isinstance(field, models.UUIDField):
-            found[name] = _Text
-    return found
-
-
-def one(model: type[models.Model], fields: tuple[str, ...], pk: int) -> dict[str, Any]:
-    """The given columns of one row, by their names. Raises LookupError when it is not there."""
+def one(model: Model, fields: tuple[str, ...], pk: int) -> dict[str, Any]:
+    """The given columns of one row, by their names. Raises LookupError when there is none."""
     with connection.cursor() as cursor:
-        cursor.execute(_select(model, fields), [pk])
+        cursor.execute(_select_one(model, fields), [pk])
         row = cursor.fetchone()
     if row is None:
         raise LookupError(f"no {model.__name__} {pk}")
-    return dict(zip(fields, _plain(row, _converters(model, fields)), strict=True))
+    return dict(zip(fields, _raw(row, _converters(model, fields)), strict=True))
+
+
+def count_without_indexes(queryset: QuerySet[Any]) -> int:
+    """The number of rows, found without an index of their table. On SQLite, anyone who can write
+    the file can rebuild an index without a row, and queries that use it do not return the row."""
+    queryset = queryset.order_by()
+    if connection.vendor != "sqlite":
+        return queryset.count()
+    table = f'FROM "{queryset.model._meta.db_table}"'
+    try:
+        sql, params = queryset.values("pk").query.sql_with_params()
+    except EmptyResultSet:
+        return 0
+    with connection.cursor() as cursor:
+        without_indexes = sql.replace(table, f"{table} NOT INDEXED", 1)
+        cursor.execute(f"SELECT COUNT(*) FROM ({without_indexes})", params)  # noqa: S608
+        return int(cursor.fetchone()[0])
+
+
+def moment(value: datetime | str) -> str:
+    """A datetime in UTC, or one as SQLite stores it, as ISO 8601 text. Any other text, which SQLite
+    also accepts, stays as it is: the product never sealed it."""
+    if not isinstance(value, str):
+        return value.isoformat(timespec="microseconds")[:26] + "Z"
+    if len(value) == 26 and value[10] == " " and not value.endswith(".000000"):
+        return f"{value[:10]}T{value[11:]}Z"
+    if len(value) == 19 and value[10] == " ":
+        return f"{value[:10]}T{value[11:]}.000000Z"
+    return value
+
+
+def _select(queryset: QuerySet[Any], fields: Sequence[str]) -> tuple[str, Sequence[Any]]:
+    selected = [_selected(queryset.model, name) for name in fields]
+    sql, params = queryset.values_list(*selected).query.sql_with_params()
+    return sql, params
+
+
+def _selected(model: Model, name: str) -> Combinable:
+    """Datetimes as text on SQLite, where its driver would parse each of them."""
+    is_datetime = isinstance(model._meta.get_field(name), models.DateTimeField)
+    return Cast(name, TextField()) if is_datetime and connection.vendor == "sqlite" else F(name)
 
 
 @cache
-def _select(model: type[models.Model], fields: tuple[str, ...]) -> str:
-    """For one row; an attempt waits for it, and Django takes as long to write it as the database to
-    answer it."""
-    columns = ", ".join(connection.ops.quote_name(name) for name in fields)
-    key = model._meta.pk.column if model._meta.pk else "id"
-    return f"SELECT {columns} FROM {model._meta.db_table} WHERE {key} = %s"  # noqa: S608
+def _select_one(model: Model, fields: tuple[str, ...]) -> str:
+    """Cached, because Django takes longer to write it than the database to answer it."""
+    return _select(model._default_manager.filter(pk=0).order_by(), fields)[0]
 
 
-def _plain(row: tuple[Any, ...], converters: list[tuple[int, Convert]]) -> tuple[Any, ...]:
+@cache
+def _converters(model: Model, fields: tuple[str, ...]) -> list[tuple[int, Convert]]:
+    return [
+        (index, convert)
+        for index, name in enumerate(fields)
+        for kind, convert in CONVERTERS[connection.vendor].items()
+        if isinstance(model._meta.get_field(name), kind)
+    ]
+
+
+def _raw(row: tuple[Any, ...], converters: list[tuple[int, Convert]]) -> tuple[Any, ...]:
     values = list(row)
     for index, convert in converters:
         if values[index] is not None:
@@ -115,61 +134,25 @@ def _plain(row: tuple[Any, ...], converters: list[tuple[int, Convert]]) -> tuple
     return tuple(values)
 
 
-@cache
-def _converters(model: type[models.Model], fields: tuple[str, ...]) -> list[tuple[int, Convert]]:
-    found = []
-    for index, name in enumerate(fields):
-        field = model._meta.get_field(name)
-        for kind, convert in CONVERTERS[connection.vendor].items():
-            if isinstance(field, kind):
-                found.append((index, convert))
-    return found
-
-
-def moment(value: Any) -> str:
-    """A moment of Python's, or one as the database writes it. Any other text, which SQLite keeps as
-    well, is left as it is: nothing that was sealed."""
-    if not isinstance(value, str):
-        # In UTC on both databases; on PostgreSQL its offset says so again.
-        return str(value.isoformat(timespec="microseconds"))[:26] + "Z"
-    if len(value) == 26 and value[10] == " " and not value.endswith(".000000"):
-        return f"{value[:10]}T{value[11:]}Z"
-    if len(value) == 19 and value[10] == " ":
-        # Whole seconds, on SQLite.
-        return f"{value[:10]}T{value[11:]}.000000Z"
-    return value
-
-
 def _uuid_of_hex(text: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _bytes(value: Any) -> bytes:
-    # Not `bytes(number)`, which is as many zeros: SQLite keeps whatever somebody writes.
+    # Not `bytes(number)`, which is that many zeros: SQLite accepts any value in any column.
     return bytes(memoryview(value))
 
 
 def _json(value: Any) -> Any:
-    if value == "{}":
-        return {}
-    if value == "[]":
-        return []
-    return json.loads(value) if isinstance(value, str) else value
+    return orjson.loads(value) if isinstance(value, str) else value
 
 
+_ON_BOTH: dict[type[models.Field[Any, Any]], Convert] = {
+    models.DateTimeField: moment,
+    models.JSONField: _json,
+    models.BinaryField: _bytes,
+}
 CONVERTERS: dict[str, dict[type[models.Field[Any, Any]], Convert]] = {
-    "sqlite": {
-        models.DateTimeField: moment,
-        models.UUIDField: _uuid_of_hex,
-        models.JSONField: _json,
-        models.BooleanField: bool,
-        models.BinaryField: _bytes,
-    },
-    "postgresql": {
-        models.DateTimeField: moment,
-        models.UUIDField: str,
-        models.GenericIPAddressField: str,
-        models.JSONField: _json,
-        models.BinaryField: _bytes,
-    },
+    "sqlite": {**_ON_BOTH, models.UUIDField: _uuid_of_hex, models.BooleanField: bool},
+    "postgresql": {**_ON_BOTH, models.UUIDField: str, models.GenericIPAddressField: str},
 }

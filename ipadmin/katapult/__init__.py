@@ -1,4 +1,1 @@
-"""The Katapult Core API as this product meets it.
-
-Imports no Django and nothing else of ours, so that it can be read, tested and trusted by itself.
-"""
+"""The client of the Katapult Core API. Imports no Django and nothing else of this project."""

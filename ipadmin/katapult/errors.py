@@ -1,26 +1,25 @@
-"""Everything that can go wrong between us and Katapult, as one tree.
+"""The errors of a call to Katapult.
 
-KatapultError               `.exchange` is what is known of the call, `.code` a stable word
+KatapultError               `.exchange` is the call as far as known, `.code` a stable code
 ├── NoAnswer
-│   ├── NotSent             the request never left: nothing can have changed
+│   ├── NotSent             nothing was sent: nothing can have changed
 │   │   └── NoFreeConnection  all connections of this process were in use
-│   └── AnswerLost          sent, at least in part, and no whole answer came: it may have worked
+│   └── AnswerLost          sent, at least in part, without a complete answer: it may have worked
 ├── UnreadableAnswer        an answer that is not the API's: HTML, empty, a redirect, too large
 └── ErrorAnswer             Katapult answered with a code, a description and a detail
 
-httpx's exceptions end in `client.py`, which maps each onto this tree and chains the original.
+`call.py` maps the exceptions of httpx to these errors, each with its original as the cause.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ipadmin.katapult.types import Exchange
 
-# The codes that say that a call changed nothing, each under its own status. [doc, seen, frame]
-# A gateway in between also answers with a status of 4xx and a code, and may do so after it has
-# passed the request on: any other pair of status and code proves nothing.
+# Error codes which prove that a call changed nothing, by status. [doc, seen, frame]
+# Any other pair of status and code proves nothing: a gateway, too, can answer with a code and a
+# status of 4xx, even after it has forwarded the request.
 REFUSALS: dict[int, frozenset[str]] = {
     400: frozenset(
         {"missing_api_token", "invalid_argument", "missing_required_argument", "invalid_json_body"}
@@ -62,7 +61,7 @@ REFUSALS: dict[int, frozenset[str]] = {
 
 
 class KatapultError(Exception):
-    """A call that brought no value. `code` is Katapult's own for an ErrorAnswer, else ours."""
+    """A call that failed. `code` is Katapult's for an ErrorAnswer, else one of this module."""
 
     code = ""
 
@@ -78,11 +77,11 @@ class KatapultError(Exception):
 
 
 class NoAnswer(KatapultError):
-    """No whole answer arrived."""
+    """No complete answer arrived."""
 
 
 class NotSent(NoAnswer):
-    """No connection could be made, or the request could not be written down."""
+    """No connection could be made, or the request could not be built."""
 
     code = "not_sent"
 
@@ -92,32 +91,32 @@ class NotSent(NoAnswer):
 
 
 class NoFreeConnection(NotSent):
-    """Each connection that this process may have was in use, for as long as a call waits."""
+    """All connections of this process were in use for as long as a call waits for one."""
 
     code = "no_free_connection"
 
 
 class AnswerLost(NoAnswer):
-    """The request left us, and what became of it is not known."""
+    """The request was sent, and its result is not known."""
 
     code = "answer_lost"
 
 
 class UnreadableAnswer(KatapultError):
-    """Something answered, but not in the words of the API."""
+    """The answer is not one of the API."""
 
     code = "unreadable_answer"
 
 
 class ErrorAnswer(KatapultError):
-    """Katapult said no, or failed, in its own words.
+    """Katapult refused, or failed, with an error code.
 
     `description` can be empty (it is null for `unhandled_exception` [seen]); `detail` is an
     object whose keys depend on the code.
     """
 
     def __init__(
-        self, code: str, description: str, detail: Mapping[str, Any], exchange: Exchange
+        self, code: str, description: str, detail: Mapping[str, object], exchange: Exchange
     ) -> None:
         super().__init__(f"{code}: {description}" if description else code, exchange)
         self.code = code
@@ -126,5 +125,5 @@ class ErrorAnswer(KatapultError):
 
     @property
     def is_definite(self) -> bool:
-        """Whether it is one of the REFUSALS. A 5xx is none: the API failed, perhaps halfway."""
+        """Whether it is one of REFUSALS. None has status 5xx: the API may have failed halfway."""
         return self.code in REFUSALS.get(self.exchange.status or 0, frozenset())

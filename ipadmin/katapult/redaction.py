@@ -1,27 +1,26 @@
-"""Removal of an API token from an answer that repeats it."""
+"""Removal of the API token from answers that contain it."""
 
 from __future__ import annotations
 
 import html
 import json
-from typing import Any
 from urllib.parse import quote
 
 from ipadmin.katapult.types import Secret
 
 REPLACEMENT = "[token]"
-# A shorter text is no secret, and could occur anywhere.
+# Characters. A shorter text is no secret, and can occur by chance.
 MIN_LENGTH = 12
 
 
 class Redaction:
-    """Replaces one token in texts and JSON values, in each form in which a text can quote it: as
-    it is, escaped for JSON, for a URL or for HTML."""
+    """Replaces one token in texts and JSON values: as it is, and as escaped for JSON, URLs or
+    HTML."""
 
     def __init__(self, token: Secret) -> None:
         text = token.reveal()
         forms = {text, json.dumps(text)[1:-1], _quoted(text), html.escape(text)}
-        # The longest first: a shorter form may be a part of it.
+        # The longest first: it can contain a shorter one.
         is_secret = len(text) >= MIN_LENGTH
         self._forms = sorted(forms, key=len, reverse=True) if is_secret else []
 
@@ -34,12 +33,12 @@ class Redaction:
         return text
 
     def content(self, content: bytes) -> bytes:
-        """The bytes of an answer, before they are read."""
+        """The bytes of an answer, before they are parsed."""
         for form in self._forms:
             content = content.replace(form.encode("utf-8", "surrogatepass"), REPLACEMENT.encode())
         return content
 
-    def value(self, value: Any) -> Any:
+    def value(self, value: object) -> object:
         """A JSON value, keys included. Raises RecursionError for one that is nested too deeply."""
         if isinstance(value, str):
             return self.text(value)

@@ -1,7 +1,7 @@
-"""From the bytes and headers of an answer to values of `types.py`, or to an error of `errors.py`.
+"""Turns the bytes and headers of an answer into values of `types.py`, or into an error of
+`errors.py`.
 
-Tolerant of what is missing, null, new or of another type; strict only where a value would
-otherwise have to be invented. Text is made safe to store: no lone surrogates, no NUL.
+Missing, null and unknown keys are tolerated, except where a value would have to be invented.
 """
 
 from __future__ import annotations
@@ -11,28 +11,34 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address as parsed_address
-from typing import Any, TypedDict, TypeVar
+from typing import TypedDict, TypeVar
 
 from ipadmin.katapult.errors import ErrorAnswer, UnreadableAnswer
 from ipadmin.katapult.redaction import Redaction
 from ipadmin.katapult.types import (
     Allocation,
-    CurrentUser,
     Exchange,
     IPAddress,
     Organization,
     Page,
     RateLimit,
 )
+from ipadmin.katapult.values import (
+    MAX_TEXT_LENGTH,
+    JsonObject,
+    as_list,
+    as_object,
+    clean,
+    count,
+    optional,
+    required,
+    text,
+)
 
 T = TypeVar("T")
 
-# Longer than anything seen by far; keeps a hostile answer from filling the audit history.
-MAX_ID = 64
-MAX_TEXT = 1000
-MAX_DETAIL = 10_000
-MAX_ITEMS = 50
-MAX_DEPTH = 4
+# Characters of JSON.
+MAX_DETAIL_LENGTH = 10_000
 
 
 class OtherAddress(ValueError):
@@ -40,15 +46,17 @@ class OtherAddress(ValueError):
 
 
 class ExchangeHeaders(TypedDict):
+    """The fields of an Exchange that come from headers."""
+
     request_id: str | None
     rate_limit: RateLimit | None
     retry_after: float | None
 
 
 def read_headers(headers: Mapping[str, str], redaction: Redaction) -> ExchangeHeaders:
-    """The request id and rate limit an answer carries; 500s come without the latter. [seen]"""
-    permitted = _count(headers.get("X-Ratelimit-Permitted"))
-    remaining = _count(headers.get("X-Ratelimit-Remaining"))
+    """The request id and the rate limit; answers with status 500 have no rate limit. [seen]"""
+    permitted = count(headers.get("X-Ratelimit-Permitted"))
+    remaining = count(headers.get("X-Ratelimit-Remaining"))
     return {
         "request_id": redaction.text(text(headers.get("X-Request-Id")))[:64] or None,
         "rate_limit": (
@@ -59,8 +67,8 @@ def read_headers(headers: Mapping[str, str], redaction: Redaction) -> ExchangeHe
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds from now, of a Retry-After that gives seconds or an HTTP date (RFC 9110)."""
-    seconds = _count(value)
+    """Seconds from now, of a Retry-After in seconds or as an HTTP date (RFC 9110)."""
+    seconds = count(value)
     if seconds is not None or value is None:
         return None if seconds is None else float(seconds)
     try:
@@ -69,11 +77,13 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-def read(content: bytes, exchange: Exchange, parse: Callable[[Any], T], redaction: Redaction) -> T:
-    """The value in an answer. Decides by the error code before the status. [doc]
+def read(
+    content: bytes, exchange: Exchange, parse: Callable[[object], T], redaction: Redaction
+) -> T:
+    """The value in an answer.
 
-    Only status 200 brings a value [seen]. Raises ErrorAnswer where there is a code, and
-    UnreadableAnswer for everything that is neither.
+    The error code counts before the status [doc], and only status 200 brings a value [seen].
+    Raises ErrorAnswer where there is an error code, else UnreadableAnswer.
     """
     body = _json(content, exchange, redaction)
     if error := _error(body):
@@ -86,14 +96,14 @@ def read(content: bytes, exchange: Exchange, parse: Callable[[Any], T], redactio
         return parse(body)
     except OtherAddress as problem:
         raise UnreadableAnswer("the answer is about another address", exchange) from problem
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError) as problem:
         raise UnreadableAnswer("the answer has another shape", exchange) from problem
 
 
-def _json(content: bytes, exchange: Exchange, redaction: Redaction) -> Any:
+def _json(content: bytes, exchange: Exchange, redaction: Redaction) -> object:
     try:
-        body = json.loads(content.decode(), object_pairs_hook=_unambiguous)
-        # Not before it is decoded: JSON can write each character of a token as an escape.
+        body = json.loads(content.decode(), object_pairs_hook=_without_duplicates)
+        # After decoding: in JSON each character of a token can be written as an escape.
         return redaction.value(body)
     except (ValueError, RecursionError) as problem:
         what = "is not JSON" if content.strip() else "is empty"
@@ -101,9 +111,8 @@ def _json(content: bytes, exchange: Exchange, redaction: Redaction) -> Any:
         raise UnreadableAnswer(reason, exchange) from problem
 
 
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. Readers differ in which of two equal keys they take, so that an object
-    with both says nothing."""
+def _without_duplicates(pairs: list[tuple[str, object]]) -> JsonObject:
+    """A JSON object. Raises ValueError for a duplicate key: parsers differ in which one counts."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key occurs twice")
@@ -113,10 +122,10 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class _Error(TypedDict):
     code: str
     description: str
-    detail: dict[str, Any]
+    detail: JsonObject
 
 
-def _error(body: Any) -> _Error | None:
+def _error(body: object) -> _Error | None:
     """The error in a body: wrapped as the live API sends it [seen], or flat [doc]."""
     if not isinstance(body, dict):
         return None
@@ -132,51 +141,46 @@ def _error(body: Any) -> _Error | None:
     }
 
 
-def _detail(value: Any) -> dict[str, Any]:
-    """Always an object, whatever was sent, and never one that fills the audit history."""
+def _detail(value: object) -> JsonObject:
+    """Always an object, and at most MAX_DETAIL_LENGTH long."""
     detail = clean(value)
     written = json.dumps(detail)
-    if len(written) > MAX_DETAIL:
-        return {"cut": written[:MAX_TEXT]}
+    if len(written) > MAX_DETAIL_LENGTH:
+        return {"cut": written[:MAX_TEXT_LENGTH]}
     if isinstance(detail, dict):
         return detail
     return {} if detail is None else {"value": detail}
 
 
-def current_user(body: Any) -> CurrentUser:
-    if "user" not in body and "organizations" not in body:
+def user_organizations(body: object) -> tuple[Organization, ...]:
+    fields = as_object(body)
+    if "user" not in fields and "organizations" not in fields:
         raise KeyError("user")
-    user = body.get("user") or {}
-    names = [text(user.get("first_name")), text(user.get("last_name"))]
-    return CurrentUser(
-        name=text(user.get("name")) or " ".join(filter(None, names)),
-        email_address=text(user.get("email_address")),
-        organizations=tuple(_organization(each) for each in _list(body.get("organizations") or [])),
-    )
+    return tuple(map(_organization, as_list(fields.get("organizations") or [])))
 
 
-def organizations(body: Any) -> tuple[Organization, ...]:
-    return tuple(_organization(each) for each in _list(body["organizations"]))
+def organizations(body: object) -> tuple[Organization, ...]:
+    return tuple(map(_organization, as_list(as_object(body)["organizations"])))
 
 
-def ip_addresses(body: Any) -> Page[IPAddress]:
-    pagination = body.get("pagination") or {}
-    items = tuple(_ip_address(each) for each in _list(body["ip_addresses"]))
+def ip_addresses(body: object) -> Page[IPAddress]:
+    fields = as_object(body)
+    pagination = as_object(fields.get("pagination") or {})
+    items = tuple(map(_ip_address, as_list(fields["ip_addresses"])))
     return Page(
         items=items,
-        current_page=_count(pagination.get("current_page")) or 1,
-        per_page=_count(pagination.get("per_page")) or len(items),
-        total_pages=_count(pagination.get("total_pages")),
-        total=_count(pagination.get("total")),
-        large_set=pagination.get("large_set") is True,
+        per_page=count(pagination.get("per_page")) or len(items),
+        total_pages=count(pagination.get("total_pages")),
+        total=count(pagination.get("total")),
     )
 
 
-def ip_address(body: Any) -> IPAddress:
-    value = body["ip_address"]
-    # Here, unlike in a list, what holds the address stands beside it. [doc, seen]
+def ip_address(body: object) -> IPAddress:
+    fields = as_object(body)
+    value = as_object(fields["ip_address"])
+    # Unlike in a list, the allocation is beside the address and not in it. [doc, seen]
     return _ip_address(
-        {"allocation": body["allocation"], **value} if "allocation" in body else value
+        {"allocation": fields["allocation"], **value} if "allocation" in fields else value
     )
 
 
@@ -197,101 +201,53 @@ def _is_same_address(one: str, other: str) -> bool:
         return False
 
 
-def nothing(body: Any) -> None:
-    """`{}` is all that a successful unallocation says. [seen 361 times]"""
+def nothing(body: object) -> None:
+    """The body of a successful unallocation: `{}`. [seen 361 times]"""
     if body != {}:
         raise ValueError("an empty object was expected")
 
 
-def _organization(value: Any) -> Organization:
+def _organization(value: object) -> Organization:
+    fields = as_object(value)
     return Organization(
-        id=required(value["id"]),
-        name=text(value.get("name")),
-        sub_domain=text(value.get("sub_domain")),
+        id=required(fields["id"]),
+        name=text(fields.get("name")),
+        sub_domain=text(fields.get("sub_domain")),
     )
 
 
-def _ip_address(value: Any) -> IPAddress:
-    network = value.get("network")
+def _ip_address(value: object) -> IPAddress:
+    fields = as_object(value)
+    network = fields.get("network")
     return IPAddress(
-        id=required(value["id"]),
-        address=required(value["address"]),
-        reverse_dns=optional(value.get("reverse_dns")),
-        vip=value.get("vip") is True,
-        allocation=_allocation(value),
-        label=optional(value.get("label")),
+        id=required(fields["id"]),
+        address=required(fields["address"]),
+        reverse_dns=optional(fields.get("reverse_dns")),
+        vip=fields.get("vip") is True,
+        allocation=_allocation(fields),
+        label=optional(fields.get("label")),
         network=optional(network.get("name")) if isinstance(network, dict) else None,
-        address_with_mask=optional(value.get("address_with_mask")),
+        address_with_mask=optional(fields.get("address_with_mask")),
     )
 
 
-def _allocation(value: dict[str, Any]) -> Allocation | None:
-    """Who holds the address, from `allocation_id` and `allocation_type` and from the
-    `allocation` of a single read: `{type, value: {id, name}}` [seen] or `{id, name}` [doc].
+def _allocation(fields: JsonObject) -> Allocation | None:
+    """The resource that the address is allocated to, from `allocation_id` and `allocation_type`
+    and from the `allocation` of a single read: `{type, value: {id, name}}` [seen] or `{id, name}`
+    [doc].
 
-    None only where the answer says that nothing does: an attempt is judged by it.
+    None only where the answer says that there is no allocation: outcomes depend on it.
     """
-    if not value.keys() & {"allocation", "allocation_id", "allocation_type"}:
+    if not fields.keys() & {"allocation", "allocation_id", "allocation_type"}:
         raise KeyError("allocation")
-    given = value.get("allocation")
+    given = fields.get("allocation")
     outer = given if isinstance(given, dict) else {}
     inner = outer["value"] if isinstance(outer.get("value"), dict) else outer
-    id = optional(value.get("allocation_id")) or optional(inner.get("id"))
-    kind = optional(value.get("allocation_type")) or optional(outer.get("type"))
+    id = optional(fields.get("allocation_id")) or optional(inner.get("id"))
+    kind = optional(fields.get("allocation_type")) or optional(outer.get("type"))
     name = optional(inner.get("name"))
     if id or kind or name:
         return Allocation(id=id or "", type=kind, name=name)
     if any(inner.values()) or (given and not outer):
-        raise ValueError("held by something without a name")
+        raise ValueError("an allocation without id, type and name")
     return None
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("a list was expected")
-    return value
-
-
-def text(value: Any) -> str:
-    """Any value as text that a database can hold; nothing for null."""
-    if value is None:
-        return ""
-    if isinstance(value, (dict, list)):
-        value = json.dumps(clean(value), ensure_ascii=False)
-    whole = str(value)[:MAX_TEXT].encode("utf-8", "replace").decode()
-    return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-
-
-def optional(value: Any) -> str | None:
-    return text(value) or None
-
-
-def required(value: Any) -> str:
-    """An id or an address, exactly as it came: a changed one would be another's."""
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_ID:
-        raise ValueError("an id or an address was expected")
-    if text(value) != value:
-        raise ValueError("an id or an address that cannot be kept")
-    return value
-
-
-def clean(value: Any, depth: int = 0) -> Any:
-    """A JSON value that is safe and small enough to keep: bounded in depth, length and number."""
-    if isinstance(value, (dict, list)) and depth >= MAX_DEPTH:
-        return "…"
-    if isinstance(value, dict):
-        items = list(value.items())[:MAX_ITEMS]
-        return {text(key)[:100]: clean(each, depth + 1) for key, each in items}
-    if isinstance(value, list):
-        return [clean(each, depth + 1) for each in value[:MAX_ITEMS]]
-    # Numbers that JSON columns or browsers cannot hold exactly are kept as text.
-    is_large = isinstance(value, (int, float)) and not abs(value) <= 2**53
-    return text(value) if isinstance(value, str) or is_large else value
-
-
-def _count(value: Any) -> int | None:
-    """A whole number that is not negative, from a header or from JSON; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return None
-    digits = str(value).strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None

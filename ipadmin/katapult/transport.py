@@ -1,13 +1,12 @@
-"""Connections to Katapult on which no call outlives its deadline.
+"""Connections to Katapult that limit the duration of a whole call.
 
 httpx and httpcore apply a timeout to each single operation, so a server that sends one byte now and
-then holds a call for as long as it likes. Here every operation on a socket (resolving, connecting,
-the TLS handshake, each write, each read) may take only what is left of the call's deadline.
+then can delay a call without limit. Here every operation on a socket (resolving, connecting, the
+TLS handshake, each write, each read) may take only the time that is left until the call's deadline.
 """
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import threading
@@ -15,21 +14,19 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from http.cookiejar import CookieJar
 
 import httpcore
 import httpx
 
-# When the present call has to end, on the monotonic clock. There is no default: an operation
-# outside `deadline` is a mistake and raises LookupError.
+# The deadline of the current call, on the monotonic clock. Without a default, so that an operation
+# outside `deadline` raises LookupError.
 _ENDS_AT: ContextVar[float] = ContextVar("ends_at")
-
-AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """The time that all network operations of this thread inside the block have together."""
+    """Limit the time of all network operations of this thread inside the block together."""
     before = _ENDS_AT.set(time.monotonic() + seconds)
     try:
         yield
@@ -37,45 +34,29 @@ def deadline(seconds: float) -> Iterator[None]:
         _ENDS_AT.reset(before)
 
 
-def _time_left(timeout: float | None) -> float:
-    """Seconds that one operation may take. Raises TimeoutError when none are left."""
+def _time_left(timeout: float | None, timed_out: type[Exception]) -> float:
+    """Seconds that one operation may take. Raises `timed_out` when none are left."""
     left = _ENDS_AT.get() - time.monotonic()
     if left <= 0:
-        raise TimeoutError("the deadline of the call has passed")
+        raise timed_out("the deadline of the call has passed")
     return left if timeout is None else min(timeout, left)
 
 
-@contextmanager
-def _mapped(timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
-    """OSError, which includes ssl.SSLError, as the exception httpcore's interface asks for."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise timed_out(str(error)) from error
-    except OSError as error:
-        raise failed(str(error)) from error
-
-
 class Stream(httpcore.NetworkStream):
-    """One connected socket."""
+    """A connection of httpcore, within the deadline of the call."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
-            self._socket.settimeout(_time_left(timeout))
-            return self._socket.recv(max_bytes)
+        return self._stream.read(max_bytes, _time_left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _mapped(httpcore.WriteTimeout, httpcore.WriteError):
-            rest = memoryview(buffer)
-            while rest:
-                self._socket.settimeout(_time_left(timeout))
-                rest = rest[self._socket.send(rest) :]
+        # One operation: requests are smaller than one packet.
+        self._stream.write(buffer, _time_left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
-        self._socket.close()
+        self._stream.close()
 
     def start_tls(
         self,
@@ -83,104 +64,92 @@ class Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
-            try:
-                # Python applies a socket's timeout to a handshake as a whole.
-                self._socket.settimeout(_time_left(timeout))
-                return Stream(
-                    ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
-                )
-            except BaseException:
-                self.close()
-                raise
+        try:
+            # Python applies the timeout of a socket to a handshake as a whole.
+            left = _time_left(timeout, httpcore.ConnectTimeout)
+            return Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+        except BaseException:
+            self.close()
+            raise
 
-    def get_extra_info(self, info: str) -> Any:
-        if info == "ssl_object":
-            return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
-        if info == "is_readable":
-            return self._is_readable()
-        return self._socket if info == "socket" else None
-
-    def _is_readable(self) -> bool:
-        """Whether an idle connection has data or has ended: httpcore then does not reuse it."""
-        if self._socket.fileno() < 0:
-            return True
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            return True
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+    def get_extra_info(self, info: str) -> object:
+        found: object = self._stream.get_extra_info(info)
+        if info == "is_readable" and not found:
+            # httpcore does not reuse an idle connection with data. Data may be decrypted already.
+            sock = self._stream.get_extra_info("socket")
+            return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        return found
 
 
 class Backend(httpcore.NetworkBackend):
-    """Makes TCP connections within the deadline of the call."""
+    """Opens TCP connections within the deadline of the call."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.SyncBackend()
 
     def connect_tcp(
         self,
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002 - part of httpcore's interface
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
-            ends_at = time.monotonic() + _time_left(timeout)
-            failure = OSError(f"{host} has no address")
-            for family, kind, protocol, _, address in _resolve(host, port, timeout):
-                sock = socket.socket(family, kind, protocol)
-                try:
-                    # All addresses of the host together have one timeout.
-                    sock.settimeout(_time_left(max(0.001, ends_at - time.monotonic())))
-                    sock.connect(address)
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                except OSError as error:
-                    sock.close()
-                    failure = error
-                    continue
-                return Stream(sock)
-            raise failure
+        # One timeout for all addresses of the host together.
+        ends_at = time.monotonic() + _time_left(timeout, httpcore.ConnectTimeout)
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in _resolve(host, port, timeout):
+            left = _time_left(max(0.001, ends_at - time.monotonic()), httpcore.ConnectTimeout)
+            try:
+                return Stream(
+                    self._backend.connect_tcp(address, port, left, local_address, socket_options)
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
 
 
-def _resolve(host: str, port: int, timeout: float | None) -> list[AddressInfo]:
-    """The addresses of a host. Raises TimeoutError: a resolver has no timeout of its own, so that
-    it runs in a thread that is abandoned when it takes too long."""
+def _resolve(host: str, port: int, timeout: float | None) -> list[str]:
+    """The IP addresses of a host. Raises httpcore.ConnectError and ConnectTimeout. The resolver has
+    no timeout of its own, so it runs in a thread that is abandoned when it takes too long."""
     try:
         return _look_up(host, port, socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass
-    found: list[AddressInfo | OSError] = []
+    found: list[str] = []
+    errors: list[Exception] = []
 
     def look_up() -> None:
         try:
             found.extend(_look_up(host, port))
         except (OSError, UnicodeError) as error:
-            found.append(OSError(str(error)))
+            errors.append(error)
 
     thread = threading.Thread(target=look_up, name="resolver", daemon=True)
     thread.start()
-    thread.join(_time_left(timeout))
+    thread.join(_time_left(timeout, httpcore.ConnectTimeout))
     if thread.is_alive():
-        raise TimeoutError(f"{host} was not resolved in time")
-    addresses = [each for each in found if not isinstance(each, OSError)]
-    if not addresses:
-        raise next((each for each in found if isinstance(each, OSError)), OSError(host))
-    return addresses
+        raise httpcore.ConnectTimeout(f"{host} was not resolved in time")
+    if errors:
+        raise httpcore.ConnectError(str(errors[0])) from errors[0]
+    return found
 
 
-def _look_up(host: str, port: int, flags: int = 0) -> list[AddressInfo]:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags))
+def _look_up(host: str, port: int, flags: int = 0) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    return [str(address[0]) for *_, address in found]
 
 
 class Transport(httpx.BaseTransport):
-    """An httpx transport over a pool of connections of this module.
+    """An httpx transport with a pool of connections of this module.
 
-    With `reuse=False` each request has a connection of its own, closed behind its answer. What an
-    earlier answer left behind on a connection can then not be taken for the answer to this request.
+    With `reuse=False` each request has a new connection, closed after its answer: unread bytes of
+    an earlier answer cannot be mistaken for the answer to this request.
     """
 
     def __init__(self, *, max_connections: int, reuse: bool) -> None:
         self._pool = httpcore.ConnectionPool(
-            # Certificates come from certifi, and from no variable of the environment.
+            # Trust the certificates of certifi only, not those that environment variables name.
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=max_connections,
             max_keepalive_connections=max_connections if reuse else 0,
@@ -215,6 +184,14 @@ class Transport(httpx.BaseTransport):
         self._pool.close()
 
 
+class NoCookies(CookieJar):
+    """Stores nothing: one client serves all tokens, and a cookie set for one must not be sent with
+    another."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass
+
+
 class _Body(httpx.SyncByteStream):
     def __init__(self, answer: httpcore.Response, request: httpx.Request) -> None:
         self._answer, self._request = answer, request
@@ -229,7 +206,7 @@ class _Body(httpx.SyncByteStream):
 
 @contextmanager
 def _as_httpx(request: httpx.Request) -> Iterator[None]:
-    """Exceptions of httpcore as those of httpx, which have the same names."""
+    """Replace exceptions of httpcore by those of httpx, which have the same names."""
     try:
         yield
     except (

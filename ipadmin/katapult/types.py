@@ -1,7 +1,7 @@
-"""What the client returns: frozen values, never raw dictionaries.
+"""The values that the client returns, all frozen.
 
-Shapes follow the vendor's reference and recorded answers. Keys that are missing or null become
-None, keys that are new are ignored: an older or newer API must not break a page.
+They follow [doc] and [seen]. A missing or null key becomes None and an unknown key is ignored, so
+that an older or newer API breaks no page.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class Secret:
-    """An API token in the clear, for as short as possible.
+    """A decrypted API token; to be kept for as short as possible.
 
-    Its text is only ever given by `reveal()`: neither repr, str, format nor a traceback that
-    shows local variables gives it away. It cannot be pickled.
+    Only `reveal()` returns its text. repr, str and format show dots, as do tracebacks with local
+    variables. It cannot be pickled.
     """
 
     __slots__ = ("_text",)
@@ -26,24 +26,24 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The token itself, to be put into the Authorization header and nowhere else."""
+        """The token itself, for the Authorization header only."""
         return self._text
 
     @property
     def last_four(self) -> str:
-        """The last four characters, or nothing when the token is too short to keep the rest."""
+        """The last four characters; empty when the rest would be too short to stay secret."""
         return self._text[-4:] if len(self._text) >= 12 else ""
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits of SHA-256: tells two tokens apart and does not lead back to either."""
+        """16 hex digits of SHA-256: distinguishes tokens without revealing them."""
         return hashlib.sha256(self._text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def __repr__(self) -> str:
         return "Secret(••••)"
 
     def __reduce__(self) -> str:
-        raise TypeError("a Secret is not to be pickled")
+        raise TypeError("a Secret cannot be pickled")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._text == other._text
@@ -54,7 +54,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """The window of the present clock minute. [seen]"""
+    """Calls permitted and remaining in the current clock minute. [seen]"""
 
     permitted: int | None
     remaining: int | None
@@ -62,10 +62,12 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What is known of one call, whether it was answered or not.
+    """Facts about one call, answered or not.
 
-    `status`, `request_id` and `rate_limit` are None where no answer (or none with that header)
-    came; `duration` is in seconds, from before the connection was asked for to the last byte.
+    `status`, `request_id` and `rate_limit` are None without an answer or without its header.
+    `duration` is in seconds, from the wait for a connection to the last byte. `retry_after` is in
+    seconds, None without that header (none was seen so far). The call counts against the rate limit
+    of the token with `token_fingerprint`.
     """
 
     method: str
@@ -74,15 +76,13 @@ class Exchange:
     status: int | None = None
     request_id: str | None = None
     rate_limit: RateLimit | None = None
-    # Seconds, when the API sent a Retry-After (it never did so far).
     retry_after: float | None = None
-    # Whose rate limit it counts against.
     token_fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
-    """A typed value together with the exchange that brought it."""
+    """The value of an answer, and its exchange."""
 
     value: T
     exchange: Exchange
@@ -96,18 +96,9 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
-class CurrentUser:
-    """The person behind a token, and the organizations it reaches."""
-
-    name: str
-    email_address: str
-    organizations: tuple[Organization, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Allocation:
-    """What holds an address. `type` as Katapult names it (`VirtualMachine`), shown as it is;
-    `name` only where the answer carries it (reading one address, not a list)."""
+    """The resource that an address is allocated to. `type` is Katapult's word (`VirtualMachine`);
+    `name` is None in a list. [doc]"""
 
     id: str
     type: str | None
@@ -130,11 +121,9 @@ class IPAddress:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list. With `large_set` the totals are None: go on while a page is full."""
+    """One page of a list. Large sets have no totals; a page that is not full is the last. [doc]"""
 
     items: tuple[T, ...]
-    current_page: int
     per_page: int
     total_pages: int | None
     total: int | None
-    large_set: bool

@@ -14,15 +14,15 @@ from ipadmin.katapult.types import Organization, Secret
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def ready(self) -> ApiTokenQuerySet:
-        """Those whose organization is chosen: only these can be worked with."""
+        """Tokens with an organization; the others can't be used yet."""
         return self.exclude(organization_id="", organization_sub_domain="")
 
 
 class ApiToken(models.Model):
-    """A Katapult API token of one user, standing for one organization.
+    """A Katapult API token of one user, for one organization.
 
-    The organization never changes once chosen: pages carry the token in their URL, and what they
-    act on must not change under them. Until it is chosen the token is not `is_ready`.
+    Once chosen, the organization never changes: the URL of a page names the token, and must not
+    change its meaning. Until then the token is not `is_ready`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -34,12 +34,12 @@ class ApiToken(models.Model):
     last_four = models.CharField(max_length=4)
     fingerprint = models.CharField(max_length=16)
 
-    # Where the token may not list organizations only the sub-domain is known.
+    # Only the sub-domain is known when the token may not list organizations.
     organization_id = models.CharField(max_length=64, blank=True)
     organization_name = models.CharField(max_length=200, blank=True)
     organization_sub_domain = models.CharField(max_length=200, blank=True)
 
-    # What the last check found. None: not asked, or asked and not answered.
+    # Results of the last check; `can_list` is None when it is not known.
     can_list = models.BooleanField(null=True)
     missing_scopes = models.JSONField(default=list)
 
@@ -55,7 +55,7 @@ class ApiToken(models.Model):
         verbose_name = "API token"
         ordering: ClassVar = ["created_at"]
         default_permissions = ()
-        permissions: ClassVar = [("use_apitoken", "Can keep API tokens and unallocate with them")]
+        permissions: ClassVar = [("use_apitoken", "Can add API tokens and unallocate with them")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["owner", "label"], name="api_token_label_per_owner")
         ]
@@ -78,21 +78,21 @@ class ApiToken(models.Model):
 
     @property
     def organization_title(self) -> str:
-        """The organization in words, whatever is known of it."""
+        """The organization's name, or else its sub-domain or id."""
         return self.organization_name or self.organization_sub_domain or self.organization_id
 
     def encrypt_secret(self, secret: Secret) -> None:
-        """Keep the secret, bound to this row and its owner; unsaved."""
+        """Set the secret, encrypted for this row and owner. Does not save."""
         self.encrypted_secret = crypto.encrypt(secret, bound_to=self._binding)
         self.last_four, self.fingerprint = secret.last_four, secret.fingerprint
 
     def decrypt_secret(self) -> Secret:
-        """The secret. Raises crypto.CannotDecrypt when no key opens it in this row."""
+        """The secret. Raises crypto.CannotDecrypt."""
         return crypto.decrypt(bytes(self.encrypted_secret), bound_to=self._binding)
 
     @property
     def opens(self) -> bool:
-        """Whether the secret can be read; otherwise it has to be entered again."""
+        """Whether the secret can be decrypted; otherwise it has to be entered again."""
         try:
             self.decrypt_secret()
         except crypto.CannotDecrypt:

@@ -6,19 +6,19 @@ from django.db import models
 
 
 class Facet(models.TextChoices):
-    """By what finished entries are counted: those questions are answered without reading them."""
+    """What finished entries are counted by."""
 
     ALL = "all"
     PERSON = "person"
     TOKEN = "token"  # noqa: S105  a word, not a password
     ORGANIZATION = "organization"
     ENVIRONMENT = "environment"
-    # Person, token, organization and environment together: for questions about several.
+    # Person, token, organization and environment together, for filters on several of them.
     ACTOR = "actor"
 
 
 class Span(models.TextChoices):
-    """Over which time, in UTC."""
+    """The length of time that a counter covers, in UTC."""
 
     DAY = "day"
     MONTH = "month"
@@ -34,8 +34,8 @@ class AuditCounter(models.Model):
     outcome = models.CharField(max_length=10)
     error_code = models.CharField(max_length=100, blank=True)
     attempts = models.BigIntegerField()
-    # Those that called Katapult, and the sum of the natural logarithms of their durations in
-    # seconds: with it the geometric mean over any time.
+    # The attempts that called Katapult, and the sum of the natural logarithms of their durations
+    # in seconds, for the geometric mean.
     timed = models.BigIntegerField()
     log_seconds = models.FloatField()
 
@@ -44,7 +44,7 @@ class AuditCounter(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["facet", "value", "span", "since", "outcome", "error_code"],
-                name="tally_of_one",
+                name="one_counter",
             )
         ]
 
@@ -53,20 +53,19 @@ class AuditCounter(models.Model):
 
 
 class AuditValueCounter(models.Model):
-    """A value that occurs in finished entries, and in how many: what can be searched for, and how
-    rare it is."""
+    """How many finished entries have a value: what can be searched for, and how rare it is."""
 
-    # The entry's field that has the value, or `actor` (see `Facet`).
+    # The field of the entry, or `actor` (see `Facet`).
     field = models.CharField(max_length=30)
     value = models.CharField(max_length=600)
-    # As people know it, when that is not the value itself.
+    # The name shown to people, where it differs from the value.
     label = models.CharField(max_length=200, blank=True)
     attempts = models.BigIntegerField()
 
     class Meta:
         default_permissions = ()
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["field", "value"], name="term_of_field")
+            models.UniqueConstraint(fields=["field", "value"], name="one_value_counter")
         ]
 
     def __str__(self) -> str:
@@ -74,7 +73,7 @@ class AuditValueCounter(models.Model):
 
     @property
     def title(self) -> str:
-        """As it is offered in a list. Tokens of several people may have the same label."""
+        """The name in a list. Tokens of several people may have the same label."""
         if self.field == "token_id":
             return f"{self.label} · {self.value[:8]}"
         return self.label or self.value

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ipadmin.katapult.types import Allocation
 from ipadmin.models.search_keys import LONGEST, address_key, folded
 
-# Field to the short name of its index, of which databases allow 30 characters.
+# Indexed fields, each with a short name for its index: databases allow 30 characters.
 SEARCHED_BY = {
     "user_name_key": "user",
     "token_id": "token",
@@ -29,7 +29,7 @@ SEARCHED_BY = {
 
 
 class Outcome(models.TextChoices):
-    """How an attempt stands. `pending` and an unfinished `unknown` are the open ones."""
+    """The outcome of an attempt. Entries that are `pending`, and some `unknown` ones, are open."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -39,7 +39,7 @@ class Outcome(models.TextChoices):
 
 
 class Basis(models.TextChoices):
-    """What a final outcome rests on."""
+    """What a final outcome is based on."""
 
     ANSWER = "answer", "Katapult's answer"
     EVIDENCE = "evidence", "reading the address afterwards"
@@ -47,32 +47,32 @@ class Basis(models.TextChoices):
 
 
 class AuditEntry(models.Model):
-    """One attempt to change an address: who, what, with which token, and what came of it.
+    """The record of one attempt to change an address: who, what, with which token, its outcome.
 
-    Everything is a copy. Nothing refers to another row, so that deleting a user or a token neither
-    changes nor removes what they did. Written before the API is called; see
-    `services/unallocate.py` for its life.
+    Everything is a copy without foreign keys, so that deleting a user or a token changes no entry.
+    Only `audit/entries.py` writes entries. Opened before the API is called: see
+    `services/unallocate.py`.
     """
 
-    # The id the confirmation page handed out. Unique: one attempt, at most one call.
+    # From the confirmation page. Unique: an attempt makes at most one call.
     attempt_id = models.UUIDField(unique=True, editable=False)
     action = models.CharField(max_length=20, default="unallocate")
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.PENDING)
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Just before the call; null as long as (or because) nothing was sent.
+    # Just before the call; null while nothing was sent.
     sent_at = models.DateTimeField(null=True)
     # When the outcome became final; null while the entry is open.
     finished_at = models.DateTimeField(null=True)
 
-    # Who
+    # Person and request
     user_id = models.BigIntegerField()
     user_name = models.CharField(max_length=150)
     source_ip = models.GenericIPAddressField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=500, blank=True)
 
-    # With what
+    # Token and API
     token_id = models.UUIDField()
     token_label = models.CharField(max_length=60)
     token_fingerprint = models.CharField(max_length=16)
@@ -82,7 +82,7 @@ class AuditEntry(models.Model):
     environment = models.CharField(max_length=10)
     api_url = models.CharField(max_length=200)
 
-    # To what
+    # Address and allocation
     address_id = models.CharField(max_length=64)
     address = models.CharField(max_length=64)
     address_label = models.CharField(max_length=1000, blank=True)
@@ -92,7 +92,7 @@ class AuditEntry(models.Model):
     allocation_type = models.CharField(max_length=1000, blank=True)
     allocation_name = models.CharField(max_length=1000, blank=True)
 
-    # What Katapult answered
+    # Katapult's response
     http_status = models.PositiveSmallIntegerField(null=True)
     error_code = models.CharField(max_length=100, blank=True)
     error_description = models.CharField(max_length=1000, blank=True)
@@ -100,17 +100,17 @@ class AuditEntry(models.Model):
     katapult_request_id = models.CharField(max_length=64, blank=True)
     rate_limit_permitted = models.PositiveIntegerField(null=True)
     rate_limit_remaining = models.PositiveIntegerField(null=True)
-    # Of the call itself, in seconds; null when none was made.
-    duration = models.FloatField(null=True)
+    # Microseconds that the call took; null when none was made.
+    duration_us = models.BigIntegerField(null=True)
 
-    # How the outcome was found: `evidence` is what reading the address showed afterwards, in
-    # order (see `services/evidence.py`); `competing_attempts` are the attempt ids of others that
-    # could have unallocated the address (see `audit/competing.py`).
+    # How the outcome was determined: `evidence` is a list of readings (`audit/readings.py`),
+    # `competing_attempts` the IDs of attempts that could have unallocated the address
+    # (`audit/competing.py`). JSON holds no floats: see `document.storable`.
     basis = models.CharField(max_length=10, choices=Basis, blank=True)
     evidence = models.JSONField(default=list)
     competing_attempts = models.JSONField(default=list)
 
-    # What the fields above are searched by (see `ipadmin/keys.py`); `keys_of` makes them.
+    # Search keys of the fields above (see `keys_of` and `models/search_keys.py`).
     address_key = models.CharField(max_length=33, blank=True, editable=False)
     organization_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
     allocation_id_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
@@ -124,16 +124,16 @@ class AuditEntry(models.Model):
         default_permissions = ("view",)
         indexes: ClassVar = [
             models.Index(fields=["created_at", "id"], name="audit_created"),
-            # Whatever the history is asked for is found in the order in which it is shown.
+            # Each search finds entries in the order in which they are shown.
             *(
                 models.Index(fields=[field, "created_at", "id"], name=f"audit_by_{short}")
                 for field, short in SEARCHED_BY.items()
             ),
-            # Few are ever open: what the reconciler and each operator's banner look for.
+            # Open entries, for the reconciler and each operator's banner.
             models.Index(
                 fields=["user_id"], name="audit_open", condition=models.Q(finished_at=None)
             ),
-            # Few as well: what each read of addresses is compared with, see `later_reads`.
+            # What each read of addresses is compared with: see `services/later_reads.py`.
             models.Index(
                 fields=["api_url", "finished_at"],
                 name="audit_failed_by_evidence",
@@ -159,7 +159,7 @@ class AuditEntry(models.Model):
 
     @property
     def allocation(self) -> Allocation | None:
-        """What held the address before, as the operator confirmed it."""
+        """The allocation that the operator confirmed; None when there was none."""
         if not (self.allocation_id or self.allocation_type or self.allocation_name):
             return None
         return Allocation(self.allocation_id, self.allocation_type or None, self.allocation_name)
@@ -170,7 +170,7 @@ class AuditEntry(models.Model):
 
 
 def keys_of(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The search keys of those of an entry's fields that are given."""
+    """The search keys of the given fields of an entry."""
     keys = {
         f"{name}_key": folded(fields[name])
         for name in ("allocation_id", "allocation_name", "reverse_dns", "user_name")

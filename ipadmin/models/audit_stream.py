@@ -4,13 +4,13 @@ from django.db import models
 
 
 class AuditStream(models.Model):
-    """How far the finished entries were sent to a target, and whether it takes them."""
+    """How far the finished entries were delivered to a target of AUDIT_STREAM."""
 
     target = models.CharField(max_length=300, unique=True)
-    # Of the last seal whose entry the target has taken.
+    # The number of the last link whose entry was delivered.
     sequence = models.BigIntegerField(default=0)
     taken_at = models.DateTimeField(null=True)
-    # Since when, and why, it takes nothing. Null and empty when it does.
+    # Null and empty while deliveries succeed.
     failing_since = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
 

@@ -4,7 +4,7 @@ from django.contrib.auth.models import AbstractUser
 
 
 class User(AbstractUser):
-    """A person who signs in. What they may do comes from their groups; see `access.py`."""
+    """A person who can sign in. Their permissions come from their groups; see `access.py`."""
 
     @property
     def display_name(self) -> str:

@@ -1,8 +1,8 @@
-"""A local Katapult Core API over real HTTP, with a world, a ledger and faults on demand.
+"""A local imitation of Katapult's API over real HTTP, for tests and the demo.
 
-It imports nothing of this product, so that it checks our client instead of agreeing with it, and
-needs neither Django nor a database. Facts come from the API page: [doc] the vendor's reference,
-[seen] recorded answers of the live API, [frame] the vendor's API framework.
+It has addresses and machines of its own, a ledger of all requests, and faults on demand. It imports
+nothing else of this project, so that it shares no mistake with the client, and neither Django nor a
+database. CONTRIBUTING says what [doc], [seen] and [frame] mean.
 """
 
 from .options import Options

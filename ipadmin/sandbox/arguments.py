@@ -1,8 +1,9 @@
-"""What a request asks for: arguments from the path, the query, a form body and the JSON body.
+"""The arguments of a request: from the path, the query and the JSON body.
 
-A lookup is written `ip_address[id]=…` in the query or `{"ip_address": {"id": …}}` in the body. A
-form hides the same name in the query; the JSON body is merged into both, deeply. The path segment
-is the first key of a lookup that is named nowhere else, whatever it looks like. [frame]
+A lookup is written `ip_address[id]=…` in the query or `{"ip_address": {"id": …}}` in the body; the
+body is merged into the query and wins. The path segment is the first key of a lookup that is named
+nowhere else, whatever it looks like. Forms, which the framework reads as well, no client sends.
+[frame]
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
-from urllib.parse import unquote_plus
+from typing import Any
+from urllib.parse import parse_qsl
 
 from .errors import ApiError, invalid_argument, missing_argument
 
@@ -21,17 +22,14 @@ LOOKUPS = {
     "virtual_machine": ("id", "fqdn"),
 }
 TRUE, FALSE = (True, "true", "yes", 1, "1"), (False, "false", "no", 0, "0")
-WHOLE = re.compile(r"-?[0-9]{1,4000}")  # Python reads no more than 4,300 digits
-BRACKETS = re.compile(r"\[([^\]]*)\]|(.+)")
-DEEPEST = 32  # names within names in a query [frame]
-FORM = "application/x-www-form-urlencoded"
-JSON_ARGUMENTS = "_arguments"  # a parameter with JSON, where the body is none
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,4000}")  # Python reads no more than 4,300 digits
+LOOKUP = re.compile(r"(\w+)\[(\w+)\]")
 Values = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Request:
-    """One request as it came off the wire; `query` undecoded, `token` without `Bearer`."""
+    """One HTTP request; `query` undecoded, `token` without `Bearer`."""
 
     method: str
     path: str
@@ -44,7 +42,7 @@ class Request:
 
 @dataclass(slots=True)
 class Arguments:
-    """The arguments of one request; `error` if its query or body could not be read."""
+    """The arguments of one request; `error` if its body could not be read."""
 
     values: Values = field(default_factory=dict)
     segments: dict[str, str] = field(default_factory=dict)
@@ -76,19 +74,6 @@ class Arguments:
             raise invalid_argument([name], "ambiguous_lookup_values")
         return (chosen[0], given[chosen[0]]) if chosen else (present[0], "")
 
-    def asked(self) -> dict[str, dict[str, Any]]:
-        """The lookups as they were asked for, valid or not, for the ledger."""
-        found: dict[str, dict[str, Any]] = {}
-        for name in LOOKUPS:
-            try:
-                key, value = self.lookup(name)
-            except ApiError:
-                if self.values.get(name) is not None:
-                    found[name] = {"invalid": True}
-            else:
-                found[name] = {key: value}
-        return found
-
     def integer(self, name: str, default: int, highest: int | None = None) -> int:
         """A number of 1 to `highest`; above 200 a page is refused, in words that say 100 [frame].
 
@@ -97,7 +82,7 @@ class Arguments:
         given = self.values.get(name, default)
         if given is None:
             raise ApiError("unhandled_exception")
-        if type(given) not in {int, str} or not WHOLE.fullmatch(str(given)):
+        if type(given) not in {int, str} or not WHOLE_NUMBER.fullmatch(str(given)):
             raise invalid_argument([name], "parse_error", ["A whole number is expected"])
         number = int(given)
         if number < 1:
@@ -117,73 +102,37 @@ class Arguments:
 
 
 def read(request: Request, segments: dict[str, str]) -> Arguments:
-    """The arguments of `request`, from everywhere it may carry them."""
+    """The arguments of `request`; `segments` are those of its path, by lookup."""
     try:
-        values = from_pairs(request.query) | from_pairs(form(request))
-        return Arguments(merged(values, from_json(request, values)), segments)
+        values, body = from_query(request.query), from_json(request)
     except ApiError as error:
         return Arguments(error=error)
+    for name, value in body.items():
+        both = isinstance(value, dict) and isinstance(values.get(name), dict)
+        values[name] = values[name] | value if both else value
+    return Arguments(values, segments)
 
 
-def form(request: Request) -> str:
-    """The body where it is a form: so called, or of a POST that calls it nothing [frame]."""
-    media_type = request.content_type.partition(";")[0].strip()
-    is_form = media_type == FORM or (not media_type and request.method == "POST")
-    return request.body.decode(errors="replace") if is_form else ""
-
-
-def from_json(request: Request, values: Values) -> Values:
-    """The JSON body, or the JSON in a parameter. What is no object counts as `{}` [frame].
-
-    Raises `invalid_json_body`.
-    """
-    text: bytes | str | None = values.get(JSON_ARGUMENTS)
-    if request.content_type.startswith("application/json"):
-        text = request.body
-    if not text or not isinstance(text, bytes | str):
-        return {}
-    try:
-        body = json.loads(text, parse_constant=no_json)
-    except (ValueError, RecursionError) as error:
-        raise ApiError("invalid_json_body", {"details": "The body cannot be parsed"}) from error
-    return body if isinstance(body, dict) else {}
-
-
-def no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def merged(values: Values, over: Values) -> Values:
-    """Both, deeply; `over` wins, with its nulls too."""
-    result = values | over
-    for name in values.keys() & over.keys():
-        if isinstance(values[name], dict) and isinstance(over[name], dict):
-            result[name] = merged(values[name], over[name])
-    return result
-
-
-def from_pairs(text: str) -> Values:
-    """`a[b]=c` as `{"a": {"b": "c"}}`, `a[]=c` as a list, `a` without `=` as null [frame]."""
+def from_query(text: str) -> Values:
+    """`a[b]=c` as `{"a": {"b": "c"}}`. Raises `unhandled_exception` for text and lookup at once."""
     values: Values = {}
-    for pair in text.split("&"):
-        name, equals, value = pair.partition("=")
-        if name:
-            put(values, unquote_plus(name), unquote_plus(value) if equals else None)
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        if match := LOOKUP.fullmatch(name):
+            keys = values.setdefault(match[1], {})
+            if not isinstance(keys, dict):
+                raise ApiError("unhandled_exception")
+            keys[match[2]] = value
+        else:
+            values[name] = value
     return values
 
 
-def put(values: Values, name: str, value: Any) -> None:
-    """Raises `unhandled_exception` for names too deep, or text and object at once [frame]."""
-    outer = name[:1] + name[1:].partition("[")[0]
-    inner = BRACKETS.findall(name[len(outer) :])
-    keys = [outer, *(within or odd for within, odd in inner)]
-    if "" in keys[1:]:  # no call takes a list, so what is in it does not matter
-        keys, value = keys[: keys.index("", 1)], [value]
-    if len(keys) > DEEPEST:
-        raise ApiError("unhandled_exception")
-    place: Any = values
-    for key in keys[:-1]:
-        place = place.setdefault(key, {})
-        if not isinstance(place, dict):
-            raise ApiError("unhandled_exception")
-    place[keys[-1]] = value
+def from_json(request: Request) -> Values:
+    """The JSON body. What is no object counts as `{}` [frame]. Raises `invalid_json_body`."""
+    if not request.content_type.startswith("application/json") or not request.body:
+        return {}
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise ApiError("invalid_json_body", {"details": "The body cannot be parsed"}) from error
+    return body if isinstance(body, dict) else {}

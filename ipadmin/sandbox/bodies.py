@@ -1,11 +1,12 @@
 """The JSON of each answer, with the keys the live API sends and types the vendor's OpenAPI names.
 
-A list's rows are cached as text on their address, because a page of 200 is the hot path.
+Rows of a list are cached as text, because a page has up to 200 of them.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from .world import Address, Network, Organization, World
@@ -49,11 +50,7 @@ def row(address: Address) -> str:
 
 def network(network: Network, year: int) -> dict[str, Any]:
     """`default` is missing in answers from before 2025 [seen]."""
-    body: dict[str, Any] = {
-        "id": network.id,
-        "name": network.name,
-        "permalink": network.permalink,
-    }
+    body = asdict(network)
     if year >= 2025:
         body["default"] = True
     body["data_center"] = LONDON
@@ -112,14 +109,8 @@ def flat_allocation(text: str) -> str:
 
 
 def organization(organization: Organization) -> dict[str, Any]:
-    return {
-        "id": organization.id,
-        "name": organization.name,
-        "sub_domain": organization.sub_domain,
+    return asdict(organization) | {
         "infrastructure_domain": organization.infrastructure_domain,
-        "created_at": organization.created_at,
-        "activated_at": organization.activated_at,
-        "suspended": organization.suspended,
         "managed": False,
     }
 

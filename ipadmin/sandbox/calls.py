@@ -1,6 +1,6 @@
 """The calls themselves, as pure functions: a world, who asks and what for, to a `Result`.
 
-None of them changes the world. A change is part of the result, applied and recorded by `Api`.
+None of them changes the world: `Engine` applies and records the change in the result.
 """
 
 from __future__ import annotations
@@ -68,6 +68,10 @@ class Result:
     change: Change | None = None
 
 
+def change_of(address: Address, resource_id: str | None, organization_id: str | None) -> Change:
+    return {"ip_address": address.id, "resource": resource_id, "organization": organization_id}
+
+
 def current_user(context: Context) -> Result:
     if not context.token.has_user:
         raise ApiError("no_user_associated_with_identity")
@@ -90,7 +94,7 @@ def organizations(context: Context) -> Result:
     return Result(lambda: bodies.dump(body))
 
 
-def list_ip_addresses(context: Context) -> Result:
+def list_addresses(context: Context) -> Result:
     """A page in the order of purchase. `large_set` hides the totals [doc]."""
     context.check("organization")
     allocated = context.arguments.boolean("allocated")
@@ -128,12 +132,7 @@ def unallocate(context: Context) -> Result:
         raise ApiError("no_allocation")
     if address.resource.type != VIRTUAL_MACHINE:
         raise ApiError("resource_does_not_support_unallocation")
-    change = {
-        "ip_address": address.id,
-        "resource": None,
-        "organization": address.organization_id,
-    }
-    return Result(lambda: "{}", change)
+    return Result(lambda: "{}", change_of(address, None, address.organization_id))
 
 
 def allocate(context: Context) -> Result:
@@ -150,11 +149,7 @@ def allocate(context: Context) -> Result:
         raise ApiError("ip_already_allocated")
     if not machine.has_interface:
         raise ApiError("no_interface_available")
-    change: Change = {
-        "ip_address": address.id,
-        "resource": machine.id,
-        "organization": address.organization_id,
-    }
+    change = change_of(address, machine.id, address.organization_id)
     return Result(
         lambda: bodies.dump({"ip_address": bodies.ip_address(context.world, address)}), change
     )

@@ -1,4 +1,4 @@
-"""What the live API does not have: `/_sandbox/…`, to look inside and to change things."""
+"""`/_sandbox/…`, which the live API does not have: read the state, and change it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import bodies
 from .arguments import Request
 from .engine import Engine
 from .faults import to_json
-from .state import moment
+from .state import timestamp
 
 PREFIX = "/_sandbox/"
 JSON, LINES = "application/json", "application/x-ndjson"
@@ -46,6 +46,6 @@ def act(engine: Engine, request: Request, body: Any) -> Any:
             return to_json(engine.faults.rules)
         case "POST", ("reset" | "allocate" | "unallocate" | "release") as verb:
             getattr(engine, verb)(**body)
-            # Nothing else happens in between: what is done before is earlier, what after is later.
-            return {"ok": True, "at": moment()}
+            # Requests of this process are handled one after another: `at` separates them.
+            return {"ok": True, "at": timestamp()}
     return None

@@ -60,15 +60,6 @@ DETAILS: dict[str, dict[str, Any]] = {
     "rate_limit_reached": {"total_permitted": 1000},
 }
 
-# What the framework says of an `issue`; it says nothing of the others, which are
-# `object_expected` and `validation_errors` [frame].
-ISSUES = {
-    "invalid_scalar": "The value is of another type than the argument",
-    "parse_error": "The value cannot be read as what the argument expects",
-    "missing_lookup_value": "The lookup names no value, and one is needed",
-    "ambiguous_lookup_values": "The lookup names more than one value, and only one may be given",
-}
-
 
 @dataclass
 class ApiError(Exception):
@@ -101,7 +92,7 @@ def invalid_argument(path: list[str], issue: str, errors: list[str] | None = Non
         "path": path,
         "index": None,
         "issue": issue,
-        "issue_description": ISSUES.get(issue),
+        "issue_description": None,
         "errors": errors or [],
         "argument": {"id": path[-1], "name": path[-1], "description": None},
     }

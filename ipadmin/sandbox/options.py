@@ -1,4 +1,4 @@
-"""The sandbox's options, once for `manage.py sandbox` and once for `python -m ipadmin.sandbox`."""
+"""The options of `python -m ipadmin.sandbox` and of `Sandbox`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Options:
     seed: int = 1
     latency_ms: float = 0
     rate_limit: int = 1000
-    faults: str = ""
+    faults: str = "[]"
     state: str = ""
     large_set: bool = False
 
@@ -35,7 +35,7 @@ class Options:
         return cls(**chosen)
 
 
-def whole(text: str) -> int:
+def count(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
@@ -45,13 +45,13 @@ def whole(text: str) -> int:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=whole, default=8899, help="port, 0 for a free one (default: %(default)s)")
-    add("--addresses", type=whole, default=40, help="IP addresses in the world, two organizations'")
+    add("--port", type=count, default=8899, help="port, 0 for a free one (default: %(default)s)")
+    add("--addresses", type=count, default=40, help="IP addresses in the world, two organizations'")
     add("--token", default=None, help="token, or several with commas (or SANDBOX_TOKEN)")
     add("--scopes", default=Options.scopes, help="scopes of that token, with commas")
     add("--seed", type=int, default=1, help="the same seed gives the same world")
     add("--latency-ms", type=float, default=0, help="milliseconds every call takes at least")
-    add("--rate-limit", type=whole, default=1000, help="calls a clock minute and token")
-    add("--faults", default="", help="JSON file, JSON, random:0.1 or unallocate:no_answer,times=1")
+    add("--rate-limit", type=count, default=1000, help="calls a clock minute and token")
+    add("--faults", default="[]", help='JSON such as [{"kind": "no_answer", "call": "unallocate"}]')
     add("--state", default="", help="file that keeps world and ledger over restarts")
     add("--large-set", action="store_true", help="lists answer without totals")

@@ -1,4 +1,4 @@
-"""The reply that a fault makes of a call's answer."""
+"""The reply to a request, when a fault changes the answer of the call."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ OTHER_IPV4, OTHER_IPV6 = "192.0.2.1", "2001:db8:ffff::1"  # not used by any worl
 class Reply:
     """What goes over the wire.
 
-    `cut` closes halfway through the body, `twice` sends a second answer behind the first, and
-    `katapult` is false for the answer of a gateway, which has none of Katapult's headers.
+    With `cut` the connection ends in the middle of the body; with `twice` a second answer follows
+    the first. `katapult` is false for a gateway's answer, without Katapult's headers.
     """
 
     answer: Answer
@@ -31,8 +31,8 @@ class Reply:
     katapult: bool = True
 
 
-def dress(rule: Rule, answer: Answer) -> Reply:
-    """The reply `rule` makes; `answer` is the call's own, or a blank one if it did not act."""
+def faulty(rule: Rule, answer: Answer) -> Reply:
+    """The reply that `rule` asks for; `answer` is that of the call, if it acted."""
     match rule.kind:
         case "html":
             reply = page(rule.status or 502)

@@ -73,24 +73,24 @@ class Site:
 
 def serve(options: Options) -> None:
     """Serve until SIGINT or SIGTERM. Raises SandboxError if it cannot start."""
-    asyncio.run(serve_until_told(Site(options)))
+    asyncio.run(serve_until_stopped(Site(options)))
 
 
-async def serve_until_told(site: Site) -> None:
+async def serve_until_stopped(site: Site) -> None:
     await site.listen()
-    told = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     sys.stdout.write(site.greeting())
     sys.stdout.flush()
-    await told.wait()
+    await stopped.wait()
     site.close()
 
 
 class Sandbox:
-    """A sandbox in a thread, on a free port unless told, with the options of `Options`.
+    """A sandbox in a thread, by default on a free port, with the options of `Options`.
 
-    Its methods act inside the server's own loop, so that none of them meets a call halfway.
+    Its methods run in the loop of the server, and so never in the middle of a call.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -121,8 +121,7 @@ class Sandbox:
         self._stop()
 
     def _run(self) -> None:
-        """The loop's whole life in its own thread: the caller's may have a running loop already,
-        as Playwright's tests do."""
+        """In a thread of its own: that of the caller may have a running loop, as Playwright's."""
         self._loop.run_forever()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
@@ -161,13 +160,13 @@ class Sandbox:
         self._do(lambda: self.engine.reset(seed, addresses))
 
     def allocate(self, ip_address: str, virtual_machine: str) -> None:
-        """Allocate behind the client's back, to a VM by id or name."""
+        """Allocate without a request, to a virtual machine by ID or name."""
         self._do(lambda: self.engine.allocate(ip_address, virtual_machine))
 
     def unallocate(self, ip_address: str) -> None:
-        """Unallocate behind the client's back."""
+        """Unallocate without a request."""
         self._do(lambda: self.engine.unallocate(ip_address))
 
     def release(self, ip_address: str, to: str | None = None) -> None:
-        """Release to nobody, or with `other` to the other organization."""
+        """Take an address from its organization; with `other`, give it to the other one."""
         self._do(lambda: self.engine.release(ip_address, to))

@@ -1,7 +1,7 @@
 """A world from a seed: the same numbers always give the same world, ids and all.
 
 The addresses come from 198.18.0.0/15 (set aside for benchmarks) and 2001:db8::/32 (for
-documentation), so that no address of the sandbox is anybody's.
+documentation), so that the sandbox has no real address.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Builder:
 
 def build(seed: int, addresses: int) -> World:
     """A world of `addresses` addresses: three quarters in the first organization, the rest in the
-    second. The three organizations behind them own none and are only for special tokens.
+    second. The other three own none: they are for special tokens.
 
     Raises ValueError for a number of addresses that is none.
     """

@@ -1,8 +1,8 @@
-"""The wire: asyncio and h11, one connection an object, faults where only a transport can do them.
+"""HTTP over asyncio and h11, and the faults of a connection.
 
-A call without fault or latency is answered within `data_received`, without a task; that is what
-keeps the sandbox quick. Any other runs as a task that a client's leaving does not cancel, so that
-a late request still lands; a reset of the world cancels it.
+A call without fault or latency is answered in `data_received`, without a task, which is faster.
+Others run as tasks. They go on when the client disconnects, so that late requests take effect; a
+reset of the world cancels them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .arguments import Request
 from .control import PREFIX, control
 from .engine import Engine
 from .faults import DRIPS, Rule
-from .replies import Reply, dress
+from .replies import Reply, faulty
 from .state import Entry
 
 RESETS = frozenset({"reset_before", "reset_after", *DRIPS})  # how these kinds end
@@ -66,26 +66,21 @@ class Connection(asyncio.Protocol):
         """A client that half-closes is treated as gone; `None` lets asyncio close."""
 
     def read(self) -> None:
-        """Take events off the wire until a request is whole or more bytes are needed."""
+        """Handle the events of h11 until it needs more bytes."""
         while self.transport is not None:
             try:
                 event = self.wire.next_event()
-            except h11.RemoteProtocolError as error:
-                self.refuse(error.error_status_hint)
+            except h11.RemoteProtocolError:
+                self.stop()
                 return
             if isinstance(event, h11.Request):
                 self.head, self.body = event, b""
-                self.go_on_if_asked()
             elif isinstance(event, h11.Data):
                 self.body += event.data
             elif isinstance(event, h11.EndOfMessage):
                 self.begin()
             else:
                 return
-
-    def go_on_if_asked(self) -> None:
-        if self.wire.they_are_waiting_for_100_continue:
-            self.push(h11.InformationalResponse(status_code=100, headers=[]))
 
     def begin(self) -> None:
         request = self.request()
@@ -95,7 +90,7 @@ class Connection(asyncio.Protocol):
             return
         exchange, entry, rule = self.engine.receive(request)
         if rule is None and not self.engine.options.latency_ms:
-            self.reply(Reply(self.engine.act(exchange, entry)), entry)
+            self.reply(Reply(self.engine.answer(exchange, entry)), entry)
             return
         task = asyncio.get_running_loop().create_task(self.later(exchange, entry, rule or NO_FAULT))
         self.engine.pending.add(task)
@@ -126,18 +121,15 @@ class Connection(asyncio.Protocol):
         """Answer after the latency, and the way `rule` says. A reset of the world cancels it."""
         await asyncio.sleep(self.engine.options.latency_ms / 1000)
         if rule.acts_at == "start":
-            answer = self.act(exchange, entry, rule)
+            answer = self.engine.answer(exchange, entry, acts=bool(rule.acts))
             await self.wait(rule, answer, entry)
         else:
             await self.wait(rule, Answer(200, "{}"), entry)
-            answer = self.act(exchange, entry, rule)
+            answer = self.engine.answer(exchange, entry, acts=bool(rule.acts))
         if rule.kind in RESETS:
             self.abort()
         elif rule.kind not in UNANSWERED:
-            self.reply(dress(rule, answer), entry)
-
-    def act(self, exchange: Exchange, entry: Entry, rule: Rule) -> Answer:
-        return self.engine.act(exchange, entry) if rule.acts else self.engine.blank(exchange)
+            self.reply(faulty(rule, answer), entry)
 
     async def wait(self, rule: Rule, answer: Answer, entry: Entry) -> None:
         """The wait of a fault; a drip sends the beginning of `answer` meanwhile."""
@@ -159,7 +151,7 @@ class Connection(asyncio.Protocol):
         await wire_faults.drip(write, beginning, piece, rule.seconds, self.gone)
 
     def reply(self, reply: Reply, entry: Entry) -> None:
-        """Send an answer with the live API's headers, if there is still somebody to send it to."""
+        """Send an answer with the live API's headers, unless the client has disconnected."""
         if self.transport is None:
             return
         body = reply.answer.body.encode()
@@ -167,8 +159,8 @@ class Connection(asyncio.Protocol):
         if reply.katapult:
             headers += katapult_headers(reply.answer, entry.request_id, body)
         self.engine.state.answered(entry, reply.answer.status, reply.answer.code)
-        behind = wire_faults.SECOND_ANSWER if reply.twice else b""
-        self.send(reply.answer.status, headers, body, cut=reply.cut, behind=behind)
+        second = wire_faults.SECOND_ANSWER if reply.twice else b""
+        self.send(reply.answer.status, headers, body, cut=reply.cut, second=second)
 
     def send(
         self,
@@ -177,9 +169,9 @@ class Connection(asyncio.Protocol):
         body: bytes,
         *,
         cut: bool = False,
-        behind: bytes = b"",
+        second: bytes = b"",
     ) -> None:
-        """One answer in one write. `cut` closes halfway through the body; `behind` follows it."""
+        """One answer in one write. `cut` closes halfway through the body; `second` follows."""
         if self.transport is None:
             return
         lines = [("Date", today(int(time.time()))), *headers, ("Content-Length", str(len(body)))]
@@ -196,25 +188,11 @@ class Connection(asyncio.Protocol):
             self.transport.close()
             return
         data += self.wire.send(h11.EndOfMessage()) or b""
-        self.transport.write(data + behind)
+        self.transport.write(data + second)
         if self.wire.our_state is h11.DONE and self.wire.their_state is h11.DONE:
             self.wire.start_next_cycle()
         else:
             self.transport.close()
-
-    def push(self, event: h11.InformationalResponse) -> None:
-        if self.transport is not None:
-            self.transport.write(self.wire.send(event) or b"")
-
-    def refuse(self, status: int) -> None:
-        """What is no HTTP gets a bare status, and no more."""
-        if self.transport is None:
-            return
-        if self.wire.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            headers = [("Content-Length", "0"), ("Connection", "close")]
-            answer = h11.Response(status_code=status, headers=headers)
-            self.transport.write(self.wire.send(answer) or b"")
-        self.transport.close()
 
     def stop(self) -> None:
         """Close at once; what the client was still to be sent is dropped."""

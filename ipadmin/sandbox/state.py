@@ -20,7 +20,7 @@ from .world import World
 
 
 class StateError(Exception):
-    """The state file cannot be read, or is none of ours."""
+    """The state file cannot be read, or is not one."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,6 @@ class Entry:
     method: str
     path: str
     call: str
-    lookup: dict[str, Any]
     ip_address: str | None
     token: str | None
     token_fingerprint: str | None
@@ -47,7 +46,7 @@ class Entry:
         return asdict(self)
 
 
-def moment() -> str:
+def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
@@ -91,7 +90,7 @@ class State:
 
     def changed(self, change: Change, entry: Entry | None = None) -> None:
         """Record a change that has just been made, with the request that made it."""
-        at = moment()
+        at = timestamp()
         if entry is not None:
             entry.acted, entry.acted_at = True, at
         if self._journal is not None:
@@ -99,7 +98,7 @@ class State:
             self._write({"change": change, "request_id": request_id, "at": at})
 
     def answered(self, entry: Entry, status: int, code: str | None) -> None:
-        entry.status, entry.code, entry.answered_at = status, code, moment()
+        entry.status, entry.code, entry.answered_at = status, code, timestamp()
         if self._journal is not None:
             answer = {"status": status, "code": code, "answered_at": entry.answered_at}
             self._write({"answer": answer, "request_id": entry.request_id})

@@ -55,7 +55,7 @@ class Address:
     version: int
     mask: int
     subnet_id: str
-    organization_id: str | None  # None: released, nobody's
+    organization_id: str | None  # None: released
     reverse_dns: str
     vip: bool = False
     label: str | None = None
@@ -138,8 +138,8 @@ class World:
             found = next((r for r in self.resources.values() if r.hostname == value), None)
         return found if found is not None and found.type == VIRTUAL_MACHINE else None
 
-    def anything(self, id_or_text: str) -> Address | None:
-        """An address by id or by its text, for faults and for changes behind a client's back."""
+    def by_id_or_text(self, id_or_text: str) -> Address | None:
+        """An address by ID or by its text."""
         return self.address("id", id_or_text) or self.address("address", id_or_text)
 
     def apply(self, change: dict[str, str | None]) -> None:

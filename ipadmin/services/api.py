@@ -1,12 +1,12 @@
-"""The process's one Katapult client, and the use of a saved token with it."""
+"""The Katapult client of the process, and calls with a stored token."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TypedDict, Unpack
 
 import structlog
 from django.conf import settings
@@ -22,7 +22,7 @@ from ipadmin.services import budget
 
 log = structlog.get_logger(__name__)
 
-# "Last used" is for people; a write for every call would be for nobody.
+# `used_at` is written once a minute at most, not for every call.
 USED_AT_PRECISION = timedelta(minutes=1)
 
 
@@ -37,7 +37,14 @@ def client() -> KatapultClient:
     )
 
 
+class _Use(TypedDict, total=False):
+    used_at: datetime
+    last_error_code: str
+    last_error_at: datetime
+
+
 def observe(exchange: Exchange, error: KatapultError | None) -> None:
+    """Log a call, and remember how many calls its rate limit has left."""
     budget.note(exchange)
     limit = exchange.rate_limit
     log.info(
@@ -56,9 +63,10 @@ def observe(exchange: Exchange, error: KatapultError | None) -> None:
 
 @contextmanager
 def using(token: ApiToken) -> Iterator[Secret]:
-    """The token's secret for one piece of work; keeps when it was used and how that failed.
+    """The token's secret for one piece of work. Writes `used_at` and the last error to the token.
 
-    Raises crypto.CannotDecrypt when the secret has to be entered again; lets KatapultError through.
+    Raises crypto.CannotDecrypt when the secret has to be entered again. A KatapultError of the work
+    is raised again.
     """
     secret = token.decrypt_secret()
     now = timezone.now()
@@ -72,8 +80,8 @@ def using(token: ApiToken) -> Iterator[Secret]:
             _note(token, used_at=now)
 
 
-def _note(token: ApiToken, **fields: Any) -> None:
-    """Keep what is nice to know. It must not hide what the work itself ended with."""
+def _note(token: ApiToken, **fields: Unpack[_Use]) -> None:
+    """Write to the token. A failure is only logged: it must not replace the result of the work."""
     for name, value in fields.items():
         setattr(token, name, value)
     try:

@@ -1,8 +1,8 @@
-"""Keep the last calls of a rate-limit window for what an operator has confirmed.
+"""Reserve the last calls of each minute's rate limit for confirmed attempts.
 
-The window is the clock minute, shared by all who use a token; each answer says how many calls are
-left in it. [seen] Reads that can wait do so when few are left. What is known is kept in Django's
-cache and may be some calls behind what other processes used up.
+The rate limit counts the calls of a token per clock minute; each answer has the number of calls
+left. [seen] Reads that can wait are refused when few are left. The number is stored in Django's
+cache, and may be some calls behind those of other processes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ipadmin.katapult.types import Exchange
 
 
 class ReadsWait(Exception):
-    """Too few calls are left this minute for a read that can wait until `retry_at`."""
+    """Too few calls are left in this minute. The read can be repeated at `retry_at`."""
 
     code = "reads_wait"
 
@@ -28,11 +28,11 @@ class ReadsWait(Exception):
 
 
 def note(exchange: Exchange) -> None:
-    """Remember what an answer said of the calls left in this minute."""
+    """Remember the number of calls left."""
     limit = exchange.rate_limit
     if limit is None or limit.remaining is None:
         return
-    # Of a small limit a quarter, so that reads are not shut out altogether.
+    # At most a quarter, so that a small limit still permits reads.
     reserve = settings.KATAPULT_RESERVED_CALLS
     if limit.permitted is not None:
         reserve = min(reserve, limit.permitted // 4)
@@ -41,7 +41,7 @@ def note(exchange: Exchange) -> None:
 
 
 def require_room(token_fingerprint: str) -> None:
-    """Raise ReadsWait when the calls left are kept for confirmed attempts."""
+    """Raise ReadsWait when the calls left are reserved for confirmed attempts."""
     known = cache.get(_key(token_fingerprint))
     minute = _minute(timezone.now())
     if known is None or known[0] != minute:
@@ -51,8 +51,8 @@ def require_room(token_fingerprint: str) -> None:
         raise ReadsWait(remaining, minute + timedelta(minutes=1))
 
 
-def _minute(moment: datetime) -> datetime:
-    return moment.replace(second=0, microsecond=0)
+def _minute(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)
 
 
 def _key(token_fingerprint: str) -> str:

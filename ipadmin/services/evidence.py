@@ -1,16 +1,10 @@
-"""Resolve an attempt whose call was sent and not answered: read the address, and say only what
-the readings prove.
-
-A reading is kept in `AuditEntry.evidence` as
-`{read_at, found, status, request_id, error_code, allocation_id, allocation_type, allocation_name,
-reverse_dns}`; `read_at` in ISO 8601 and UTC, `found` a `ReadingResult`.
-"""
+"""Find the outcome of an attempt whose call was not answered: read the address, and judge only
+what the readings prove. Readings are stored in `AuditEntry.evidence`; see `audit/readings.py`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -19,6 +13,7 @@ from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.audit import competing, entries
+from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import IPAddress, Secret
@@ -31,16 +26,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
+    """A final outcome, and the ids of competing attempts that make it `unknown`."""
+
     outcome: Outcome
     competing_attempts: tuple[str, ...] = ()
 
 
 def gather(entry: AuditEntry, secret: Secret) -> None:
-    """Read the address once, keep what it showed, and close the entry if that settles it.
+    """Read the address once, store the reading, and finish the entry if its outcome is proven.
 
-    The reading has a connection of its own, on which no earlier answer can be left over.
+    The reading uses a new connection: unread bytes of an earlier answer must not become evidence.
     """
-    asked_at, read = timezone.now(), []
+    started_at, read = timezone.now(), []
     try:
         reply = api.client().ip_address(
             secret, id=entry.address_id, known_address=entry.address, fresh=True
@@ -55,25 +52,25 @@ def gather(entry: AuditEntry, secret: Secret) -> None:
         reading = _reading(_found(entry, reply.value), ip=reply.value)
         read.append(reply.value)
         exchange = reply.exchange
-    _keep(entry, reading | {"status": exchange.status, "request_id": exchange.request_id})
-    later_reads.note(read, asked_at, Source.READING)
+    _store(entry, reading | {"status": exchange.status, "request_id": exchange.request_id})
+    later_reads.note(read, started_at, Source.READING)
 
 
 def gather_with_its_token(entry: AuditEntry) -> None:
-    """Like `gather`, with the token the attempt was made with, if that is still there."""
+    """Like `gather`, with the token of the attempt, if it still exists."""
     if entry.api_url != settings.KATAPULT_API_URL:
-        # There the same id may be another address: in a fresh sandbox, say.
-        _keep(entry, _reading(ReadingResult.UNREADABLE, error_code="another_api"))
+        # In another API, such as a new sandbox, the same id can be another address.
+        _store(entry, _reading(ReadingResult.UNREADABLE, error_code="another_api"))
         return
     token = ApiToken.objects.filter(pk=entry.token_id).first()
     if token is None:
-        _keep(entry, _reading(ReadingResult.UNREADABLE, error_code="token_deleted"))
+        _store(entry, _reading(ReadingResult.UNREADABLE, error_code="token_deleted"))
         return
     try:
         with api.using(token) as secret:
             gather(entry, secret)
     except crypto.CannotDecrypt:
-        _keep(entry, _reading(ReadingResult.UNREADABLE, error_code="token_unreadable"))
+        _store(entry, _reading(ReadingResult.UNREADABLE, error_code="token_unreadable"))
 
 
 def is_due(entry: AuditEntry, now: datetime) -> bool:
@@ -81,7 +78,7 @@ def is_due(entry: AuditEntry, now: datetime) -> bool:
     if not entry.evidence:
         return True
     last = entry.evidence[-1]
-    # Another look at the same machine only tells something after a while; all else may change.
+    # A second reading of the same machine proves something only after EVIDENCE_INTERVAL.
     is_same_machine = last["found"] == ReadingResult.ALLOCATED
     interval = settings.EVIDENCE_INTERVAL if is_same_machine else settings.EVIDENCE_RETRY
     return now - datetime.fromisoformat(last["read_at"]) >= timedelta(seconds=interval)
@@ -90,13 +87,13 @@ def is_due(entry: AuditEntry, now: datetime) -> bool:
 def judge(
     entry: AuditEntry, competing_attempts: list[AuditEntry], now: datetime
 ) -> Conclusion | None:
-    """What the readings of an unanswered call prove; None as long as they prove nothing.
+    """The outcome that the readings of an unanswered call prove; None while they prove nothing.
 
-    Unallocated is proof at once, since nothing that arrives late can undo it, unless a competing
-    attempt could have done it. Still allocated takes two readings, EVIDENCE_INTERVAL apart: any
-    answer may come from a gateway while the request still travels. Anything else never becomes
-    proof; nor does what comes after it, for the address was freed in between, by this call or by
-    somebody else.
+    `succeeded`: one reading shows the address unallocated, and no competing attempt can have done
+    it. `failed`: two readings, EVIDENCE_INTERVAL apart, show it still allocated; one is not enough,
+    because the request may still be on its way when a gateway answers. `unknown`: a reading shows
+    another allocation, or no such address, so the address was unallocated in between, by this call
+    or another; or a competing attempt can have done it; or the deadline has passed.
     """
     found = [ReadingResult(reading["found"]) for reading in entry.evidence]
     is_past_deadline = now >= _deadline(entry)
@@ -113,19 +110,20 @@ def judge(
         )
     last = found[-1] if found else ReadingResult.UNREADABLE
     if last == ReadingResult.ALLOCATED and not _was_elsewhere(found):
-        # Past the deadline too, it takes the second reading; if that fails, it ends as unknown.
+        # Even after the deadline this waits for the second reading.
         return Conclusion(Outcome.FAILED) if _has_settled(entry) else None
     is_settled = is_past_deadline or (last != ReadingResult.UNREADABLE and _has_settled(entry))
     return Conclusion(Outcome.UNKNOWN) if is_settled else None
 
 
 def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
-    """The attempts that compete with the entry's: those that could have unallocated the address
-    between our look at it and the first reading that showed it unallocated."""
-    shown = [r["read_at"] for r in entry.evidence if r["found"] == ReadingResult.UNALLOCATED]
-    if not shown:
-        return []
-    return competing.competing(entry, entry.created_at, datetime.fromisoformat(shown[0]))
+    """The competing attempts: those that can have unallocated the address between the check before
+    the call and the first reading that showed it unallocated."""
+    for reading in entry.evidence:
+        if reading["found"] == ReadingResult.UNALLOCATED:
+            until = datetime.fromisoformat(reading["read_at"])
+            return competing.competing(entry, entry.created_at, until)
+    return []
 
 
 def _found(entry: AuditEntry, ip: IPAddress) -> ReadingResult:
@@ -149,12 +147,12 @@ def _reading(found: ReadingResult, *, ip: IPAddress | None = None, error_code: s
     }
 
 
-def _keep(entry: AuditEntry, reading: Reading) -> None:
-    """Append a reading to the open entry and finish it if that settles it."""
+def _store(entry: AuditEntry, reading: Reading) -> None:
+    """Append a reading to the open entry, and finish it if its outcome is proven."""
     with transaction.atomic():
         if current := entries.lock(entry):
             current.evidence = [*current.evidence, reading]
-            fields: dict[str, Any] = {"evidence": current.evidence}
+            fields: EntryFields = {"evidence": current.evidence}
             now = timezone.now()
             if conclusion := judge(current, competing_attempts_of(current), now):
                 fields["outcome"], fields["basis"] = conclusion.outcome, Basis.EVIDENCE
@@ -169,16 +167,17 @@ def _was_elsewhere(found: list[ReadingResult]) -> bool:
 
 
 def _has_settled(entry: AuditEntry) -> bool:
-    """Whether two readings, far enough apart, agree. Those that failed in between say nothing."""
+    """Whether the last reading agrees with one at least EVIDENCE_INTERVAL before it, and with all
+    readings in between that did not fail."""
     last = entry.evidence[-1]
-    enough = timedelta(seconds=settings.EVIDENCE_INTERVAL)
+    interval = timedelta(seconds=settings.EVIDENCE_INTERVAL)
     for reading in reversed(entry.evidence[:-1]):
         if reading["found"] == ReadingResult.UNREADABLE:
             continue
         if reading["found"] != last["found"]:
             return False
         apart = datetime.fromisoformat(last["read_at"]) - datetime.fromisoformat(reading["read_at"])
-        if apart >= enough:
+        if apart >= interval:
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""All addresses of an organization, as the API gives them, and the part a page shows."""
+"""All addresses of an organization, and the snapshot of them that several pages share."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ipadmin.models import ApiToken
 from ipadmin.services import api, budget, later_reads
 from ipadmin.services.later_reads import Source
 
-# An organization of 100,000 has 500 pages: read several at once, and still leave the API room.
+# Pages read at the same time. An organization with 100,000 addresses has 500 pages.
 PAGES_AT_ONCE = 8
-# A million addresses. Beyond that it is not Katapult that answers.
+# A million addresses; no organization has as many.
 MAX_PAGES = 5000
-# Addresses from which an organization is large: more than ten calls to read.
+# Number of addresses above which an organization is large: reading it takes more than ten calls.
 LARGE = 2000
-# How long a reading serves the tabs, searches and pages that follow it on the same screen.
+# How long the tabs, searches and pages of a list use the same snapshot.
 SNAPSHOT_AGE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """An organization's addresses in the order of their numbers, and when they were read."""
+    """An organization's addresses in numeric order, and the time just before they were read."""
 
     addresses: tuple[IPAddress, ...]
     read_at: datetime
-    # False where the pages did not add up to the total: the list changed while it was read.
+    # False when the pages differ from the total: the list changed while it was read.
     is_complete: bool = True
 
 
@@ -48,9 +48,9 @@ def find(
     can_wait: bool = True,
     source: Source = Source.PAGE,
 ) -> IPAddress:
-    """One address, read now, by id or by its text. `source` says for what, see `later_reads`.
+    """One address, read now, by id or by its text. `source` is the purpose; see `later_reads`.
 
-    Raises KatapultError, crypto.CannotDecrypt, and budget.ReadsWait unless it cannot wait.
+    Raises KatapultError, crypto.CannotDecrypt, and, with `can_wait`, budget.ReadsWait.
     """
     if can_wait:
         budget.require_room(token.fingerprint)
@@ -62,10 +62,10 @@ def find(
 
 
 def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
-    """Every address of the token's organization, read now or at most `max_age` ago.
+    """All addresses of the token's organization, read now or at most `max_age` ago.
 
     Raises KatapultError, crypto.CannotDecrypt when the token has to be entered again, and
-    budget.ReadsWait when the calls that are left are kept for confirmed attempts.
+    budget.ReadsWait.
     """
     snapshot = _snapshots.get(token.pk)
     if snapshot and timezone.now() - snapshot.read_at < max_age:
@@ -82,20 +82,20 @@ def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
 
 
 def read_before_confirming(token: ApiToken) -> Inventory:
-    """Read now; of a large organization a recent reading will do, for reading it anew takes half a
-    minute's calls. Raises what `read` raises."""
+    """Read now. For a large organization a recent snapshot is used, because reading it takes up to
+    half of the calls of a minute. Raises the same errors as `read`."""
     known = _snapshots.get(token.pk)
     is_large = known is not None and len(known.addresses) > LARGE
     return read(token, max_age=SNAPSHOT_AGE if is_large else timedelta(0))
 
 
 def forget(token: ApiToken) -> None:
-    """Drop the snapshot: something was changed with this token."""
+    """Drop the snapshot, after a change with this token."""
     _snapshots.pop(token.pk, None)
 
 
 def number(ip: IPAddress) -> tuple[int, int, str]:
-    """Sorts addresses as numbers, IPv4 first; what is no address comes last, by its text."""
+    """Sort key: addresses as numbers, IPv4 first; texts that are no address come last."""
     try:
         parsed = ipaddress.ip_address(ip.address)
     except ValueError:
@@ -121,8 +121,8 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[Page[IPAddress]]:
     yield first
     if first.total_pages is None:
         current, before, at = first, None, 1
-        # Of a large set no total is known: a page that is not full is the last. [doc] One that
-        # only repeats the page before it would go on for ever.
+        # A large set has no total: a page that is not full is the last. [doc] A page that repeats
+        # the one before it ends the loop, too, which would never end otherwise.
         while len(current.items) >= max(1, min(current.per_page, MAX_PER_PAGE)):
             if current.items == before:
                 return
@@ -132,7 +132,7 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[Page[IPAddress]]:
         return
     with ThreadPoolExecutor(max_workers=PAGES_AT_ONCE) as pool:
         pages = range(2, first.total_pages + 1)
-        # A copied context each, so that log lines of the calls carry the request's id.
+        # Each call has a copy of the context, so that its log lines have the id of the request.
         calls = [partial(contextvars.copy_context().run, page, number) for number in pages]
         futures = [pool.submit(call) for call in calls]
         try:
@@ -142,8 +142,8 @@ def _read_pages(secret: Secret, token: ApiToken) -> Iterable[Page[IPAddress]]:
             pool.shutdown(cancel_futures=True)
 
 
-# In this process's memory, by token, and not in Django's cache: that would pack and unpack 100,000
-# addresses for every search.
+# By token id, in the memory of the process. Django's cache would pickle up to 100,000 addresses for
+# each search.
 _snapshots: dict[uuid.UUID, Inventory] = {}
 
 

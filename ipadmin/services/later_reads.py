@@ -1,9 +1,9 @@
-"""Later reads that show an address unallocated although its newest attempt was closed as `failed`
-by evidence: the request may have been carried out after the last reading.
+"""Later reads that contradict an entry: the newest attempt on an address was finished as `failed`
+by evidence, but the address is unallocated. The request may have been carried out after the last
+reading.
 
-A finished entry never changes. So the first such read is kept as an activity in the hash chain, of
-kind `read_later`, with the details `{attempt_id, address_id, address, read_at, source}` and, where
-other requests may have been late as well, `competing` (their attempt ids); all texts.
+A finished entry never changes, so the first such read is stored as activity of kind `read_later` in
+the hash chain; see `LaterReadDetails`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import structlog
 from django.conf import settings
@@ -26,14 +26,14 @@ from ipadmin.models import AuditEntry, AuditLink, Basis, LinkKind, Outcome
 
 log = structlog.get_logger(__name__)
 
-# How long after an entry was finished a read is compared with it.
-KEPT = timedelta(hours=24)
-# Between a read and the link that keeps it: reading a long list takes minutes.
-LATEST_WRITE = timedelta(hours=1)
+# Reads are compared with an entry for this long after it was finished.
+COMPARED_FOR = timedelta(hours=24)
+# The longest time between a read and its link: reading a long list takes minutes.
+MAX_WRITE_DELAY = timedelta(hours=1)
 
 
 class Source(StrEnum):
-    """Which read it was, in words."""
+    """The purpose of a read, as pages show it."""
 
     LIST = "list of addresses"
     PAGE = "page of the address"
@@ -44,18 +44,29 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LaterRead:
-    """The first read that contradicts an entry. `has_competing`: other requests that were not
-    answered could have been late as well."""
+    """The first read that contradicts an entry. `has_competing`: other unanswered requests can have
+    unallocated the address as well."""
 
     read_at: datetime
     source: str
     has_competing: bool
 
 
-def note(addresses: Iterable[IPAddress], read_at: datetime, source: Source) -> None:
-    """Keep which entries a read contradicts. `read_at` is the moment before the call.
+class LaterReadDetails(TypedDict):
+    """The details of the activity. `read_at` is ISO 8601 in UTC, `competing` are attempt ids."""
 
-    One query where there is no such entry. An error is logged, so that the read goes on.
+    attempt_id: str
+    address_id: str
+    address: str
+    read_at: str
+    source: str
+    competing: NotRequired[list[str]]
+
+
+def note(addresses: Iterable[IPAddress], read_at: datetime, source: Source) -> None:
+    """Store the entries that a read contradicts. `read_at` is the time just before the call.
+
+    One query when there is no candidate. An error is logged and not raised.
     """
     try:
         for entry, competing in _contradicted(addresses, read_at):
@@ -65,20 +76,21 @@ def note(addresses: Iterable[IPAddress], read_at: datetime, source: Source) -> N
 
 
 def of(entry: AuditEntry) -> LaterRead | None:
-    """The read that contradicts the entry, if one was kept."""
+    """The read that contradicts the entry, if one was stored."""
     is_failed = entry.outcome == Outcome.FAILED and entry.basis == Basis.EVIDENCE
     if not is_failed or entry.finished_at is None:
         return None
-    for details in _kept(entry.finished_at, entry.finished_at + KEPT + LATEST_WRITE):
+    until = entry.finished_at + COMPARED_FOR + MAX_WRITE_DELAY
+    for details in _stored(entry.finished_at, until):
         if details.get("attempt_id") == str(entry.attempt_id):
             return _later_read(details)
     return None
 
 
-def _later_read(details: dict[str, Any]) -> LaterRead | None:
-    """None where the details were changed in the database."""
+def _later_read(details: dict[str, object]) -> LaterRead | None:
+    """None when the details were changed in the database."""
     try:
-        read_at = datetime.fromisoformat(details["read_at"])
+        read_at = datetime.fromisoformat(str(details["read_at"]))
         return LaterRead(read_at, str(details["source"]), bool(details.get("competing")))
     except (KeyError, TypeError, ValueError):
         return None
@@ -87,32 +99,33 @@ def _later_read(details: dict[str, Any]) -> LaterRead | None:
 def _contradicted(
     addresses: Iterable[IPAddress], read_at: datetime
 ) -> Iterator[tuple[AuditEntry, list[AuditEntry]]]:
-    """Entries that were read otherwise later and without another explanation; each with the other
-    attempts that failed by evidence and can have been late too."""
+    """Entries that the read contradicts, each with the competing attempts that failed by evidence
+    as well. A competing attempt with another outcome explains the read, so there is none then."""
     recent = AuditEntry.objects.filter(
         api_url=settings.KATAPULT_API_URL,
         outcome=Outcome.FAILED,
         basis=Basis.EVIDENCE,
-        finished_at__gt=read_at - KEPT,
+        finished_at__gt=read_at - COMPARED_FOR,
         finished_at__lt=read_at,
     )
-    # By address the newest.
+    # The newest entry of each address.
     failed = {entry.address_id: entry for entry in recent.order_by("created_at", "id")}
     if not failed:
         return
     free = {ip.id for ip in addresses if ip.id in failed and ip.allocation is None}
-    kept = {each.get("attempt_id") for each in _kept(read_at - KEPT)} if free else set()
-    found = {id: failed[id] for id in free if str(failed[id].attempt_id) not in kept}
-    others = _others(found, read_at - KEPT) if found else {}
+    since = read_at - COMPARED_FOR
+    stored = {each.get("attempt_id") for each in _stored(since)} if free else set()
+    found = {id: failed[id] for id in free if str(failed[id].attempt_id) not in stored}
+    sent = _sent_by_address(found, since) if found else {}
     for id, entry in found.items():
-        since = entry.sent_at or entry.created_at
-        able = [each for each in others[id] if each != entry and can_have_acted(each, since)]
-        if all(each.outcome == Outcome.FAILED for each in able):
-            yield entry, able
+        sent_at = entry.sent_at or entry.created_at
+        competing = [each for each in sent[id] if each != entry and can_have_acted(each, sent_at)]
+        if all(each.outcome == Outcome.FAILED for each in competing):
+            yield entry, competing
 
 
-def _others(found: Iterable[str], since: datetime) -> dict[str, list[AuditEntry]]:
-    by_id: dict[str, list[AuditEntry]] = {id: [] for id in found}
+def _sent_by_address(ids: Iterable[str], since: datetime) -> dict[str, list[AuditEntry]]:
+    by_id: dict[str, list[AuditEntry]] = {id: [] for id in ids}
     for attempt in sent_to(settings.KATAPULT_API_URL, by_id, since):
         by_id[attempt.address_id].append(attempt)
     return by_id
@@ -121,7 +134,7 @@ def _others(found: Iterable[str], since: datetime) -> dict[str, list[AuditEntry]
 def _write(
     entry: AuditEntry, competing: list[AuditEntry], read_at: datetime, source: Source
 ) -> None:
-    details: dict[str, Any] = {
+    found: LaterReadDetails = {
         "attempt_id": str(entry.attempt_id),
         "address_id": entry.address_id,
         "address": entry.address,
@@ -129,16 +142,17 @@ def _write(
         "source": str(source),
     }
     if competing:
-        details["competing"] = ids_of(competing)
+        found["competing"] = ids_of(competing)
+    details = dict(found)
     with transaction.atomic():
-        head = chain.locked_head()
+        locked = chain.locked_chain()
         # Another process may have read the same: asked under the lock, it is kept once.
         if of(entry) is None:
-            chain.append(head, LinkKind.READ_LATER, at=timezone.now(), details=details)
+            chain.add_link(locked, LinkKind.READ_LATER, at=timezone.now(), details=details)
 
 
-def _kept(since: datetime, until: datetime | None = None) -> list[dict[str, Any]]:
-    """The details of all reads that were kept in this time."""
+def _stored(since: datetime, until: datetime | None = None) -> list[dict[str, object]]:
+    """The details of the contradicting reads that were stored in this period."""
     links = AuditLink.objects.filter(
         attempt_id__isnull=True, kind=LinkKind.READ_LATER, at__gte=since
     )

@@ -1,4 +1,4 @@
-"""The rows of an address list: one state, one search, one order, one page."""
+"""The rows of an address list: filtered by state and search text, sorted, one page of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ipadmin.services.inventory import Inventory
 PER_PAGE = 50
 STATES = ("all", "allocated", "unallocated")
 
-# Katapult names them so; a load balancer answers `resource_does_not_support_unallocation`. [doc]
-CANNOT_BE_UNALLOCATED = {"LoadBalancer": "A load balancer keeps its address"}
+# Allocation types that Katapult does not unallocate from, with the reason [doc].
+CANNOT_BE_UNALLOCATED = {"LoadBalancer": "Can't be unallocated from a load balancer"}
 
 SORTS: dict[str, Callable[[IPAddress], object]] = {
     "reverse_dns": lambda ip: (ip.reverse_dns or "").lower(),
@@ -38,15 +38,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An address and what may be done with it here. `why_not` is for people."""
+    """An address. `why_not` says why it can't be unallocated; empty if it can."""
 
     ip: IPAddress
-    allocation_name: str
     why_not: str
-
-    @property
-    def can_unallocate(self) -> bool:
-        return not self.why_not
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +55,8 @@ class Listing:
     read_at: datetime
 
 
-def row(ip: IPAddress) -> Row:
-    name = (ip.allocation.name if ip.allocation else None) or ""
-    return Row(ip, name, why_not(ip))
-
-
 def why_not(ip: IPAddress) -> str:
-    """Why this address cannot be unallocated; nothing when it can."""
+    """Why this address can't be unallocated; empty if it can."""
     if ip.allocation is None:
         return "Not allocated"
     return CANNOT_BE_UNALLOCATED.get(ip.allocation.type or "", "")
@@ -80,7 +70,8 @@ def listing(
     sort: str = "",
     page: int | str = 1,
 ) -> Listing:
-    """What a page shows. Unknown states and sorts mean the default, an impossible page the last."""
+    """One page of the list. Unknown states and sort keys mean the default; a page number that is
+    too high means the last page."""
     query = query.strip()
     found = _search(inventory.addresses, query)
     allocated = [ip for ip in found if ip.allocation]
@@ -97,7 +88,7 @@ def listing(
         chosen.reverse()
     shown = Paginator(chosen, PER_PAGE).get_page(page)
     return Listing(
-        rows=[row(ip) for ip in shown],
+        rows=[Row(ip, why_not(ip)) for ip in shown],
         counts=Counts(len(found), len(allocated), len(unallocated)),
         state=state,
         query=query,
@@ -108,7 +99,7 @@ def listing(
 
 
 def _search(addresses: tuple[IPAddress, ...], query: str) -> list[IPAddress]:
-    """Those in which the text occurs; for a network such as 185.44.252.0/22, those within it."""
+    """The addresses that contain the text, or that are in the network (`198.18.0.0/22`)."""
     if not query:
         return list(addresses)
     if "/" in query:
@@ -123,7 +114,7 @@ def _search(addresses: tuple[IPAddress, ...], query: str) -> list[IPAddress]:
 
 
 def _as_written(query: str) -> str:
-    """A whole IPv6 address, however it is spelled, as Katapult writes it."""
+    """A complete IPv6 address in Katapult's notation; any other text unchanged."""
     try:
         return str(ipaddress.IPv6Address(query))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The state of an address now, compared with what the history knows of it."""
+"""The state of an address now, compared with its last entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ipadmin.services import inventory
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """An address read now, and what happened to it since the newest entry, unseen."""
+    """An address read now, and its changes since the newest entry that no entry explains."""
 
     ip: IPAddress
     observation: Observation
@@ -26,7 +26,8 @@ class LiveState:
 
 
 def token_for(user: User, entry: AuditEntry | None) -> ApiToken | None:
-    """The user's token to look an address up with: of its entry's organization, used last."""
+    """The user's token for reading the address of an entry: the last used one for the entry's
+    organization. None for an entry of another API."""
     own = user.api_tokens.ready().order_by(F("used_at").desc(nulls_last=True), "-created_at")
     if entry is None:
         return own.first()
@@ -38,7 +39,8 @@ def token_for(user: User, entry: AuditEntry | None) -> ApiToken | None:
 
 
 def look_up(entries: Sequence[AuditEntry], token: ApiToken) -> LiveState:
-    """Read the address of these entries, its newest, now. Raises what `inventory.find` raises."""
+    """Read the address of these entries, which are sorted newest first. Raises the same errors as
+    `inventory.find`."""
     latest = entries[0]
     ip = inventory.find(token, id=latest.address_id)
     is_it = address_key(ip.address) == latest.address_key

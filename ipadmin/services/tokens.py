@@ -1,4 +1,4 @@
-"""Add, check, replace and remove an API token."""
+"""Add, check and replace an API token, and choose its organization."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
 from ipadmin.services import api, inventory
 
-# What a token may not do; with the rest it can still be of use. Any other error refuses it.
+# A token with these errors for some calls can still be useful. Any other error refuses it.
 _NOT_PERMITTED = frozenset(
     {"scope_not_granted", "permission_denied", "no_user_associated_with_identity"}
 )
@@ -20,10 +20,11 @@ _NOT_PERMITTED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What trying a token against the API showed.
+    """The result of a check of a token with the API.
 
-    `organizations` is what it may name, empty where it may name none. `can_list` is None while it
-    is not known which organization to list. Whether it may unallocate, only unallocating shows.
+    `organizations` are those that the token may list, if any. `can_list` says whether it may list
+    addresses; None while the organization is not known. Whether it may unallocate cannot be
+    checked.
     """
 
     organizations: tuple[Organization, ...]
@@ -32,69 +33,70 @@ class Findings:
 
 
 class OrganizationMismatch(Exception):
-    """The new secret does not reach the organization its token stands for."""
+    """The new secret has no access to the organization of its token."""
 
 
 def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
-    """Examine a secret and keep it sealed. A single organization is chosen at once; otherwise the
-    token is not ready until `choose_organization`.
+    """Check a secret, and store it encrypted. If it has access to one organization, that is chosen;
+    otherwise the token is not ready until `choose_organization`.
 
-    Raises KatapultError; then nothing is kept.
+    Raises KatapultError; then nothing is stored.
     """
-    findings = _examine(secret)
+    findings = _check(secret)
     token = ApiToken(owner=owner, label=label)
     token.encrypt_secret(secret)
     if len(findings.organizations) == 1:
         _set_organization(token, findings.organizations[0])
-    _note(token, findings)
+    _set_findings(token, findings)
     token.save(force_insert=True)
     return token
 
 
 def organizations(token: ApiToken) -> tuple[Organization, ...]:
-    """The organizations a kept token may name. Raises KatapultError and crypto.CannotDecrypt."""
+    """The organizations that a token may list. Raises KatapultError and crypto.CannotDecrypt."""
     with api.using(token) as secret:
         return _organizations(secret, [])
 
 
 def choose_organization(token: ApiToken, organization: Organization) -> None:
-    """Make a token stand for an organization, for good.
+    """Set the organization of a token; it can't be changed afterwards.
 
-    Raises KatapultError (`organization_not_found`, say); then the token stays as it was.
+    Raises KatapultError (such as `organization_not_found`), crypto.CannotDecrypt, and ValueError
+    when the token has an organization; then nothing is changed.
     """
     if token.is_ready:
         raise ValueError("a token's organization never changes")
     missing: list[str] = []
-    # Named by Katapult, it is there even if it may not be listed; typed by hand, it may be wrong.
+    # One with an id was listed by Katapult and exists; a sub-domain was typed and may be wrong.
     tolerated = _NOT_PERMITTED if organization.id else frozenset({"scope_not_granted"})
     with api.using(token) as secret:
         can_list = _can_list(secret, organization, missing, tolerated)
     _set_organization(token, organization)
-    _note(token, Findings((), can_list, tuple(missing)))
+    _set_findings(token, Findings((), can_list, tuple(missing)))
     not_chosen = ApiToken.objects.filter(organization_id="", organization_sub_domain="")
-    if not _write(token, *_ORGANIZATION, *_NOTED, among=not_chosen):
-        # Another tab was faster, and what it chose stays.
+    if not _write(token, *_ORGANIZATION_FIELDS, *_CHECK_FIELDS, among=not_chosen):
+        # Another tab chose an organization first, which stays.
         token.refresh_from_db()
 
 
 def check(token: ApiToken) -> Findings:
-    """Examine a kept token again. Raises KatapultError and crypto.CannotDecrypt."""
+    """Check a stored token again. Raises KatapultError and crypto.CannotDecrypt."""
     with api.using(token) as secret:
-        findings = _examine(secret, token.organization if token.is_ready else None)
-    _note(token, findings)
-    # What was found out of a secret that was replaced meanwhile says nothing of the new one.
-    _write(token, *_NOTED, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
+        findings = _check(secret, token.organization if token.is_ready else None)
+    _set_findings(token, findings)
+    # If the secret was replaced in the meantime, the findings are not about the new one.
+    _write(token, *_CHECK_FIELDS, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
     return findings
 
 
 def replace(token: ApiToken, secret: Secret) -> None:
-    """Put another secret in the place of the old one, for the same organization.
+    """Replace the secret of a token, for the same organization.
 
     Raises OrganizationMismatch or KatapultError; then the old secret stays.
     """
     organization = token.organization if token.is_ready else None
     try:
-        findings = _examine(secret, organization)
+        findings = _check(secret, organization)
     except ErrorAnswer as error:
         if error.code == "organization_not_found":
             raise OrganizationMismatch from error
@@ -106,14 +108,14 @@ def replace(token: ApiToken, secret: Secret) -> None:
         if organization.id not in named and organization.sub_domain not in named:
             raise OrganizationMismatch
     token.encrypt_secret(secret)
-    _note(token, findings)
-    _write(token, "encrypted_secret", "last_four", "fingerprint", *_NOTED)
+    _set_findings(token, findings)
+    _write(token, "encrypted_secret", "last_four", "fingerprint", *_CHECK_FIELDS)
     inventory.forget(token)
 
 
-def _examine(secret: Secret, organization: Organization | None = None) -> Findings:
-    """Who the token is, which organizations it names, whether it can list the addresses of the
-    given one, or of the only one. Raises KatapultError."""
+def _check(secret: Secret, organization: Organization | None = None) -> Findings:
+    """Check which organizations a token may list, and whether it may list the addresses of the
+    given one, or of its only one. Raises KatapultError."""
     missing: list[str] = []
     named = _organizations(secret, missing)
     if organization is None and len(named) == 1:
@@ -123,17 +125,15 @@ def _examine(secret: Secret, organization: Organization | None = None) -> Findin
 
 
 def _organizations(secret: Secret, missing: list[str]) -> tuple[Organization, ...]:
-    """From both calls that name them: either may be closed to a token that is good otherwise."""
+    """The organizations from both calls that list them; a useful token may lack the permission for
+    either."""
     client = api.client()
     found: dict[str, Organization] = {}
-    try:
-        found |= {each.id: each for each in client.current_user(secret).value.organizations}
-    except ErrorAnswer as error:
-        _tolerate(error, missing)
-    try:
-        found |= {each.id: each for each in client.organizations(secret).value}
-    except ErrorAnswer as error:
-        _tolerate(error, missing)
+    for call in (client.user_organizations, client.organizations):
+        try:
+            found |= {each.id: each for each in call(secret).value}
+        except ErrorAnswer as error:
+            _raise_unless_tolerated(error, missing)
     return tuple(sorted(found.values(), key=lambda each: each.name.lower()))
 
 
@@ -146,15 +146,15 @@ def _can_list(
     try:
         api.client().ip_addresses(secret, organization, per_page=1)
     except ErrorAnswer as error:
-        _tolerate(error, missing, tolerated)
+        _raise_unless_tolerated(error, missing, tolerated)
         return False
     return True
 
 
-def _tolerate(
+def _raise_unless_tolerated(
     error: ErrorAnswer, missing: list[str], tolerated: frozenset[str] = _NOT_PERMITTED
 ) -> None:
-    """Pass over what a token merely may not do, keeping the scopes it would need."""
+    """Raise the error again unless its code is tolerated. Adds the scopes it names to `missing`."""
     if error.code not in tolerated:
         raise error
     scopes = error.detail.get("scopes")
@@ -168,18 +168,18 @@ def _set_organization(token: ApiToken, organization: Organization) -> None:
     token.organization_sub_domain = organization.sub_domain[:200]
 
 
-_ORGANIZATION = ("organization_id", "organization_name", "organization_sub_domain")
-_NOTED = ("can_list", "missing_scopes", "checked_at", "last_error_code", "last_error_at")
+_ORGANIZATION_FIELDS = ("organization_id", "organization_name", "organization_sub_domain")
+_CHECK_FIELDS = ("can_list", "missing_scopes", "checked_at", "last_error_code", "last_error_at")
 
 
 def _write(token: ApiToken, *names: str, among: QuerySet[ApiToken] | None = None) -> bool:
-    """Write these fields alone, if the row is still there: while Katapult was asked, another tab
-    may have renamed, replaced or deleted the token, and `save` would undo that."""
+    """Write only these fields, if the row still exists; whether it does. `save` would undo what
+    another tab did to the token during the calls: rename, replace or delete it."""
     rows = ApiToken.objects.all() if among is None else among
     return rows.filter(pk=token.pk).update(**{name: getattr(token, name) for name in names}) == 1
 
 
-def _note(token: ApiToken, findings: Findings) -> None:
+def _set_findings(token: ApiToken, findings: Findings) -> None:
     token.can_list = findings.can_list
     token.missing_scopes = list(findings.missing_scopes)
     token.checked_at = timezone.now()

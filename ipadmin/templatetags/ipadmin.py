@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.template import Context, loader
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
@@ -95,6 +96,12 @@ def seconds(value: float | None) -> str:
 
 
 @register.filter
+def microseconds(value: int | None) -> str:
+    """A duration in microseconds, like `seconds`."""
+    return seconds(None if value is None else value / 1_000_000)
+
+
+@register.filter
 def outcome_tone(outcome: str) -> str:
     return OUTCOME_TONES.get(outcome, "neutral")
 
@@ -128,6 +135,12 @@ def held_by(entry: AuditEntry) -> SafeString:
 
 
 @register.filter
+def message_tone(message: Message) -> str:
+    tag = message.level_tag
+    return "danger" if tag == "error" else tag
+
+
+@register.filter
 def tone_icon(tone: str) -> str:
     return TONE_ICONS.get(tone, "info")
 
@@ -142,13 +155,6 @@ def kind(allocation_type: str | None) -> str:
 def pretty(value: object) -> str:
     """A JSON value over several lines."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-
-
-@register.filter
-def default_host(address: str) -> str:
-    """The host name Katapult gives an IPv4 address that nothing holds [seen]; nothing for IPv6,
-    of which none was ever seen."""
-    return "" if ":" in address else f"{address.replace('.', '-')}.rdns.katapult.io"
 
 
 @register.filter

@@ -20,7 +20,7 @@ FORMATS = {"csv": "CSV", "jsonl": "JSON lines"}
 LABELS = {
     "criteria": "Filters",
     "sha256": "SHA-256",
-    "head": "Head compared",
+    "checkpoint": "Checkpoint compared",
     "before": "From before",
     "bytes": "Size in bytes",
     "source_ip": "From",
@@ -37,7 +37,7 @@ TOLD = {"by", "format", "entries", "result", "complete", "digest"}
 NAMES = ("name", "user_name", "user", "command_line")
 # A person's number is of no use to who reads the name.
 NOT_TOLD = {*NAMES, "id", "user_id"}
-CODES = {"sha256", "head", "request_id", "source_ip", "attempt_id", "address_id", "address"}
+CODES = {"sha256", "checkpoint", "request_id", "source_ip", "attempt_id", "address_id", "address"}
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 # Nothing of ours comes near these; what somebody else wrote may not fill the page.
 LONGEST = 500

@@ -1,4 +1,4 @@
-"""The words for each error code: one table, for Katapult's codes and for our own.
+"""The message for each error code: Katapult's codes and our own, in one table.
 
 A code that is not in it is shown in Katapult's own words.
 """
@@ -10,248 +10,236 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The entry of the table: the same for every occurrence of a code."""
+    """One message. `who` is a sentence that says whom to ask; empty if the reader can act."""
 
     title: str
     what_happened: str
     what_now: str
-    who: str
+    who: str = ""
     tone: str = "warning"
 
 
-YOU = "You"
-OWNER = "Whoever manages API tokens in Katapult"
-KATAPULT = "Katapult support"
-US = "Whoever runs this site"
+TOKEN_MANAGER = "Ask the person who manages API tokens in Katapult."
+ORGANIZATION_ADMIN = "Ask an administrator of the organization in Katapult."
+KATAPULT = "Ask Katapult support."
+SITE_ADMIN = "Ask the administrator of this site."
 
-ANOTHER_TOKEN = "Make a new API token in Katapult and enter it under Tokens in place of this one."
+ANOTHER_TOKEN = (
+    "Create a new API token in Katapult. Then open Tokens and replace this one's secret."
+)
 
 WORDS: dict[str, Words] = {
     # The token
     "missing_api_token": Words(
-        "Katapult saw no API token",
-        "The request reached Katapult without its token; something between here and there may "
-        "have removed it.",
+        "Katapult received no API token",
+        "The request reached Katapult without its token. A proxy may have removed it.",
         "Check the proxy between this site and Katapult.",
-        US,
+        SITE_ADMIN,
     ),
     "invalid_api_token": Words(
         "Katapult does not accept this token",
-        "The token is unknown to Katapult, was revoked or has expired.",
+        "Katapult does not know the token: it was deleted, has expired, or was never valid.",
         ANOTHER_TOKEN,
-        OWNER,
+        TOKEN_MANAGER,
     ),
     "invalid_capabilities_token": Words(
         "Katapult does not accept this token",
         "The token is not valid, has expired, or was signed with the wrong key.",
         ANOTHER_TOKEN,
-        OWNER,
+        TOKEN_MANAGER,
     ),
     "unauthorized_network_for_api_token": Words(
-        "This token may not be used from this network",
-        "The token is limited to certain networks, and this site's address is not among them.",
+        "This token can't be used from this network",
+        "The token is limited to certain networks, and this site's address is not in them.",
         "Add the address below to the token's allowed networks in Katapult, then try again.",
-        OWNER,
+        TOKEN_MANAGER,
     ),
     "scope_not_granted": Words(
         "This token lacks a scope",
-        "Katapult knows the token, but it was not given the scope this needs.",
-        "Give the token the scope below in Katapult, or use another token.",
-        OWNER,
+        "Katapult knows the token, but the token does not have the scope that this needs.",
+        "Add the scope below to the token in Katapult, or use another token.",
+        TOKEN_MANAGER,
     ),
     "permission_denied": Words(
         "Katapult denied permission",
-        "The token's user is not permitted to do this in this organization.",
-        "Ask for the permission, or use a token of somebody who has it.",
-        "An administrator of the organization in Katapult",
+        "The token's user does not have the permission for this in this organization.",
+        "Get the permission, or use the token of a user who has it.",
+        ORGANIZATION_ADMIN,
     ),
     "no_user_associated_with_identity": Words(
         "This token has no user",
-        "The token belongs to an organization and not to a person.",
-        "It can still be used; choose its organization.",
-        YOU,
-        "info",
+        "The token belongs to an organization, not to a person.",
+        "You can still use it. Choose its organization.",
+        tone="info",
     ),
     "token_unreadable": Words(
         "Enter this token again",
-        "The saved token can't be opened any more: the key it was sealed with is no longer "
-        "configured, or its row was changed.",
-        "Open the token under Tokens and replace its secret.",
-        YOU,
+        "The saved token can't be decrypted: its key was removed from the configuration, or the "
+        "stored value was changed.",
+        "Open Tokens and replace this token's secret.",
     ),
     # The organization
     "organization_suspended": Words(
         "The organization is suspended",
-        "Katapult has suspended this organization, and refuses changes to it.",
-        "Have the suspension lifted first.",
+        "Katapult has suspended this organization and refuses changes to it.",
+        "Get the suspension lifted, then try again.",
         KATAPULT,
     ),
     "organization_not_activated": Words(
         "The organization is not activated",
-        "Katapult does not serve this organization until it is activated.",
-        "Activate the organization in Katapult.",
-        "An owner of the organization in Katapult",
+        "Katapult refuses requests for this organization until it is activated.",
+        "Activate the organization in Katapult, then try again.",
+        ORGANIZATION_ADMIN,
     ),
     "organization_not_found": Words(
-        "No such organization",
-        "Katapult knows no organization of this name that this token can reach.",
-        "Check the sub-domain: it is the first part of the organization's address in Katapult.",
-        YOU,
+        "Organization not found",
+        "Katapult has no organization with this name that this token can access.",
+        "Check the sub-domain: the first part of the organization's address in Katapult.",
     ),
     # The address
     "ip_address_not_found": Words(
-        "No such address",
-        "Katapult knows no such address among those this token can reach. It may have been "
-        "released, and may belong to somebody else by now.",
-        "Refresh the list of addresses and check the address or id.",
-        YOU,
+        "Address not found",
+        "Katapult has no such address that this token can access. It may have been released, and "
+        "may belong to another organization now.",
+        "Refresh the list of addresses, then check the address or ID.",
     ),
     "virtual_machine_not_found": Words(
-        "No such virtual machine",
-        "The virtual machine is gone, or this token can't reach it.",
-        "Refresh the list and look again.",
-        YOU,
+        "Virtual machine not found",
+        "The virtual machine was deleted, or this token can't access it.",
+        "Refresh the list of addresses.",
     ),
     "no_allocation": Words(
-        "It was unallocated already",
-        "When the request arrived, the address was not allocated to anything any more.",
+        "The address was already unallocated",
+        "The address was no longer allocated when the request arrived at Katapult.",
         "There is nothing left to do.",
-        "",
-        "info",
+        tone="info",
     ),
     "resource_does_not_support_unallocation": Words(
-        "This resource does not let go of its address",
-        "What holds the address, a load balancer for instance, does not support unallocation.",
-        "Delete or change that resource in Katapult if the address must be free.",
-        YOU,
+        "This resource can't release its address",
+        "The resource that has the address, for example a load balancer, does not support "
+        "unallocation.",
+        "If you need the address, change or delete that resource in Katapult.",
     ),
     "validation_error": Words(
-        "Katapult found the change invalid",
-        "Katapult checked the change and did not accept it, for the reason below.",
-        "Resolve what it names, then try again.",
-        YOU,
+        "Katapult rejected the change",
+        "Katapult checked the change and rejected it for the reason below.",
+        "Resolve the reason below, then try again.",
     ),
     "already_unallocated": Words(
-        "It was unallocated meanwhile",
-        "The address was unallocated between your confirmation and the call, so the call was not "
-        "made.",
+        "The address was unallocated in the meantime",
+        "The address was unallocated after you opened the confirmation, so no request was sent.",
         "There is nothing left to do.",
-        "",
-        "info",
+        tone="info",
     ),
     "allocation_changed": Words(
-        "The address changed hands meanwhile",
-        "It is no longer allocated to what you confirmed, so the call was not made.",
-        "Look at the address as it is now, and start again if you still want to unallocate it.",
-        YOU,
+        "The address was reassigned in the meantime",
+        "It is no longer allocated to the resource that you confirmed, so no request was sent.",
+        "Check what the address is allocated to now. Start again if you still want to unallocate "
+        "it.",
     ),
     # The request
     "route_not_found": Words(
-        "Katapult does not know this call",
-        "The address this site calls is not one of the API.",
-        "Check KATAPULT_API_URL.",
-        US,
+        "Katapult does not know this request",
+        "The URL that this site requested is not part of Katapult's API.",
+        "Check the setting KATAPULT_API_URL.",
+        SITE_ADMIN,
     ),
     "invalid_argument": Words(
         "Katapult did not understand the request",
-        "An argument of the request was not acceptable to Katapult.",
-        "Try again; if it stays so, report it with the request id below.",
-        US,
+        "Katapult rejected an argument of the request.",
+        "Try again. If it fails again, report it with the request ID below.",
+        SITE_ADMIN,
     ),
     "missing_required_argument": Words(
         "Katapult did not understand the request",
-        "Katapult missed an argument in the request.",
-        "Report it with the request id below.",
-        US,
+        "The request lacked an argument that Katapult requires.",
+        "Report it with the request ID below.",
+        SITE_ADMIN,
     ),
     "invalid_json_body": Words(
         "Katapult did not understand the request",
-        "The request's body did not arrive as JSON; something between may have changed it.",
-        "Report it with the request id below.",
-        US,
+        "The body of the request did not arrive as JSON. A proxy may have changed it.",
+        "Report it with the request ID below.",
+        SITE_ADMIN,
     ),
     "rate_limit_reached": Words(
-        "Too many calls this minute",
-        "Katapult allows a number of calls in a clock minute, shared by all who use this token, "
-        "and they are used up.",
+        "Too many requests this minute",
+        "Katapult limits the requests per minute with one token, and the limit is reached. All "
+        "users of the token share it.",
         "Wait for the next minute, then try again.",
-        YOU,
     ),
     # The service
     "reads_wait": Words(
-        "Reading waits for the next minute",
-        "Few of the calls that Katapult allows in this minute are left, and they are kept for "
-        "attempts that are confirmed now. Those still go through.",
+        "Too many requests this minute",
+        "Few requests are left until Katapult's limit for this minute. They are reserved for "
+        "unallocating, which still works.",
         "Refresh at the next full minute.",
-        YOU,
-        "info",
+        tone="info",
     ),
     "service_unavailable": Words(
         "Katapult is unavailable",
         "Katapult answered that its service is unavailable at the moment.",
-        "Try again in a few minutes; Katapult's status page may say more.",
+        "Try again in a few minutes, or check Katapult's status page.",
         KATAPULT,
     ),
     "unhandled_exception": Words(
-        "Katapult failed",
-        "Katapult ran into an error of its own while working on the request.",
-        "Try again in a while; if it stays so, give Katapult the request id below.",
+        "Internal error in Katapult",
+        "An internal error occurred in Katapult during the request.",
+        "Try again later. If it fails again, give Katapult support the request ID below.",
         KATAPULT,
     ),
     "not_sent": Words(
-        "Katapult could not be reached",
-        "No connection could be made, so the request never left this site.",
+        "Katapult can't be reached",
+        "No connection to Katapult could be opened, so no request was sent.",
         "Check the network between this site and Katapult, then try again.",
-        US,
+        SITE_ADMIN,
     ),
     "no_free_connection": Words(
         "All connections are in use",
-        "This site waited for one of its own connections to Katapult, and none became free, so "
-        "the request was not sent.",
+        "All of this site's connections to Katapult were in use, so no request was sent.",
         "Try again in a moment.",
-        YOU,
     ),
     "answer_lost": Words(
         "Katapult did not answer",
-        "The request was sent, but no complete answer came back in time.",
+        "The request was sent, but no complete response arrived in time.",
         "Try again in a moment.",
         KATAPULT,
     ),
     "unreadable_answer": Words(
-        "The answer could not be read",
-        "Something answered, but not in the way Katapult does: a proxy or a maintenance page, "
-        "perhaps.",
-        "Try again in a moment; if it stays so, look at what stands between here and Katapult.",
-        US,
+        "The response can't be read",
+        "The response was not in Katapult's format. It may come from a proxy or a maintenance "
+        "page.",
+        "Try again in a moment. If it fails again, check the proxies between this site and "
+        "Katapult.",
+        SITE_ADMIN,
     ),
-    # Ourselves
+    # This site
     "audit_unavailable": Words(
-        "The audit history can't be written",
-        "Every attempt is written down before anything is sent. That failed, so nothing was sent.",
-        "Try again in a moment. If it stays so, the database is full, locked or read-only.",
-        US,
+        "The audit log can't be written",
+        "Each attempt is recorded before its request is sent. Recording failed, so no request was "
+        "sent.",
+        "Try again in a moment. If it fails again, the database is full, locked or read-only.",
+        SITE_ADMIN,
         "danger",
     ),
     "outcome_not_written": Words(
-        "The outcome could not be written down",
-        "The attempt has ended, but the database did not accept its outcome. The entry stays "
-        "pending, and is closed as soon as the database is back.",
-        "Look at the entry in the history before you try again.",
-        US,
+        "The outcome could not be saved",
+        "The attempt has ended, but the database did not save its outcome. The entry stays pending "
+        "and is finished when the database works again.",
+        "Check the entry in the history before you try again.",
+        SITE_ADMIN,
         "danger",
     ),
     "answer_not_kept": Words(
-        "No answer was recorded",
-        "No answer was recorded: this site stopped after it had begun to send the request, or was "
-        "too slow.",
-        "Look at the address as it is now.",
-        YOU,
+        "No response was recorded",
+        "This site stopped after it had started to send the request, or was too slow to record "
+        "the response.",
+        "Check the address as it is now.",
     ),
     "interrupted": Words(
-        "The request was not sent",
-        "Nothing was sent in time: this site stopped, or was too slow, between writing down the "
-        "attempt and sending its request.",
+        "No request was sent",
+        "This site stopped, or was too slow, after it had recorded the attempt. No request was "
+        "sent.",
         "Start again if you still want to unallocate the address.",
-        YOU,
     ),
 }

@@ -1,10 +1,9 @@
-"""Every outcome and error explained to the operator: what happened, whether anything changed, what
-to do now, who can fix it. The words for each code stand in `words.py`.
+"""Outcomes and errors explained to the operator: what happened, whether anything changed, what to
+do now, whom to ask. The message for each error code is in `error_messages.py`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,18 +17,22 @@ from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services import budget
 from ipadmin.services.later_reads import LaterRead
 from ipadmin.ui import evidence_texts, time_zones
-from ipadmin.ui.error_messages import KATAPULT, WORDS, YOU, Words
-from ipadmin.ui.evidence_texts import Linked, allocation_text
+from ipadmin.ui.error_messages import KATAPULT, WORDS, Words
+from ipadmin.ui.evidence_texts import allocation_text
+from ipadmin.ui.notices import Linked
 
 NOTHING_CHANGED = "Nothing was changed."
-# All that readings can say: the request may still be carried out.
+# Readings can't prove more: Katapult may still carry out the request.
 NO_CHANGE_SEEN = "No change was seen."
+NOT_KNOWN_YET = "Whether anything was changed is not known yet."
+LOOK_NOW = "Check the address as it is now."
+UPDATES = "Checking… This page updates by itself, usually within a minute."
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One occurrence, ready to be shown. `tone` is success, info, warning or danger; `facts` are
-    (label, value) pairs worth copying, `attempts` sentences about other attempts."""
+    """What a page shows. `tone`: success, info, warning or danger. `facts`: (label, value) pairs to
+    copy. `attempts`: sentences about other attempts. `who`: whom to ask, a sentence."""
 
     tone: str
     title: str
@@ -41,9 +44,14 @@ class Explanation:
     retry_at: datetime | None = None
     attempts: tuple[Linked, ...] = ()
 
+    @property
+    def role(self) -> str:
+        """The ARIA role of its element."""
+        return "alert" if self.tone in {"danger", "warning"} else "note"
+
 
 def of_error(error: Exception) -> Explanation:
-    """A call that only reads, and failed."""
+    """A request that failed and changed nothing, or an outcome that was not saved."""
     if isinstance(error, crypto.CannotDecrypt):
         return _shown(WORDS["token_unreadable"], NOTHING_CHANGED, "token_unreadable", {}, "")
     if isinstance(error, KatapultError):
@@ -62,39 +70,37 @@ def of_error(error: Exception) -> Explanation:
         )
     if isinstance(error, budget.ReadsWait):
         shown = _shown(WORDS[error.code], NOTHING_CHANGED, error.code, {}, "")
-        facts = (("Calls left this minute", str(error.remaining)),)
+        facts = (("Requests left this minute", str(error.remaining)),)
         what_now = f"Refresh at {time_zones.clock(error.retry_at)}."
         return replace(shown, retry_at=error.retry_at, what_now=what_now, facts=facts)
     code = getattr(error, "code", "")
-    changed = "This is not known yet." if code == "outcome_not_written" else NOTHING_CHANGED
+    changed = NOT_KNOWN_YET if code == "outcome_not_written" else NOTHING_CHANGED
     return _shown(WORDS[code], changed, code, {}, "")
 
 
 def of_entry(
     entry: AuditEntry, others: Sequence[AuditEntry] = (), later: LaterRead | None = None
 ) -> Explanation:
-    """An attempt as it stands. `others` are the competing attempts that it names, as far as the
-    reader may see them; `later` is a read that contradicts it."""
+    """An attempt and its outcome. `others` are its competing attempts that the reader may see;
+    `later` is a reading that contradicts the outcome."""
     shown = _OF_OUTCOME[Outcome(entry.outcome)](entry)
     if later:
-        now = "Look at the address as it is now."
-        shown = replace(
-            shown, changed=evidence_texts.read_later(later, entry), what_now=now, who=YOU
-        )
+        changed = evidence_texts.read_later(later, entry)
+        shown = replace(shown, changed=changed, what_now=LOOK_NOW, who="")
     attempts = evidence_texts.competing(entry, others)
     seen = {str(other.attempt_id) for other in others}
     unseen = tuple(
-        ("Could also have been attempt", name)
-        for name in entry.competing_attempts
-        if name not in seen
+        ("Other possible attempt", name) for name in entry.competing_attempts if name not in seen
     )
     if _was_unallocated_before(entry) and not attempts and not unseen:
-        shown = replace(shown, what_happened=f"{shown.what_happened} It was unallocated elsewhere.")
+        shown = replace(
+            shown, what_happened=f"{shown.what_happened} It was unallocated outside this site."
+        )
     return replace(shown, attempts=attempts, facts=unseen + shown.facts)
 
 
 def _was_unallocated_before(entry: AuditEntry) -> bool:
-    """Whether the call, or the read before it, came too late."""
+    """Whether the address was found unallocated by the request or by the read before it."""
     codes = {Outcome.REFUSED: "already_unallocated", Outcome.FAILED: "no_allocation"}
     is_answer = entry.basis != Basis.EVIDENCE
     return is_answer and entry.error_code == codes.get(Outcome(entry.outcome))
@@ -103,29 +109,28 @@ def _was_unallocated_before(entry: AuditEntry) -> bool:
 def _of_pending(entry: AuditEntry) -> Explanation:
     return Explanation(
         tone="info",
-        title=f"{entry.address}: under way",
-        what_happened="The attempt has begun and has no outcome yet.",
-        changed="This is not known yet.",
-        what_now="This page follows along. If no answer is recorded in time, the address is read "
-        "to find out.",
+        title=f"{entry.address}: in progress",
+        what_happened="The attempt has started and has no outcome yet.",
+        changed=NOT_KNOWN_YET,
+        what_now=UPDATES,
     )
 
 
 def _of_succeeded(entry: AuditEntry) -> Explanation:
-    happened = "Katapult confirmed it."
+    happened = "Katapult confirmed the change."
     if entry.basis == Basis.EVIDENCE:
         happened = f"{_no_answer(entry)} {evidence_texts.no_longer_allocated(entry)}"
     return Explanation(
         tone="success",
-        title=f"{entry.address} is unallocated",
+        title=f"{entry.address} was unallocated",
         what_happened=happened,
-        changed=f"It is no longer allocated to {allocation_text(entry)}; its reverse DNS fell back "
-        "to Katapult's default.",
+        changed=f"It was allocated to {allocation_text(entry)}. Its reverse DNS was reset to "
+        "Katapult's default.",
     )
 
 
-# Why a call was not made, other than that the address could not be read once more before it. (That
-# nothing left this site is said of `not_sent` anyway.)
+# Codes of refused attempts whose messages already say why no request was sent. Any other code comes
+# from reading the address before the request.
 _NOT_THE_READING = {
     "already_unallocated",
     "allocation_changed",
@@ -143,14 +148,14 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
             words,
             what_happened=f"{words.what_happened} {evidence_texts.still_allocated(entry)}",
             what_now="Start again if you still want to unallocate it.",
-            who=YOU,
+            who="",
         )
         changed = NO_CHANGE_SEEN
     elif entry.outcome == Outcome.REFUSED and entry.error_code not in _NOT_THE_READING:
         words = replace(
             words,
-            what_happened=f"{words.what_happened} This was the last reading of the address before "
-            "the call; the unallocation itself was never sent.",
+            what_happened=f"{words.what_happened} This happened when the address was read before "
+            "unallocating it. The request to unallocate was not sent.",
         )
     return _shown(
         words,
@@ -168,19 +173,18 @@ def _of_unknown(entry: AuditEntry) -> Explanation:
     if entry.is_open:
         return Explanation(
             tone="warning",
-            title=f"{entry.address}: not known yet",
+            title=f"{entry.address}: outcome not known yet",
             what_happened=_no_answer(entry),
-            changed="It may have been unallocated, and it may not. The address is being read to "
-            "find out; a late request can still take effect.",
-            what_now="Wait: this page follows along. Do not try again yet.",
+            changed="The address may or may not have been unallocated. Katapult may still carry "
+            "out the request.",
+            what_now=f"{UPDATES} Do not try again yet.",
         )
     return Explanation(
         tone="warning",
-        title=f"{entry.address}: it can't be told",
+        title=f"{entry.address}: outcome unknown",
         what_happened=f"{_no_answer(entry)} {evidence_texts.why_unknown(entry)}",
-        changed="It may have been unallocated by this attempt, and it may not.",
-        what_now="Look at the address as it is now, and at the readings in the audit entry.",
-        who=YOU,
+        changed="The address may or may not have been unallocated by this attempt.",
+        what_now="Check the address as it is now, and the readings in the audit entry.",
     )
 
 
@@ -201,13 +205,9 @@ def _words_of(entry: AuditEntry) -> Words:
     code, description = entry.error_code, entry.error_description
     is_undecided = entry.basis == Basis.EVIDENCE or entry.outcome == Outcome.UNKNOWN
     if is_undecided and code and (code not in WORDS or any(code in c for c in REFUSALS.values())):
-        # A refusal of Katapult's would have decided it: something in between used its code.
-        return Words(
-            f"The answer was an error: {code}",
-            description or "It came without a further description.",
-            "Look at the address as it is now.",
-            YOU,
-        )
+        # An error of Katapult's would have decided the outcome, so this one comes from a proxy.
+        title = f"The response was an error: {code}"
+        return Words(title, description or "It came without a description.", LOOK_NOW)
     return _words(code, description)
 
 
@@ -218,8 +218,8 @@ def _words(code: str, description: str) -> Words:
         return WORDS[code]
     return Words(
         f"Katapult answered: {code}",
-        description or "Katapult gave no further description.",
-        "Act on what Katapult says, or report the code with the request id below.",
+        description or "Katapult gave no description.",
+        "Follow Katapult's message, or report the code with the request ID below.",
         KATAPULT,
     )
 
@@ -237,9 +237,8 @@ def _shown(
 ) -> Explanation:
     retry_at = _retry_at(code, at, retry_after)
     what_now = words.what_now
-    if retry_at and at:
-        seconds = max(1, math.ceil((retry_at - at).total_seconds()))
-        what_now = f"Try again at {time_zones.clock(retry_at)}, {seconds} s after this answer."
+    if retry_at:
+        what_now = f"Try again at {time_zones.clock(retry_at)}."
     return Explanation(
         tone=words.tone,
         title=words.title,
@@ -252,13 +251,13 @@ def _shown(
     )
 
 
-# Which part of an error's detail an operator needs, and what to call it.
+# Label of each part of an error's `detail` that an operator needs.
 _DETAIL_LABELS = {
-    "ip_address": "Address Katapult saw",
+    "ip_address": "Address seen by Katapult",
     "scopes": "Scope needed",
     "errors": "Katapult says",
     "details": "Katapult says",
-    "total_permitted": "Calls permitted a minute",
+    "total_permitted": "Requests allowed per minute",
     "value": "Katapult says",
 }
 
@@ -273,24 +272,30 @@ def _facts(
             facts.append(
                 (label, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
             )
-    for key, label in (("confirmed", "You confirmed"), ("found", "It is now")):
+    for key, label in (("confirmed", "Confirmed"), ("found", "Found")):
         if isinstance(value := detail.get(key), dict):
             parts = (value.get(f"allocation_{part}") for part in ("type", "name", "id"))
             facts.append((label, " ".join(str(part) for part in parts if part)))
-    if (code and code not in WORDS) or code in {"not_sent", "unreadable_answer", "answer_lost"}:
-        facts.append(("Code", code))
-        if description:
-            facts.append(("In its own words", description))
+    is_ours = code in {"not_sent", "unreadable_answer", "answer_lost"}
+    if is_ours or (code and code not in WORDS):
+        facts.append(("Error code", code))
+    if is_ours and description:
+        facts.append(("Technical detail", description))
     if request_id:
-        facts.append(("Katapult's request id", request_id))
+        facts.append(("Katapult request ID", request_id))
     return tuple(facts)
 
 
 def _retry_at(code: str, at: datetime | None, retry_after: float | None) -> datetime | None:
-    """When trying again makes sense after a 429: as told, else at the next full clock minute, when
-    the window starts anew. [seen]"""
+    """When to try again after a 429: after `retry_after` seconds, else at the next full minute,
+    when the limit is reset. [seen]"""
     if code != "rate_limit_reached" or at is None:
         return None
     if isinstance(retry_after, int | float):
         return at + timedelta(seconds=retry_after)
     return at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def heading(entry: AuditEntry, shown: Explanation) -> str:
+    """The title, with the address in front where it does not name it."""
+    return shown.title if entry.address in shown.title else f"{entry.address}: {shown.title}"

@@ -1,4 +1,4 @@
-"""An organization's addresses, and one of them."""
+"""The list of an organization's addresses, and the page of one address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ipadmin.audit.search import pages
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken
 from ipadmin.services import budget, inventory, listing
-from ipadmin.ui import explanations
+from ipadmin.ui import address_texts, explanations
 from ipadmin.views.parts import wants_part
 
 CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
@@ -28,7 +28,7 @@ CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
 @require_safe
 @operators_only
 def addresses_home(request: SignedInRequest) -> HttpResponse:
-    """The addresses of the token used last; the way to add one when there is none."""
+    """To the addresses of the token used last, or to a page that says how to add a token."""
     tokens = request.user.api_tokens.ready()
     token = tokens.order_by("-used_at", "-created_at").first()
     if token is None:
@@ -39,8 +39,8 @@ def addresses_home(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @operators_only
 def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
-    """All addresses, live. Tabs, searches and pages that htmx asks for are served from the same
-    reading for a little while; a page that is loaded or refreshed is read anew."""
+    """All addresses, read now. For tabs, searches and pages that htmx requests, the last reading is
+    used for `inventory.SNAPSHOT_AGE`."""
     token = access.own_ready_token(request.user, token_id)
     part = wants_part(request)
     fresh = not part or "refresh" in request.GET
@@ -50,13 +50,16 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     except CANNOT_READ as error:
         context["problem"] = explanations.of_error(error)
     else:
-        context["listing"] = listing.listing(
+        shown = listing.listing(
             read,
             state=request.GET.get("state", ""),
             query=request.GET.get("q", ""),
             sort=request.GET.get("sort", ""),
             page=request.GET.get("page", 1),
         )
+        context |= {"listing": shown, "columns": list(address_texts.columns(shown))}
+        if not shown.rows:
+            context["empty"] = address_texts.empty_list(shown, token.organization_title)
     if not part:
         context["tokens"] = request.user.api_tokens.ready()
     return render(request, "ipadmin/_listing.html" if part else "ipadmin/addresses.html", context)
@@ -65,7 +68,7 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 @require_safe
 @operators_only
 def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
-    """From a pasted address or id to its page, read live; a part of a name becomes a search."""
+    """To the page of the address or ID in the field; any other text is searched for in the list."""
     token = access.own_ready_token(request.user, token_id)
     text = request.GET.get("q", "").strip()
     if text.startswith("ip_") and text.isascii() and text.replace("_", "").isalnum():
@@ -84,14 +87,14 @@ def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     try:
         return redirect("address", token.id, found.id)
     except NoReverseMatch:
-        # An id that is not one of Katapult's has no page; the list shows what there is.
+        # The ID does not have Katapult's format, so there is no page for it.
         return redirect(f"{reverse('addresses', args=[token.id])}?{urlencode({'q': address})}")
 
 
 @require_safe
 @operators_only
 def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
-    """One address, read now, with the recent attempts on it."""
+    """One address, read now, with its recent attempts."""
     token = access.own_ready_token(request.user, token_id)
     context: dict[str, Any] = {"token": token, "sought": address_id}
     entries = access.visible_entries(request.user)
@@ -101,12 +104,19 @@ def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> H
     except CANNOT_READ as error:
         context["problem"] = explanations.of_error(error)
     else:
-        context |= {"ip": ip, "row": listing.row(ip), "in_organization": _is_listed(token, ip.id)}
+        is_listed = _is_listed(token, ip.id)
+        context |= {
+            "ip": ip,
+            "lead": address_texts.allocation_lead(ip),
+            "notice": address_texts.membership(is_listed, token.organization_title),
+            "why_not": listing.why_not(ip),
+            "can_unallocate": is_listed is not False and not listing.why_not(ip),
+        }
     return render(request, "ipadmin/address.html", context)
 
 
 def _is_listed(token: ApiToken, address_id: str) -> bool | None:
-    """Whether the address is the organization's; None when the list can't be read."""
+    """Whether the organization's list has the address; None if the list can't be read."""
     try:
         read = inventory.read(token, max_age=inventory.SNAPSHOT_AGE)
     except (KatapultError, budget.ReadsWait):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -64,7 +63,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
         "timeline_of": address_of(entry.address_key),
         "token": live_state.token_for(request.user, entry) if may_look else None,
         "seal": entry_seal.seal_of(values),
-        "record": _record(values),
+        "document": _document(values),
     }
     return render(request, "ipadmin/audit_entry.html", context)
 
@@ -72,9 +71,9 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
 @require_safe
 @history_readers_only
 def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonResponse:
-    """The record of an attempt, as it is exported and sealed once it is finished."""
+    """The document of an entry, as it is exported, and sealed once it is finished."""
     entry = access.visible_entry(request.user, attempt_id)
-    found = _record(document.values_of(entry))
+    found = _document(document.values_of(entry))
     layout = {"indent": 2, "ensure_ascii": False}
     return JsonResponse(
         found or {"error": "unreadable_entry"},
@@ -83,10 +82,10 @@ def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonRes
     )
 
 
-def _record(values: dict[str, Any]) -> dict[str, Any] | None:
-    """None when somebody wrote into the entry what no record can hold."""
+def _document(values: document.RawEntry) -> document.Document | None:
+    """None when somebody wrote into the entry what no document can hold."""
     try:
-        return document.record(values)
+        return document.document_of(values)
     except ValueError:
         return None
 

@@ -1,4 +1,4 @@
-"""Download what the history page shows, all of it."""
+"""Download all entries that match the filters of the history page."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from django.views.decorators.http import require_POST
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.audit.export.export import Format, export
-from ipadmin.audit.export.limits import Held, NoPlace, Places
+from ipadmin.audit.export.limits import Download, DownloadLimit, TooManyDownloads
 from ipadmin.ui.history_form import HistoryFilters
 
 NOT_SEALED = (
-    "An export leaves a trace in the history, and the trace could not be written. "
-    "Try again in a minute; if this stays, an administrator can look into the log."
+    "Each export is recorded in the audit log, and this one could not be recorded. "
+    "Try again in a minute. If it fails again, ask the administrator of this site."
 )
-IS_RUNNING = "An export of yours is still running. Let it end, or cancel it; then ask again."
+IS_RUNNING = "Another export of yours is running. Wait for it or cancel it, then try again."
 ALL_RUNNING = (
-    "As many exports are running as this site sends at once. Try again in a minute: what you asked "
-    "for is still on the history page."
+    "This site is busy with other exports. Try again in a minute. The history page keeps your "
+    "filters."
 )
-# Seconds.
-RETRY_AFTER = 60
+RETRY_AFTER_SECONDS = 60
 # Far fewer than gunicorn has threads.
-PLACES = Places(4)
+DOWNLOADS = DownloadLimit(4)
 
 log = structlog.get_logger(__name__)
 
@@ -39,15 +38,15 @@ log = structlog.get_logger(__name__)
 @require_POST
 @history_readers_only
 def audit_export(request: SignedInRequest) -> HttpResponseBase:
-    """Newest first. A POST, though it changes no entry: that it was done is written down."""
+    """Newest first. A POST, because each export is recorded."""
     filters = HistoryFilters(request.POST, access.own_organizations(request.user))
     format = request.POST.get("format", "")
     if format not in list(Format) or filters.errors:
         return _not_exported(request, 400, _not_understood(filters, format))
     entries = filters.apply(access.visible_entries(request.user))
     try:
-        place = PLACES.take(request.user.pk)
-    except NoPlace as full:
+        slot = DOWNLOADS.acquire(request.user.pk)
+    except TooManyDownloads as full:
         return _not_exported(request, 503, IS_RUNNING if full.is_own else ALL_RUNNING)
     try:
         pieces = export(
@@ -57,11 +56,11 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
             criteria=filters.criteria(),
         )
     except DatabaseError:
-        place.leave()
+        slot.release()
         log.exception("export_not_sealed")
         return _not_exported(request, 503, NOT_SEALED)
     name = f"history-{timezone.now():%Y-%m-%dT%H%M%SZ}.{format}"
-    return _download(Held(pieces, place), Format(format).content_type, name)
+    return _download(Download(pieces, slot), Format(format).content_type, name)
 
 
 def _by(request: SignedInRequest) -> dict[str, Any]:
@@ -74,14 +73,14 @@ def _by(request: SignedInRequest) -> dict[str, Any]:
 
 
 def _not_understood(filters: HistoryFilters, format: str) -> str:
-    """Nothing is exported then: leaving a filter out would hand over more than was asked for."""
+    """What is wrong with the filters. An export without a wrong filter would hold too much."""
     wrong = [
         f"{filters.fields[name].label or name.capitalize()}: {' '.join(map(str, errors))}"
         for name, errors in filters.errors.items()
     ]
     if format not in list(Format):
         wrong.append(f"Format: choose {' or '.join(Format)}.")
-    return f"Not everything that was asked for is understood. {' '.join(wrong)}"
+    return f"Some filters are invalid. {' '.join(wrong)}"
 
 
 def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpResponse:
@@ -89,10 +88,10 @@ def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpRe
     context["request_id"] = request.request_id
     response = render(request, "ipadmin/not_exported.html", context, status=status)
     if status == 503:
-        response["Retry-After"] = str(RETRY_AFTER)
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
-def _download(pieces: Held, content_type: str, name: str) -> HttpResponseBase:
+def _download(pieces: Download, content_type: str, name: str) -> HttpResponseBase:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(pieces, content_type=content_type, headers=headers)

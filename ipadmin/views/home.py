@@ -1,4 +1,4 @@
-"""The way in: each to what they are here for."""
+"""The start page: redirects each user to the first page that their role may see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the two shapes of a page a request asks for, and the part that several views give."""
+"""What several views share: requests for part of a page, and the result of an attempt."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from ipadmin.ui import explanations
 
 
 def wants_part(request: SignedInRequest) -> bool:
-    """Whether htmx asks for the part alone. Boosted links and restored history get the page."""
+    """Whether htmx asks for part of a page. Boosted links and restored history get all of it."""
     htmx = request.htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def explained(user: User, entry: AuditEntry) -> explanations.Explanation:
-    """An attempt in words, with the other attempts that the reader may see."""
+    """An attempt explained, with its competing attempts that the user may see."""
     others = competing.named_by(entry, access.visible_entries(user))
     return explanations.of_entry(entry, others, later_reads.of(entry))
 
 
 def result(request: SignedInRequest, entry: AuditEntry) -> HttpResponse:
-    """An attempt as it stands, for the row (`?table=1`) or the section it was made from."""
+    """An attempt and its outcome: a table row with `?table=1`, else a section."""
+    explanation = explained(request.user, entry)
     context = {
         "entry": entry,
-        "explanation": explained(request.user, entry),
+        "explanation": explanation,
+        "heading": explanations.heading(entry, explanation),
         "token_id": entry.token_id,
         "in_table": request.GET.get("table") == "1",
     }

@@ -1,4 +1,4 @@
-"""Whether the site can serve, and what it says when something is wrong."""
+"""Health check, choice of time zone, and error pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ YEAR = 365 * 24 * 60 * 60
 @require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 as long as the database answers and has every migration; for probes, not people."""
+    """200 if the database answers and has every migration, else 503; plain text for probes."""
     try:
         applied = MigrationRecorder(connection).applied_migrations()
     except DatabaseError:
@@ -38,13 +38,13 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @cache
 def _migrations() -> frozenset[tuple[str, str]]:
-    """Those this code comes with: they cannot change while it runs."""
+    """Every migration of the installed code."""
     return frozenset(MigrationLoader(None).disk_migrations)
 
 
 @require_POST
 def time_zone(request: HttpRequest) -> HttpResponse:
-    """Show this browser's times in UTC, or in its own zone again; then back to the page."""
+    """Show times in UTC (`choice=utc`) or in the browser's zone; then back to the page `next`."""
     page = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         page, {request.get_host()}, require_https=request.is_secure()
@@ -60,73 +60,57 @@ def time_zone(request: HttpRequest) -> HttpResponse:
 
 @requires_csrf_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(
-        request, 400, "This request cannot be read", "Nothing was changed. Go back and try again."
-    )
+    title, message = "Invalid request", "Nothing was changed. Go back and try again."
+    return _error(request, 400, title, message)
 
 
 @requires_csrf_token
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(
-        request,
-        403,
-        "Your role does not allow this",
-        "Nothing was changed. An administrator can give you the role it needs.",
-    )
+    message = "Nothing was changed. Ask the administrator of this site for the role that you need."
+    return _error(request, 403, "Your role does not allow this", message, icon="lock")
 
 
 @requires_csrf_token
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(
-        request,
-        404,
-        "There is nothing here",
-        "What you look for does not exist, or is not yours to see. Nothing was changed.",
-    )
+    message = "This page does not exist, or you may not see it. Nothing was changed."
+    return _error(request, 404, "Page not found", message, icon="file-search")
 
 
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _problem(
-        request,
-        403,
-        "This form is no longer valid",
-        "Nothing was changed. You may have signed in or out meanwhile, or your browser refuses "
-        "cookies: reload the page and try again.",
-        page="csrf.html",
+    message = (
+        "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
+        "cookies. Reload the page and try again."
     )
+    return _error(request, 403, "This form is no longer valid", message)
 
 
 @login_not_required
 @requires_csrf_token
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """allauth's answer to too many sign-ins from one place."""
-    return _problem(
-        request,
-        429,
-        "Too many attempts",
-        "Nothing was changed. Wait a minute, then try again.",
-    )
+    """allauth's page for too many attempts to sign in."""
+    message = "Nothing was changed. Wait a minute, then try again."
+    return _error(request, 429, "Too many attempts", message, icon="clock")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Rendered without the request: whatever broke, this asks no database and no session."""
-    context = _context(
-        request,
-        "Something went wrong on our side",
-        "Whatever you tried is in the audit history if Katapult was asked for it. Look there "
-        "before you try again.",
+    """Rendered without the request, so that it needs neither database nor session."""
+    message = (
+        "If you were unallocating an address, check the history before you try again: it shows "
+        "whether a request was sent to Katapult."
     )
+    context = _context(request, "An internal error occurred", message)
     template = "ipadmin/_error.html" if _wants_part(request) else "500.html"
     return HttpResponse(render_to_string(template, context), status=500)
 
 
-def _problem(
-    request: HttpRequest, status: int, title: str, message: str, *, page: str = ""
+def _error(
+    request: HttpRequest, status: int, title: str, message: str, *, icon: str = "triangle-alert"
 ) -> HttpResponse:
-    """A page, or for htmx the part that it swaps in where the eye is; same status."""
-    template = "ipadmin/_error.html" if _wants_part(request) else page or f"{status}.html"
-    return render(request, template, _context(request, title, message), status=status)
+    """An error page; for htmx only the message."""
+    template = "ipadmin/_error.html" if _wants_part(request) else "ipadmin/error.html"
+    context = {**_context(request, title, message), "icon": icon}
+    return render(request, template, context, status=status)
 
 
 def _context(request: HttpRequest, title: str, message: str) -> dict[str, Any]:
@@ -135,7 +119,7 @@ def _context(request: HttpRequest, title: str, message: str) -> dict[str, Any]:
 
 
 def _wants_part(request: HttpRequest) -> bool:
-    """From the headers: a request that failed early never met the htmx middleware."""
+    """Reads the headers itself: a request that failed early did not reach the htmx middleware."""
     headers = request.headers
     whole = "HX-Boosted" in headers or "HX-History-Restore-Request" in headers
     return headers.get("HX-Request") == "true" and not whole

@@ -1,4 +1,4 @@
-"""A user's own API tokens. Somebody else's is a 404, for administrators too."""
+"""A user's own API tokens. Other users' tokens are a 404, for administrators too."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken
 from ipadmin.services import tokens as service
-from ipadmin.ui import explanations
+from ipadmin.ui import explanations, token_texts
 from ipadmin.ui.explanations import Explanation
 
 
 @require_safe
 @operators_only
 def tokens(request: SignedInRequest) -> HttpResponse:
-    return render(request, "ipadmin/tokens.html", {"tokens": request.user.api_tokens.all()})
+    rows = [(token, token_texts.state(token)) for token in request.user.api_tokens.all()]
+    return render(request, "ipadmin/tokens.html", {"rows": rows})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -41,10 +42,10 @@ def token_add(request: SignedInRequest) -> HttpResponse:
         except KatapultError as error:
             problem = explanations.of_error(error)
         except IntegrityError:
-            # Two tabs at once: the other one's token has the label.
+            # Added in another tab at the same time.
             form.add_error("label", LABEL_TAKEN)
         else:
-            messages.success(request, f"Token “{added.label}” was added.")
+            messages.success(request, token_texts.added(added))
             return redirect(added if added.is_ready else "token_organization", added.id)
     context = {"form": form, "problem": problem}
     return render(request, "ipadmin/token_add.html", context, status=_status(form, problem))
@@ -62,18 +63,21 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
         found = service.organizations(token)
     except (KatapultError, crypto.CannotDecrypt) as error:
         problem = explanations.of_error(error)
-    form = OrganizationForm(request.POST or None, organizations=found)
+    only = {"organization": found[0].id} if len(found) == 1 else {}
+    form = OrganizationForm(request.POST or None, organizations=found, initial=only)
     if request.method == "POST" and not problem and form.is_valid():
         try:
             service.choose_organization(token, form.chosen)
         except (KatapultError, crypto.CannotDecrypt) as error:
             problem = explanations.of_error(error)
         else:
-            messages.success(request, f"“{token.label}” acts for {token.organization_title}.")
+            messages.success(request, token_texts.connected(token))
             return redirect("addresses", token.id)
-    context = {"token": token, "organizations": found, "form": form, "problem": problem}
-    lacks = [scope for scope in token.missing_scopes if scope.startswith("organizations")]
-    context["can_list_organizations"] = not lacks
+    context: dict[str, object] = {"token": token, "organizations": found, "form": form}
+    context["problem"] = problem
+    context["chosen"] = form["organization"].value() if found else ""
+    if not found and not problem:
+        context["notice"] = token_texts.no_organizations(token)
     page = "ipadmin/token_organization.html"
     return render(request, page, context, status=_status(form, problem))
 
@@ -90,7 +94,7 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         except IntegrityError:
             form.add_error("label", LABEL_TAKEN)
         else:
-            messages.success(request, f"The token is now called “{token.label}”.")
+            messages.success(request, token_texts.renamed(token))
             return redirect("token", token.id)
     return _token_page(request, token, form=form)
 
@@ -117,13 +121,14 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
         try:
             service.replace(token, form.cleaned_data["secret"])
         except service.OrganizationMismatch:
-            form.add_error("secret", _mismatch(token))
+            form.add_error("secret", token_texts.wrong_organization(token))
         except KatapultError as error:
             problem = explanations.of_error(error)
         else:
-            messages.success(request, f"The secret of “{token.label}” was replaced.")
+            messages.success(request, token_texts.replaced(token))
             return redirect("token", token.id)
-    context = {"token": token, "form": form, "problem": problem}
+    lead = token_texts.replace_lead(token)
+    context = {"token": token, "lead": lead, "form": form, "problem": problem}
     return render(request, "ipadmin/token_replace.html", context, status=_status(form, problem))
 
 
@@ -133,9 +138,10 @@ def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     if request.method == "POST":
         token.delete()
-        messages.success(request, f"Token “{token.label}” was deleted. Its history stays.")
+        messages.success(request, token_texts.deleted(token))
         return redirect("tokens")
-    return render(request, "ipadmin/token_delete.html", {"token": token})
+    context = {"token": token, "lead": token_texts.delete_lead(token)}
+    return render(request, "ipadmin/token_delete.html", context)
 
 
 def _token_page(
@@ -147,17 +153,16 @@ def _token_page(
     problem: Explanation | None = None,
 ) -> HttpResponse:
     form = form or LabelForm(instance=token, owner=request.user)
-    context = {"token": token, "form": form, "findings": findings, "problem": problem}
+    context = {
+        "token": token,
+        "state": token_texts.state(token),
+        "form": form,
+        "check_result": token_texts.check_result(findings) if findings else None,
+        "problem": problem,
+    }
     return render(request, "ipadmin/token.html", context, status=_status(form, None))
 
 
-def _mismatch(token: ApiToken) -> str:
-    return (
-        f"This token does not reach {token.organization_title}, which “{token.label}” stands for. "
-        "Add it as a token of its own instead."
-    )
-
-
 def _status(form: LabelForm | SecretForm | OrganizationForm, problem: Explanation | None) -> int:
-    """422 for a form with mistakes; what Katapult did is a problem of the page, not of HTTP."""
+    """422 for a form with errors, else 200, for errors of Katapult too."""
     return 422 if form.is_bound and form.errors and not problem else 200

@@ -1,4 +1,4 @@
-"""Ask (GET), then act (POST): the page and the dialog of one attempt."""
+"""Unallocate an address: confirmation (GET) and attempt (POST), as a page or in a dialog."""
 
 from __future__ import annotations
 
@@ -22,11 +22,17 @@ from ipadmin.services import confirmation, inventory, listing
 from ipadmin.services import unallocate as service
 from ipadmin.services.confirmation import Bound, Confirmation
 from ipadmin.services.later_reads import Source
-from ipadmin.ui import explanations
+from ipadmin.ui import address_texts, explanations
 from ipadmin.views.parts import result, wants_part
 
-EXPIRED = "This page had stood for too long to still be true. Here is how things stand now."
-NOT_CONFIRMED = "This form did not come from a confirmation page of yours. Here is a fresh one."
+EXPIRED = (
+    "This confirmation has expired. Nothing was changed. Check the address again, then confirm."
+)
+NOT_CONFIRMED = "This confirmation is not valid. Nothing was changed. Here is a new one."
+NOT_ALLOCATED = "The address is not allocated, so there is nothing to unallocate."
+NOT_LISTED = (
+    "This organization's list does not include the address. Use a token of its organization."
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -46,7 +52,7 @@ def _ask(
     notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """A fresh confirmation: the address is read now, and a new attempt id handed out."""
+    """A new confirmation, with the address as read now and a new attempt ID."""
     context: dict[str, Any] = {"token": token, "notice": notice, "address_id": address_id}
     try:
         read_since = timezone.now()
@@ -99,18 +105,23 @@ def _confirmation_context(
 ) -> dict[str, Any]:
     bound = Bound(request.user, token, shown.ip.id)
     signed = {"confirmation": shown.signed(bound)}
+    attempts = pages.recent_attempts(access.visible_entries(request.user), shown.ip.id)
     return {
         "ip": shown.ip,
-        "confirmation": shown,
         "why_not": _why_not(shown),
-        "attempts": pages.recent_attempts(access.visible_entries(request.user), shown.ip.id),
+        "warnings": address_texts.warnings(shown, attempts),
+        "reverse_dns_after": address_texts.reverse_dns_after(shown.ip),
+        "default_host": address_texts.default_host(shown.ip.address),
+        "attempts": attempts,
         "form": form or UnallocateForm(initial=signed, address_to_type=_address_to_type(shown)),
     }
 
 
 def _why_not(shown: Confirmation) -> str:
     if shown.in_organization is False:
-        return "It is not among this organization's addresses; use a token of its organization."
+        return NOT_LISTED
+    if shown.ip.allocation is None:
+        return NOT_ALLOCATED
     return listing.why_not(shown.ip)
 
 
@@ -122,7 +133,7 @@ def _page(request: SignedInRequest, context: dict[str, Any], *, status: int) -> 
     if not wants_part(request):
         return render(request, "ipadmin/unallocate.html", context, status=status)
     response = render(request, "ipadmin/_unallocate.html", context, status=status)
-    # The form aims at the row; until there is a result, what it gets belongs into the dialog.
+    # The form's target is the row; only a result replaces that.
     return reswap(retarget(response, "#dialog"), "innerHTML")
 
 

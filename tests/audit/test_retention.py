@@ -37,8 +37,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PART", 10)
-    monkeypatch.setattr(retention, "PAUSE", 0)
+    monkeypatch.setattr(retention, "ENTRIES_PER_PART", 10)
+    monkeypatch.setattr(retention, "PAUSE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -146,8 +146,8 @@ def test_the_counts_are_those_of_what_is_left(middle: datetime, tmp_path: Path) 
     AuditCounter.objects.all().delete()
     AuditValueCounter.objects.all().delete()
     recount = counters.Counters()
-    for row in rows.rows(AuditEntry.objects.order_by(), counters.FIELDS):
-        recount.add(dict(zip(counters.FIELDS, row, strict=True)))
+    for row in rows.rows(AuditEntry.objects.order_by(), counters.COUNTED_FIELDS):
+        recount.add(dict(zip(counters.COUNTED_FIELDS, row, strict=True)))
     recount.write()
     assert pruned == counts()
 
@@ -216,7 +216,7 @@ class Killed(BaseException):
 def test_killed_anywhere_the_history_holds(
     moment: str, middle: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "CHUNK", 1)
+    monkeypatch.setattr(rows, "ROWS_PER_FETCH", 1)
 
     def kill(done: str, count: int) -> None:
         if done == moment and count > 5:
@@ -238,7 +238,7 @@ def test_a_removal_that_cannot_be_sealed_is_none(
         raise DatabaseError
 
     before = counts()
-    monkeypatch.setattr(chain, "append", fail)
+    monkeypatch.setattr(chain, "add_link", fail)
     with pytest.raises(DatabaseError):
         prune(middle, tmp_path / "old.jsonl")
     monkeypatch.undo()
@@ -260,7 +260,7 @@ def test_an_entry_without_a_seal_is_not_removed(middle: datetime, tmp_path: Path
     (entry,) = facts(1, seed=2, now=NOW)
     entry.created_at = middle - timedelta(seconds=1)
     entry.save()
-    with pytest.raises(retention.NotPruned, match="seal_history"):
+    with pytest.raises(retention.NotPruned, match="has no seal"):
         prune(middle, tmp_path / "old.jsonl")
     assert len(ids()) == COUNT + 1
 
@@ -299,7 +299,7 @@ def test_the_stream_comes_first(middle: datetime, tmp_path: Path, settings: Sett
     AuditStream.objects.create(target=settings.AUDIT_STREAM, error="disk full")
     with pytest.raises(retention.NotPruned, match=r"not taken all .* disk full"):
         prune(middle, tmp_path / "old.jsonl")
-    delivery.send_some()
+    delivery.deliver()
     assert prune(middle, tmp_path / "old.jsonl") == 25
 
 

@@ -1,11 +1,10 @@
-"""`make bench`: what our part of each page costs, beside the API calls it waits for; what a fresh
-connection costs a change; what seals cost an attempt; and the history, small and large, beside
+"""`make bench` measures: each page without its API calls; the cost of a new connection for a
+change; the cost of seals for an attempt; and a small and a large history, compared with
 django-auditlog in Django's admin.
 
-Everything runs on one machine: the site through Django's test client (the whole middleware, a real
-database with its real commits), the sandbox as a process of its own without added latency. Figures
-are medians; look at the ratios, machines differ. With a million entries it takes a quarter of an
-hour or more, most of it to make them up.
+The site runs through Django's test client (all middleware, a real database with real commits), the
+sandbox in another process without added latency. Figures are medians. Compare ratios, because
+machines differ. A million entries take a quarter of an hour or more, mostly to make them up.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def main() -> None:
 
 
 def run(module: str, *arguments: str, env: dict[str, str]) -> None:
-    """In a process of its own: settings are read on import."""
+    """Run in a new process, because settings are read on import."""
     command = [sys.executable, "-m", f"tests.bench.{module}", *arguments]
     subprocess.run(command, env=os.environ | env, check=True)
 

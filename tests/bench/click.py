@@ -1,4 +1,4 @@
-"""The click, from the confirmation to the result, and the pages around it."""
+"""Measures the confirmation, the attempt and the pages around it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(sandbox: str) -> None:
 
 
 def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> float:
-    """Ask and act, on one address after the other; return the median seconds of an act."""
+    """Confirm and unallocate several addresses; return the median seconds of the POST."""
     base = f"/tokens/{token.id}/addresses/"
     asked, acted = Figures(), Figures()
     for id, address in list(addresses.items())[:TIMES]:
@@ -82,7 +82,7 @@ def _the_history(client: Client) -> None:
 
 
 def _large(client: Client, user: User, sandbox: str) -> None:
-    """100,000 addresses of one organization: 500 pages of the API."""
+    """The list of an organization with 100,000 addresses, which are 500 pages of the API."""
     httpx.post(f"{sandbox}/_sandbox/reset", json={"addresses": 133_334}, timeout=60)
     base = f"/tokens/{_token(user, 'Large').id}/addresses/"
     print_page(client, "Addresses of 100,000, read anew", base, times=3)
@@ -105,21 +105,21 @@ def print_page(client: Client, name: str, url: str, *, part: bool = False, times
 
 
 def _pooled_and_not(sandbox: str) -> None:
-    """Why there is one client for the process."""
+    """One client for the process, compared with one for each call."""
     pooled, fresh = Figures(), Figures()
     for _ in range(TIMES):
         with stopwatch(pooled, CALLS):
-            api.client().current_user(Secret(TOKEN))
+            api.client().user_organizations(Secret(TOKEN))
         with stopwatch(fresh, CALLS):
             one = KatapultClient(sandbox, user_agent="bench", observe=_count)
-            one.current_user(Secret(TOKEN))
+            one.user_organizations(Secret(TOKEN))
             one.close()
     print(pooled.row("A call with the pooled client"))
     print(fresh.row("A call with a client of its own"))
 
 
 def _listen() -> None:
-    """Have each API call's duration counted, with all the rest that is told of it."""
+    """Add the duration of each API call to the figures, besides the usual observer."""
     tell = api.client()._observe
     assert tell
 
@@ -135,14 +135,14 @@ def _count(exchange: Exchange, _error: KatapultError | None) -> None:
 
 
 def _token(user: User, label: str) -> ApiToken:
-    """For the largest organization of the sandbox's world."""
+    """A token for the largest organization of the sandbox."""
     token = tokens.add(owner=user, label=label, secret=Secret(TOKEN))
     tokens.choose_organization(token, tokens.organizations(token)[-1])
     return token
 
 
 def _allocated(sandbox: str, token: ApiToken) -> dict[str, str]:
-    """The text of each address, by its id, that a virtual machine of the organization holds."""
+    """Id to text of the addresses that are allocated to virtual machines of the organization."""
     world = httpx.get(f"{sandbox}/_sandbox/world").json()
     return {
         each["id"]: each["address"]

@@ -1,7 +1,7 @@
-"""What a fresh connection costs a change: the same call over a connection that is kept, and over
-one of its own, plain and with TLS, in milliseconds and as a share of the click.
+"""Measures the cost of a new connection for a change: the same call over a reused and over a new
+connection, with and without TLS, in milliseconds and as a share of the whole attempt.
 
-On loopback a round trip takes no time. Over a network a fresh connection takes two of them more,
+On loopback a round trip takes no time. Over a network a new connection takes two round trips more,
 one for TCP and one for the handshake of TLS 1.3.
 """
 
@@ -36,8 +36,8 @@ CERTIFICATE = "certificate.pem"
 
 
 def compare(sandbox: str, click: float) -> None:
-    """Measure and print. `click` is the seconds from the confirmed form to its result, with a
-    plain fresh connection in it, as the sandbox of `make bench` has no TLS."""
+    """Measure and print. `click` is the seconds from the confirmed form to its result, including a
+    new connection without TLS."""
     print(f"\n{'a call, median in ms':<44}{'kept':>10} {'fresh':>9} {'cost':>9}  of the click")
     plain = _row("Plain connection", sandbox, trust=False, rest=click, included=True)
     with _sandbox_with_tls() as (url, trust):
@@ -48,7 +48,7 @@ def compare(sandbox: str, click: float) -> None:
 def _row(
     name: str, url: str, *, trust: ssl.SSLContext | bool, rest: float, included: bool = False
 ) -> float:
-    """Print a line; return what a fresh connection costs, in seconds."""
+    """Print a line; return the cost of a new connection, in seconds."""
     kept, fresh = _medians(url, trust)
     cost = fresh - kept
     share = cost / (rest if included else rest + cost)
@@ -57,7 +57,7 @@ def _row(
 
 
 def _medians(url: str, trust: ssl.SSLContext | bool) -> tuple[float, float]:
-    """Seconds of a call over a kept connection, and over a fresh one; taken in turns."""
+    """Seconds of a call over a reused and over a new connection, measured in turns."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
     times: tuple[list[float], list[float]] = ([], [])
     none_kept = httpx.Limits(max_keepalive_connections=0)
@@ -76,7 +76,7 @@ def _medians(url: str, trust: ssl.SSLContext | bool) -> tuple[float, float]:
 
 @contextmanager
 def _sandbox_with_tls() -> Iterator[tuple[str, ssl.SSLContext]]:
-    """The URL of a sandbox behind TLS, and what trusts its certificate, made for this once."""
+    """The URL of a sandbox behind TLS, and a context that trusts its new certificate."""
     with tempfile.TemporaryDirectory() as name:
         _write_certificate(Path(name, CERTIFICATE))
         port = free_port()
@@ -93,7 +93,7 @@ def _sandbox_with_tls() -> Iterator[tuple[str, ssl.SSLContext]]:
 
 
 def _write_certificate(path: Path) -> None:
-    """A key and a certificate for HOST that it signed itself, valid for a day."""
+    """A key and a self-signed certificate for HOST, valid for a day."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     now = datetime.now(UTC)

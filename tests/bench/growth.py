@@ -1,8 +1,8 @@
-"""Our own pages with a history of ten thousand entries and with one of a million.
+"""Measures the pages with a history of ten thousand entries and of a million.
 
-`python -m tests.bench.growth` asks the history of DATABASE_URL, which it makes up when it is empty,
-and prints one line of JSON: of each page its name, median in ms and number of queries. `compare`
-does so for two histories, and prints the ratios.
+`python -m tests.bench.growth` measures with the database of DATABASE_URL, makes up a history when
+it is empty, and prints a line of JSON: name, median in ms and number of queries of each page.
+`compare` does so for two histories, and prints the ratios.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Figures = dict[str, tuple[float, int]]
 
 
 def compare(databases: dict[int, str]) -> None:
-    """Fill, ask and print: a small history and a large one, by the number of their entries."""
+    """Make up two histories of these numbers of entries, measure and print."""
     few, many = databases
     before, after = (_ask_in_a_process(url, count) for count, url in databases.items())
     title = "our pages, median in ms"
@@ -90,7 +90,7 @@ def _reader() -> Any:
 
 
 def _paths() -> dict[str, str]:
-    """Every kind of question, about an entry from the middle of the history."""
+    """A URL of each kind, for an entry from the middle of the history."""
     from ipadmin.audit.search import pages  # noqa: PLC0415
     from ipadmin.models import AuditEntry, AuditValueCounter  # noqa: PLC0415
 
@@ -124,7 +124,7 @@ def _paths() -> dict[str, str]:
         "address": f"q={entry.address}",
         "address and person": f"q={entry.address}&person={common}",
         "beginning of an address": f"q={octets}.",
-        "network /22": "q=185.44.252.0/22",
+        "network /22": "q=198.18.4.0/22",
         "network /12": "q=198.16.0.0/12",
         "IPv6 network": "q=2001:db8::/32",
         "address id": f"q={entry.address_id}",
@@ -149,7 +149,7 @@ def _paths() -> dict[str, str]:
 
 
 def _long_work() -> Iterator[tuple[str, tuple[float, int]]]:
-    """Per entry: what reads all of them."""
+    """Operations that read all entries, per entry."""
     from django.core.management import call_command  # noqa: PLC0415
 
     from ipadmin.audit.export.export import Format, export  # noqa: PLC0415

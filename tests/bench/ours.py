@@ -1,4 +1,4 @@
-"""Where our own history answers the questions that `questions.py` puts to the others."""
+"""The paths of this product's history for the searches in `questions.py`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def paths(sample: Sample) -> dict[str, str]:
-    """By the name of the question. The whole page, with its chart and totals, over all time."""
+    """Name of the search to path: whole pages, with chart and totals, over all time."""
     common = {"person": sample.common[0]}
     week = {
         "since": _moment(sample.since),
-        # The last second counts.
+        # The end includes its last second.
         "until": _moment(sample.until - timedelta(seconds=1)),
     }
     queries = {
@@ -37,7 +37,7 @@ def paths(sample: Sample) -> dict[str, str]:
 
 
 def _before_page(number: int, per_page: int) -> str:
-    """The cursor a reader would have come to by turning pages, from the newest entry on."""
+    """The cursor of this page, counted from the newest entry."""
     last_seen = AuditEntry.objects.all()[(number - 1) * per_page - 1]
     return pages.cursor(pages.place_of(last_seen))
 

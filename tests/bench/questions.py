@@ -1,5 +1,5 @@
-"""The reviewer's questions: put to django-auditlog's LogEntry in Django's admin, as it ships and
-tuned, and to our own history. Needs `tests.bench.auditlog.settings`.
+"""Compares searches of this history with django-auditlog's LogEntry in Django's admin, unchanged
+and tuned. Needs `tests.bench.auditlog.settings`.
 
 Everything runs in one process through Django's test client: server time, without a network.
 """
@@ -42,21 +42,21 @@ PER_PAGE = 100  # the admin's
 DEEP = 2000
 # Seconds: what takes longer is asked FEW times.
 SLOW, FEW, MANY = 0.2, 5, 20
-# An address that is no part of another: the stock admin searches inside of texts.
+# An address that no other contains: the unchanged admin searches for parts of texts.
 UNLIKE_OTHERS = re.compile(r"\.\d{3}$")
-# Pieces of an export between two looks at the memory.
+# Pieces of an export between two measurements of the memory.
 PIECES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is asked about: taken from the middle of the history."""
+    """The values to search for, from the middle of the history."""
 
     count: int
     # User name and id.
     common: tuple[str, int]
     rare: tuple[str, int]
-    # One on which the common person acted.
+    # An address of an attempt by the most frequent user.
     address: str
     since: datetime
     until: datetime
@@ -77,7 +77,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A name, and where each contestant answers it: a path by the contestant's name."""
+    """A search: its name, and the paths by the name of the product."""
 
     name: str
     paths: dict[str, str]
@@ -86,7 +86,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Seconds; for an export also by how many MiB the process grew meanwhile."""
+    """Seconds; for an export also the growth of the process in MiB."""
 
     seconds: float
     grown: float | None = None
@@ -97,13 +97,13 @@ class Figure:
         return f"{self.seconds:.1f} s, +{self.grown:.0f} MiB"
 
 
-# Our own path to the answer of each question, by its name.
+# The path of this product for each search, by its name.
 Ours = Callable[[Sample], dict[str, str]]
 Figures = dict[tuple[str, str], Figure]
 
 
 def run(count: int, ours: Ours | None = None) -> Figures:
-    """Fill an empty database, ask, print the table; with `ours` our history too."""
+    """Fill an empty database, measure, print the table; with `ours` this history as well."""
     logging.disable(logging.INFO)
     call_command("migrate", verbosity=0)
     if ours and not AuditEntry.objects.exists():
@@ -127,7 +127,7 @@ def run(count: int, ours: Ours | None = None) -> Figures:
 
 
 def reader() -> User:
-    """Somebody who may see everything there is."""
+    """A user with all permissions."""
     return User.objects.filter(username=READER).first() or User.objects.create_superuser(READER)
 
 
@@ -203,16 +203,16 @@ def _seconds(client: Client, path: str) -> float:
     started = time.perf_counter()
     response = client.get(path)
     taken = time.perf_counter() - started
-    # The admin answers what it does not understand with a redirect.
+    # The admin redirects for filters that it does not know.
     assert response.status_code == 200, f"{path}: {response.status_code}"
     return taken
 
 
 def exported(client: Client, path: str) -> Figure:
-    """Once, to its last row."""
+    """One export, read to the end."""
     before = highest = _resident()
     started = time.perf_counter()
-    # Ours leaves a trace, and so is a form that is sent.
+    # An export of this product is logged, so it is a POST.
     everything = {"when": "all", "format": "csv"}
     response = client.post(path, everything) if path == OUR_EXPORT else client.get(path)
     assert isinstance(response, StreamingHttpResponse), path
@@ -227,14 +227,14 @@ def exported(client: Client, path: str) -> Figure:
 
 
 def _resident() -> float:
-    """MiB of this process that are in memory."""
+    """MiB of this process in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @contextmanager
 def indexes() -> Iterator[None]:
-    """Those that the tuned admin's questions want."""
+    """The indexes for the tuned admin."""
     table = LogEntry._meta.db_table
     with connection.cursor() as cursor:
         for name, columns in INDEXES.items():
@@ -257,7 +257,7 @@ HEADS = {
 
 
 def table(asked: list[Question], figures: Figures, count: int) -> str:
-    """Markdown; milliseconds, but for the export."""
+    """The table in Markdown; milliseconds, seconds for the export."""
     shown = [name for name in HEADS if any(contestant == name for _, contestant in figures)]
     rows = f"{PER_PAGE} rows a page" + (f" (ours: {OUR_PAGE})" if "ours" in shown else "")
     lines = [

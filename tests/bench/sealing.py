@@ -1,5 +1,5 @@
-"""What the seals and the tally cost an attempt: its entry is opened and finished with them and
-without, by turns, in the same database."""
+"""Measures the cost of seals and counters for an attempt: entries opened and finished with and
+without them, in turns, in the same database."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _attempt() -> None:
         allocation_name="web-01",
     )
     entries.open(entry)
-    outcome = {"outcome": Outcome.SUCCEEDED, "finished_at": timezone.now(), "duration": 0.08}
+    outcome = {"outcome": Outcome.SUCCEEDED, "finished_at": timezone.now(), "duration_us": 80_000}
     assert entries.update(entry, outcome)
 
 

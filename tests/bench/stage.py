@@ -1,4 +1,4 @@
-"""What every measurement needs: a port, a patient start, a stopwatch over the API calls."""
+"""Helpers of all measurements: database, environment, stopwatch."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def wait_for(url: str, *, seconds: float = 30, verify: ssl.SSLContext | bool = F
 
 @dataclass
 class Figures:
-    """Seconds, one of each a repetition: the whole, and the API calls in it."""
+    """Seconds of each repetition: in total, and of its API calls."""
 
     whole: list[float] = field(default_factory=list)
     api: list[float] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Figures:
     def row(self, name: str) -> str:
         whole, api = median(self.whole), median(self.api)
         cells = [f"{whole * 1000:9.2f}", f"{api * 1000:9.2f}"]
-        # Calls made at once take longer together than the page that waits for them.
+        # Simultaneous calls take longer in sum than the page that waits for them.
         if 0 < api <= whole:
             cells += [f"{self.ours * 1000:9.2f}", f"{whole / api:6.2f}"]
         return " ".join([f"{name:<44}", *cells])
@@ -79,7 +79,7 @@ class Figures:
 
 @contextmanager
 def stopwatch(figures: Figures, calls: list[float]) -> Iterator[None]:
-    """Time one step; `calls` is where the durations of its API calls gather meanwhile."""
+    """Measure one step; `calls` collects the durations of its API calls."""
     calls.clear()
     started = time.perf_counter()
     yield

@@ -1,4 +1,4 @@
-"""Where a Chromium is on this machine; `python -m tests.browser.chromium` prints it."""
+"""Path of Chromium on this machine; `python -m tests.browser.chromium` prints it."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 def find_chromium() -> str | None:
-    """The system's own, else the one `playwright install` brought, else None."""
+    """The system's Chromium, or else that of `playwright install`, or else None."""
     if found := next(filter(None, map(shutil.which, NAMES)), None):
         return found
     with sync_playwright() as playwright:

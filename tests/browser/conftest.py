@@ -1,5 +1,4 @@
-"""The stage of the browser tests: the site on a real port, the sandbox as its Katapult, and
-browsers of alice's and of others."""
+"""Fixtures of the browser tests: the site on a real port, the sandbox as its API, and browsers."""
 
 from __future__ import annotations
 
@@ -19,17 +18,17 @@ from ipadmin.models import ApiToken, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import api, tokens
 from tests.browser.chromium import find_chromium
-from tests.browser.steps import TIMEOUT
+from tests.browser.steps import TIMEOUT_MILLISECONDS
 from tests.browser.witness import PLANTED, witness
 
 Browse = Callable[..., Page]
 
-expect.set_options(timeout=TIMEOUT)
+expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """The system's Chromium. Where there is none CI fails; elsewhere the tests say so and skip."""
+    """The system's Chromium. Without one, the tests fail in CI and are skipped elsewhere."""
     chromium = find_chromium()
     if chromium is None:
         complain = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -41,7 +40,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture(scope="session")
 def live_server(request: pytest.FixtureRequest) -> LiveServer:
-    """pytest-django's, with a witness around it."""
+    """pytest-django's server, with the witness as its outermost middleware."""
     middleware = ["tests.browser.witness.recording", *django_settings.MIDDLEWARE]
     with override_settings(MIDDLEWARE=middleware):
         server: LiveServer = request.getfixturevalue("live_server")
@@ -50,7 +49,7 @@ def live_server(request: pytest.FixtureRequest) -> LiveServer:
 
 @pytest.fixture(scope="session")
 def base_url(live_server: LiveServer) -> str:
-    """What a path in a test counts from, instead of an option of pytest's."""
+    """The URL that paths in tests are relative to."""
     return live_server.url
 
 
@@ -62,11 +61,11 @@ def katapult() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def box(katapult: Sandbox, settings: Settings) -> Iterator[Sandbox]:
-    """A sandbox with a fresh world, which the site calls."""
+    """The sandbox that the site calls, with a new world."""
     katapult.reset(addresses=40)
     katapult.set_faults([])
     settings.KATAPULT_API_URL = katapult.url
-    # Held here: a test may put another in its place.
+    # Stored here, because a test may replace `api.client`.
     client = api.client
     client.cache_clear()
     yield katapult
@@ -76,7 +75,7 @@ def box(katapult: Sandbox, settings: Settings) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def token(alice: User, box: Sandbox) -> ApiToken:
-    """alice's, for Northwind."""
+    """alice's token, for Northwind."""
     return add_token(alice, PLANTED)
 
 
@@ -92,13 +91,13 @@ def add_token(owner: User, secret: str, label: str = "Main") -> ApiToken:
 def browse(
     new_context: Callable[..., Any], live_server: LiveServer, transactional_db: None, box: Sandbox
 ) -> Iterator[Browse]:
-    """Open a browser of its own: `browse()`, or `browse(alice)` signed in as her."""
+    """Opens a new browser: `browse()`, or `browse(alice)` signed in as her."""
     witness.begin()
     contexts = []
 
     def open_browser(user: User | None = None, **options: Any) -> Page:
         context = new_context(reduced_motion="reduce", **options)
-        context.set_default_timeout(TIMEOUT)
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
         contexts.append(context)
         witness.watch(context)
         if user:
@@ -114,7 +113,7 @@ def browse(
 
 
 def session(user: User, url: str) -> dict[str, str]:
-    """The cookie of somebody signed in."""
+    """The session cookie of a signed-in user."""
     client = Client()
     client.force_login(user)
     name = django_settings.SESSION_COOKIE_NAME

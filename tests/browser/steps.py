@@ -1,4 +1,4 @@
-"""What people do and see, in their words."""
+"""Steps of the browser tests: pages, clicks and checks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.sandbox import Sandbox
 from tests.conftest import PASSWORD
 
-# Milliseconds: generous, for a machine that runs much else.
-TIMEOUT = 10_000
+# Long, because the machine may be busy.
+TIMEOUT_MILLISECONDS = 10_000
 
 Address = dict[str, Any]
 
@@ -35,7 +35,7 @@ def address_of(box: Sandbox, machine: str, family: int = 4, **like: Any) -> Addr
 
 
 def ordinary(box: Sandbox) -> Address:
-    """No VIP, and its machine has another of its family."""
+    """Not a VIP, and not its machine's last IPv4 address."""
     return address_of(box, "cache-01")
 
 
@@ -53,12 +53,12 @@ def is_allocated(box: Sandbox, address: Address) -> bool:
 
 
 def calls(box: Sandbox) -> int:
-    """How many times Katapult was asked to unallocate anything."""
+    """The number of unallocate calls that the sandbox received."""
     return len(box.ledger("unallocate"))
 
 
 def the_entry() -> AuditEntry:
-    """The only attempt there is."""
+    """The only entry."""
     return AuditEntry.objects.get()
 
 
@@ -70,7 +70,7 @@ def open_list(page: Page, token: ApiToken, query: str = "") -> None:
 
 
 def row(page: Page, address: Address) -> Locator:
-    """The address's row, or what took its place."""
+    """The row of an address, or the result that replaced it."""
     return page.locator(f"#row-{address['id']}")
 
 
@@ -87,7 +87,7 @@ def danger_button(page: Page) -> Locator:
 
 
 def ask(page: Page, address: Address) -> Locator:
-    """Open the confirmation in its dialog."""
+    """Open the confirmation dialog."""
     unallocate_button(page, address).click()
     dialog = dialog_of(page)
     expect(dialog.get_by_role("heading")).to_have_text(f"Unallocate {address['address']}?")
@@ -99,7 +99,7 @@ def confirm(page: Page) -> None:
 
 
 def unallocate(page: Page, token: ApiToken, address: Address) -> Locator:
-    """From the list to the result in the row's place."""
+    """Unallocate from the list; the result replaces the row."""
     open_list(page, token)
     ask(page, address)
     confirm(page)
@@ -118,7 +118,7 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
 
 
 def expect_in_view(locator: Locator) -> None:
-    """Visible, and where the eye is."""
+    """Visible, without scrolling."""
     expect(locator).to_be_visible()
     expect(locator).to_be_in_viewport()
 
@@ -129,6 +129,6 @@ def expect_no_sideways_scrolling(page: Page) -> None:
 
 
 def expect_accessible(page: Page) -> None:
-    """Nothing that axe finds."""
+    """No violation that axe finds."""
     found = Axe().run(page)
     assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"

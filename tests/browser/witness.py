@@ -1,4 +1,4 @@
-"""What must hold of everything the site sends and every page does, in whichever test."""
+"""Checks of all responses and console messages, in every browser test."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 from django.http import HttpRequest, HttpResponse
 from playwright.sync_api import BrowserContext, ConsoleMessage, WebError
 
-# The canary: it may stand in the Authorization header of our calls and nowhere a browser looks.
+# The token. It may only be in the Authorization header of calls to the API.
 PLANTED = "planted0token0planted0CANARY"
 
-# A refused resource or style is an error in the console anyway; this one says what and where.
+# The browser reports each violation as a console error; this one adds the URL and the file.
 REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", event =>
     console.error(`CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
-# Browsers and htmx write each 4xx, 5xx and lost connection to the console: wanted by some tests.
+# Console messages for status 4xx, 5xx and lost connections, which some tests cause.
 EXPECTED = re.compile(
     r"Failed to load resource|Response Status Error Code|htmx:(sendError|afterRequest)"
 )
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass
 class Witness:
-    """Sees every answer of the site and every complaint of a browser."""
+    """Records all responses of the site, and all errors and warnings of the browsers."""
 
     answers: list[Answer] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Witness:
     def recording(
         self, get_response: Callable[[HttpRequest], HttpResponse]
     ) -> Callable[[HttpRequest], HttpResponse]:
-        """A middleware, the outermost: what it sees is what is sent."""
+        """A middleware, to be the outermost."""
 
         def middleware(request: HttpRequest) -> HttpResponse:
             response = get_response(request)
@@ -73,17 +73,17 @@ class Witness:
         self.complaints.clear()
 
     def testify(self) -> None:
-        """Fail the test if anything was seen that must never be."""
+        """Fail the test for a token in a response, inline scripts or styles, and console errors."""
         assert not self.complaints, self.complaints
         for answer in self.answers:
             assert PLANTED not in answer.path
             assert PLANTED not in answer.body, answer.path
-            # Django's own admin pages are served under the same policy, and pass it.
+            # This includes the pages of Django's admin.
             if answer.is_html:
                 assert inline_parts(answer.body) == [], answer.path
 
     def keeps_no_secret(self, context: BrowserContext) -> None:
-        """Neither a cookie nor what scripts may store holds the token."""
+        """Fail the test for a token in a cookie, a URL or the storage of scripts."""
         assert PLANTED not in str(context.storage_state())
         for page in context.pages:
             assert PLANTED not in page.url
@@ -105,7 +105,7 @@ class _InlineFinder(HTMLParser):
 
 
 def inline_parts(html: str) -> list[str]:
-    """Each style or script that stands in the HTML itself."""
+    """The inline styles and scripts of an HTML page."""
     finder = _InlineFinder()
     finder.feed(html)
     return finder.found

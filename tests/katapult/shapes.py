@@ -53,7 +53,7 @@ Call = Callable[[KatapultClient, Secret], Reply[Any]]
 
 # Each call with an answer that suits it.
 CALLS: dict[str, tuple[Call, Any]] = {
-    "current_user": (lambda client, token: client.current_user(token), USER),
+    "user_organizations": (lambda client, token: client.user_organizations(token), USER),
     "organizations": (
         lambda client, token: client.organizations(token),
         {"organizations": [ORGANIZATION]},

@@ -22,7 +22,7 @@ from tests.katapult.shapes import unallocate
 
 DEADLINE = 0.4  # seconds
 TOLERANCE = 0.5  # seconds
-TIMEOUTS = Timeouts(connect=5, write=5, read=5, pool=5, total=DEADLINE)
+TIMEOUTS = Timeouts(connect=5, read=5, total=DEADLINE)
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 

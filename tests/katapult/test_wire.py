@@ -15,7 +15,7 @@ from ipadmin.katapult.client import KatapultClient, Timeouts
 from ipadmin.katapult.errors import AnswerLost, KatapultError, NotSent, UnreadableAnswer
 from tests.katapult.shapes import TOKEN, unallocate
 
-QUICK = Timeouts(connect=2, write=2, read=0.2, pool=0.2, total=1)
+QUICK = Timeouts(connect=2, read=0.2, total=1)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 NONE = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"organizations":[]}'

@@ -48,11 +48,15 @@ def test_rotating_seals_under_the_newest_key(alice: User, settings: Settings) ->
     settings.TOKEN_ENCRYPTION_KEYS = [old]
     token = kept(alice, "first", TOKEN)
     settings.TOKEN_ENCRYPTION_KEYS = [new, old]
-    assert output("rotate_token_keys").startswith("1 sealed under the newest key, 0 already were.")
+    assert output("rotate_token_keys").startswith(
+        "1 encrypted with the newest key, 0 already were."
+    )
     settings.TOKEN_ENCRYPTION_KEYS = [new]
     token.refresh_from_db()
     assert token.decrypt_secret() == Secret(TOKEN)
-    assert output("rotate_token_keys").startswith("0 sealed under the newest key, 1 already were.")
+    assert output("rotate_token_keys").startswith(
+        "0 encrypted with the newest key, 1 already were."
+    )
 
 
 def test_rotating_names_and_leaves_what_cannot_be_opened(alice: User, settings: Settings) -> None:
@@ -61,7 +65,7 @@ def test_rotating_names_and_leaves_what_cannot_be_opened(alice: User, settings: 
     before = bytes(lost.encrypted_secret)
     settings.TOKEN_ENCRYPTION_KEYS = [crypto.generate_key()]
     text = output("rotate_token_keys")
-    assert f"{lost.pk} cannot be opened" in text
+    assert f"{lost.pk} cannot be decrypted" in text
     assert "no longer needed" not in text
     lost.refresh_from_db()
     assert bytes(lost.encrypted_secret) == before
@@ -122,7 +126,7 @@ def test_a_given_password_counts(demo: Callable[..., str]) -> None:
 
 def test_no_sample_users_outside_the_sandbox(demo: Callable[..., str], settings: Settings) -> None:
     settings.SANDBOX = False
-    with pytest.raises(CommandError, match="not the sandbox"):
+    with pytest.raises(CommandError, match="for the sandbox"):
         demo("a password")
     assert not User.objects.exists()
 
@@ -139,6 +143,6 @@ def test_a_sandbox_that_does_not_answer(
         raise KatapultError("no answer", Exchange("GET", "/users/current", 0.1))
 
     monkeypatch.setattr(tokens, "add", fail)
-    monkeypatch.setattr(prepare_demo, "PATIENCE", 0)
+    monkeypatch.setattr(prepare_demo, "SANDBOX_START_SECONDS", 0)
     with pytest.raises(CommandError, match="sandbox"):
         demo("a password")

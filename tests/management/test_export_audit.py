@@ -66,12 +66,12 @@ def test_json_lines() -> None:
     assert last["export"]["entries"] == 1
 
 
-def test_all_of_it_however_old() -> None:
+def test_entries_of_any_age_are_exported_by_default() -> None:
     keep(created_at=datetime(2001, 1, 2, tzinfo=UTC))
-    assert "2001-01-02T00:00:00.000Z" in output()
+    assert "2001-01-02T00:00:00.000000Z" in output()
 
 
-def test_the_same_trace_as_from_the_page() -> None:
+def test_the_export_is_recorded_with_the_system_user() -> None:
     keep()
     output("--person", "alice")
     started, finished = trace()
@@ -83,7 +83,7 @@ def test_the_same_trace_as_from_the_page() -> None:
 # Filters
 
 
-def test_any_filter_of_the_page() -> None:
+def test_every_filter_of_the_page_can_be_given() -> None:
     keep(reason="lost", outcome=Outcome.UNKNOWN)
     keep(reason="said no", outcome=Outcome.FAILED)
     keep(reason="worked")
@@ -101,13 +101,13 @@ def test_the_last_second_is_included() -> None:
     assert [n for n in (8, 9, 10) if f"at {n}" in text] == [9]
 
 
-def test_a_day_is_the_whole_of_it() -> None:
+def test_a_day_includes_its_last_microsecond() -> None:
     keep(created_at=datetime(2026, 1, 2, 23, 59, 59, 999_999, tzinfo=UTC))
     assert len(output("--since", "2026-01-02", "--until", "2026-01-02").splitlines()) == 2
     assert len(output("--since", "2026-01-03").splitlines()) == 1
 
 
-def test_the_zone_of_the_filters() -> None:
+def test_times_are_read_in_the_given_zone() -> None:
     keep(created_at=datetime(2026, 1, 2, 4, tzinfo=UTC))
     asked = ("--since", "2026-01-02T05:00", "--until", "2026-01-02T05:00")
     assert len(output(*asked).splitlines()) == 1
@@ -118,14 +118,12 @@ def test_the_zone_of_the_filters() -> None:
     ("arguments", "said"),
     [
         (["--filter", "colour=red"], "There is no filter 'colour'. There are: q, when"),
-        (["--filter", "before=1-1"], "There is no filter 'before'"),
         (["--filter", "outcome=won"], "outcome: "),
         (["--since", "yesterday"], "since: "),
         (["--person", "\udcff"], "not in UTF-8"),
-        (["--person", "a\x00"], "person: "),
     ],
 )
-def test_what_is_not_understood(arguments: list[str], said: str) -> None:
+def test_an_invalid_filter_is_an_error(arguments: list[str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         output(*arguments)
     assert trace() == []
@@ -134,7 +132,7 @@ def test_what_is_not_understood(arguments: list[str], said: str) -> None:
 # A file
 
 
-def test_a_new_file(tmp_path: Path) -> None:
+def test_a_new_file_is_private_and_complete(tmp_path: Path) -> None:
     keep(reason="moved")
     file = tmp_path / "history.csv"
     said = output("--output", str(file))
@@ -144,33 +142,33 @@ def test_a_new_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_none_is_overwritten(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "history.csv"
     file.write_text("kept")
-    with pytest.raises(CommandError, match="is there already"):
+    with pytest.raises(CommandError, match="exists and is not overwritten"):
         output("--output", str(file))
     assert (file.read_text(), trace()) == ("kept", [])
 
 
-def test_no_such_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No such file or directory"):
         output("--output", str(tmp_path / "missing" / "history.csv"))
     assert trace() == []
 
 
-def test_what_broke_off_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_export_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_arguments: Any) -> Any:
-        yield 0, b"head"
+        yield [], b"head"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(service, "_read", broken)
+    monkeypatch.setattr(service, "_pieces", broken)
     with pytest.raises(CommandError, match="No space left on device"):
         output("--output", str(tmp_path / "history.csv"))
     assert list(tmp_path.iterdir()) == []
     assert trace()[-1]["complete"] is False
 
 
-def test_progress_on_a_terminal_alone(tmp_path: Path) -> None:
+def test_progress_is_shown_only_on_a_terminal(tmp_path: Path) -> None:
     keep()
     terminal, log = Terminal(), io.StringIO()
     output("--output", str(tmp_path / "one"), stderr=terminal)
@@ -199,7 +197,7 @@ def started(*arguments: str, **more: Any) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_full_disk() -> None:
+def test_a_full_disk_is_reported_and_recorded() -> None:
     keep()
     with Path("/dev/full").open("wb") as full:
         _out, said = started(stdout=full).communicate()
@@ -208,7 +206,7 @@ def test_a_full_disk() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reader_who_goes_away() -> None:
+def test_a_closed_pipe_is_reported_and_recorded() -> None:
     # More than a pipe holds.
     AuditEntry.objects.bulk_create(facts(1000, now=datetime(2026, 11, 23, tzinfo=UTC)))
     process = started(stdout=subprocess.PIPE)
@@ -216,6 +214,6 @@ def test_a_reader_who_goes_away() -> None:
     process.stdout.read(10)
     process.stdout.close()
     _out, said = process.communicate()
-    assert said.decode().startswith("CommandError: Whoever read it went away: ")
+    assert said.decode().startswith("CommandError: The reader closed the pipe after ")
     assert (process.returncode, said.count(b"\n")) == (1, 1)
     assert trace()[-1]["complete"] is False

@@ -33,11 +33,11 @@ def prune(*options: str | Path) -> str:
     return out.getvalue()
 
 
-@pytest.mark.usefixtures("history")
-def test_it_says_what_goes_and_where_it_is(tmp_path: Path) -> None:
+def test_it_says_what_goes_and_where_it_is(history: list[AuditEntry], tmp_path: Path) -> None:
     path = tmp_path / "old.jsonl"
     text = prune("--before", "2020-01-01", "--export", path)
-    assert "40 finished attempts, from 2017-02-02 14:49 UTC to 2019-12-31" in text
+    first, last = (f"{entry.created_at:%Y-%m-%d %H:%M} UTC" for entry in (history[0], history[-1]))
+    assert f"40 finished attempts, from {first} to {last}" in text
     assert f"40 removed and sealed as such. They are in {path}." in text
     assert len(path.read_text().splitlines()) == COUNT + 1
     assert finding() == ""
@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_stopped_half_way_it_says_how_far_it_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "PART", 30)
+    monkeypatch.setattr(retention, "ENTRIES_PER_PART", 30)
     removals = iter([retention._remove])
 
     def once(*args: object) -> int:

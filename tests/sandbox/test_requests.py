@@ -12,7 +12,7 @@ GET, LIST = "/ip_addresses/ip_address", "/organizations/organization/ip_addresse
 UNALLOCATE = "/ip_addresses/ip_address/unallocate"
 ALLOCATE = "/virtual_machines/virtual_machine/allocate_ip"
 OURS = "?organization[sub_domain]=northwind"
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+JSON = "application/json"
 LOST, NO_ORGANIZATION = "404 ip_address_not_found", "404 organization_not_found"
 MISSING = "400 missing_required_argument"
 INVALID = "400 invalid_argument"
@@ -38,41 +38,29 @@ WITHOUT_BODY = [
     ("POST /ip_addresses//unallocate?ip_address[id]=$ID", "200"),
     (f"POST {ALLOCATE}", MISSING),
     # A lookup names one value, as a text.
-    (f"GET {GET}?ip_address", MISSING),
     (f"GET {GET}?ip_address=$ID", f"{INVALID} object_expected"),
-    (f"GET {GET}?ip_address[]=$ID", f"{INVALID} object_expected"),
     (f"GET {GET}?ip_address[name]=x", f"{INVALID} missing_lookup_value"),
-    (f"GET {GET}?ip_address[id=$ID", f"{INVALID} missing_lookup_value"),
-    (f"GET {GET}?ip_address[id][x]=$ID", f"{INVALID} invalid_scalar"),
     (f"GET {GET}?ip_address[id]=$ID&ip_address[address]=", f"{INVALID} ambiguous_lookup_values"),
-    (f"GET {GET}?ip_address[id]&ip_address[address]=$TEXT", "200"),
-    (f"GET {GET}?ip_address[id]", LOST),
     (f"GET {GET}?ip_address[id]=", LOST),
     (f"GET {GET}?ip_address=x&ip_address[id]=$ID", BROKEN),
-    (f"GET {GET}?ip_address[id]=$ID&x{'[x]' * 32}=", BROKEN),
     # Every argument is read before anything is looked up.
     (f"GET {LIST}?page=0", LOW),
     (f"POST {ALLOCATE}?virtual_machine[id]=vm_0000000000000000", MISSING),
     (f"GET {LIST}{OURS}&page=", NO_NUMBER),
     (f"GET {LIST}{OURS}&page=+1", NO_NUMBER),
     (f"GET {LIST}{OURS}&page=-1", LOW),
-    (f"GET {LIST}{OURS}&page", BROKEN),
     (f"GET {LIST}{OURS}&per_page=0", LOW),
     (f"GET {LIST}{OURS}&per_page=201", HIGH),
     (f"GET {LIST}{OURS}&per_page=1.0", NO_NUMBER),
     (f"GET {LIST}{OURS}&allocated=", NO_BOOLEAN),
     (f"GET {LIST}{OURS}&allocated=TRUE", NO_BOOLEAN),
     (f"GET {LIST}{OURS}&allocated=no", "200"),
-    (f"GET {LIST}{OURS}&allocated", "200"),
     # Slashes may trail.
     ("GET /organizations/", "200"),
     ("GET /ip_addresses/$ID/", "200"),
     ("POST /ip_addresses/$ID/unallocate//", "200"),
     ("GET /ip_addresses/", "404 route_not_found"),
     (f"DELETE {UNALLOCATE}", "404 route_not_found"),
-    # JSON in a parameter.
-    (f'GET {GET}?_arguments={{"ip_address":{{"id":"$ID"}}}}', "200"),
-    (f"GET {GET}?_arguments={{", "400 invalid_json_body"),
 ]
 ID_IN_JSON = '{"ip_address":{"id":"$ID"}}'
 TEXT_IN_JSON = '{"ip_address":{"address":"$TEXT"}}'
@@ -97,16 +85,9 @@ WITH_BODY = [
     ("?ip_address[id]=$ID", JSON, "", "200"),
     ("?ip_address[id]=$ID", JSON, " ", "400 invalid_json_body"),
     ("?ip_address[id]=$ID", JSON, "{", "400 invalid_json_body"),
-    ("?ip_address[id]=$ID", JSON, '{"a":NaN}', "400 invalid_json_body"),
     ("", f"{JSON}; charset=utf-8", ID_IN_JSON, "200"),
-    # A form is read, and hides the query; a body of another type is ignored.
-    ("", FORM, "ip_address[id]=$ID", "200"),
-    ("", f"{FORM}; charset=utf-8", "ip_address%5Baddress%5D=$TEXT", "200"),
-    ("", "", "ip_address[id]=$ID", "200"),
-    ("?ip_address[id]=x", FORM, "ip_address[address]=$TEXT", "200"),
-    ("", "", ID_IN_JSON, LOST),
+    # A body of another type is ignored.
     ("", "text/plain", ID_IN_JSON, LOST),
-    ("", "text/json", ID_IN_JSON, LOST),
     ("?ip_address[id]=$ID", "application/xml", "{", "200"),
 ]
 NUMBERS = [
@@ -152,12 +133,14 @@ def outcome(answer: httpx.Response) -> str:
 
 
 @pytest.mark.parametrize(("request_line", "expected"), WITHOUT_BODY)
-def test_a_request_without_body(box: Sandbox, request_line: str, expected: str) -> None:
+def test_a_request_without_body_is_read_as_documented(
+    box: Sandbox, request_line: str, expected: str
+) -> None:
     assert ask(box, request_line) == expected
 
 
 @pytest.mark.parametrize(("query", "media_type", "body", "expected"), WITH_BODY)
-def test_a_request_with_a_body(
+def test_query_and_json_body_are_merged(
     box: Sandbox, query: str, media_type: str, body: str, expected: str
 ) -> None:
     assert ask(box, f"POST {UNALLOCATE}{query}", media_type, body) == expected
@@ -168,10 +151,10 @@ def test_numbers_and_booleans_in_json(box: Sandbox, body: str, expected: str) ->
     assert ask(box, f"GET {LIST}{OURS}", JSON, body) == expected
 
 
-def test_what_an_invalid_argument_says(box: Sandbox) -> None:
+def test_the_error_for_an_invalid_argument_names_it(box: Sandbox) -> None:
     with Caller(box) as api:
         first = api.list(per_page=0).json()["error"]
-        second = api.get(GET, params={"ip_address[id][]": "x"}).json()["error"]
+        second = api.request("GET", GET, json={"ip_address": {"id": 7}}).json()["error"]
     assert first["description"] == "The 'per_page' argument is invalid"
     assert first["detail"] == {
         "path": ["per_page"],
@@ -182,17 +165,3 @@ def test_what_an_invalid_argument_says(box: Sandbox) -> None:
         "argument": {"id": "per_page", "name": "per_page", "description": None},
     }
     assert second["detail"]["path"] == ["ip_address", "id"]
-    assert second["detail"]["issue_description"].startswith("The value is of another type")
-
-
-def test_the_ledger_has_a_lookup_that_finds_nothing(box: Sandbox) -> None:
-    ask(box, f"GET {GET}")
-    ask(box, f"GET {GET}?ip_address[id]")
-    ask(box, f"GET {GET}?ip_address=x")
-    ask(box, f"POST {UNALLOCATE}", JSON, "{")
-    assert [each["lookup"] for each in box.ledger()] == [
-        {"ip_address": {"id": "ip_address"}},
-        {"ip_address": {"id": ""}},
-        {"ip_address": {"invalid": True}},
-        {},
-    ]

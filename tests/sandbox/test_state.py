@@ -1,6 +1,5 @@
 """The sandbox's world, ledger and persistence, and the process around them."""
 
-import ast
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ import pytest
 from ipadmin.sandbox import Sandbox, SandboxError
 from tests.sandbox_client import Caller, code, machine, some
 
-SOURCE = Path(__file__).resolve().parents[2] / "ipadmin" / "sandbox"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_the_same_seed_gives_the_same_world(box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("addresses", [0, 1, 2, 3, 200])
-def test_a_world_of_any_size(addresses: int) -> None:
+def test_a_world_has_the_given_number_of_addresses(addresses: int) -> None:
     with Sandbox(addresses=addresses) as box:
         texts = {each["address"] for each in box.world()["ip_addresses"]}
     assert len(texts) == addresses
@@ -84,7 +83,7 @@ def test_the_ledger_has_every_request_and_no_secret(api: Caller, box: Sandbox) -
     api.get("/nowhere")
     answer_lines = httpx.get(f"{box.url}/_sandbox/ledger").text
     first, second = (json.loads(line) for line in answer_lines.splitlines())
-    assert first["lookup"] == {"ip_address": {"id": address}}
+    assert first["ip_address"] == address
     assert (first["request_id"], first["status"]) == (answer.headers["X-Request-Id"], 200)
     assert (first["method"], first["call"], first["acted"]) == ("POST", "unallocate", True)
     assert first["received_at"] <= first["acted_at"] <= first["answered_at"]
@@ -112,7 +111,7 @@ def test_a_reset_empties_the_ledger_and_restores_the_world(api: Caller, box: San
     assert some(box) == address
 
 
-def test_changes_behind_the_clients_back(api: Caller, box: Sandbox) -> None:
+def test_allocations_can_be_changed_without_a_request(api: Caller, box: Sandbox) -> None:
     address, spare = some(box)["id"], machine(box, "spare-01")
     body = {"ip_address": address, "virtual_machine": spare}
     assert httpx.post(f"{box.url}/_sandbox/allocate", json=body).status_code == 200
@@ -123,7 +122,9 @@ def test_changes_behind_the_clients_back(api: Caller, box: Sandbox) -> None:
         assert httpx.post(f"{box.url}/_sandbox/allocate", json=wrong).status_code == 400
 
 
-def test_an_address_vanishes_or_changes_hands(api: Caller, box: Sandbox) -> None:
+def test_an_address_can_be_released_or_given_to_the_other_organization(
+    api: Caller, box: Sandbox
+) -> None:
     gone, sold = some(box), some(box, "LoadBalancer")
     box.release(gone["id"])
     httpx.post(f"{box.url}/_sandbox/release", json={"ip_address": sold["address"], "to": "other"})
@@ -144,13 +145,6 @@ def test_what_the_sandbox_adds_is_its_own(box: Sandbox) -> None:
     assert box.ledger() == []
 
 
-def test_what_is_no_http_is_refused(box: Sandbox) -> None:
-    host, port = box.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as peer:
-        peer.sendall(b"nonsense\r\n\r\n")
-        assert peer.recv(100).startswith(b"HTTP/1.1 400 ")
-
-
 def test_requests_sent_at_once_are_answered_in_turn(box: Sandbox) -> None:
     host, port = box.url.removeprefix("http://").split(":")
     one = b"GET /_sandbox/health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -161,17 +155,6 @@ def test_requests_sent_at_once_are_answered_in_turn(box: Sandbox) -> None:
         while data := peer.recv(1000):
             received += data
     assert received.count(b"HTTP/1.1 200 OK") == 2
-
-
-def test_a_body_in_pieces_that_waits_to_be_asked_for(box: Sandbox) -> None:
-    host, port = box.url.removeprefix("http://").split(":")
-    head = b"POST /_sandbox/reset HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-    with socket.create_connection((host, int(port))) as peer:
-        peer.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
-        assert peer.recv(1000).startswith(b"HTTP/1.1 100 ")
-        peer.sendall(b'11\r\n{"addresses": 12}\r\n0\r\n\r\n')
-        assert b'"ok":true' in peer.recv(1000)
-    assert len(box.world()["ip_addresses"]) == 12
 
 
 def test_a_head_request_gets_no_body(box: Sandbox) -> None:
@@ -205,23 +188,10 @@ def test_a_file_that_is_no_state_is_left_alone(tmp_path: Path) -> None:
     assert other.read_text() == '{"mine": 1}\n'
 
 
-def test_faults_that_cannot_be_used_stop_the_start(tmp_path: Path) -> None:
-    for faults in ("nonsense", "get:meteor", "random:often", str(tmp_path / "none.json"), "[1]"):
+def test_faults_that_cannot_be_used_stop_the_start() -> None:
+    for faults in ("nonsense", '[{"kind": "meteor"}]', "[1]"):
         with pytest.raises(SandboxError):
             Sandbox(faults=faults)
-    path = tmp_path / "faults.json"
-    path.write_text('[{"kind": "html"}]')
-    with Sandbox(faults=str(path)) as box, Caller(box) as api:
-        assert api.get("/organizations").status_code == 502
-
-
-def test_it_imports_nothing_of_ours() -> None:
-    for path in SOURCE.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [] if node.level == 1 else [node.module or ".."]
-            assert not [name for name in names if name.startswith(("ipadmin", "django", "."))]
 
 
 @contextmanager
@@ -229,7 +199,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
         [sys.executable, *arguments],
         env={"PATH": os.environ["PATH"]},
-        cwd=SOURCE.parent.parent,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -255,7 +225,7 @@ def test_a_killed_process_comes_back_with_its_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_when_told(number: signal.Signals) -> None:
+def test_the_process_stops_at_a_signal(number: signal.Signals) -> None:
     with process("-m", "ipadmin.sandbox", "--port=0") as started:
         assert started.stdout
         line = started.stdout.readline()
@@ -265,10 +235,9 @@ def test_it_stops_when_told(number: signal.Signals) -> None:
     assert "-read-only" in line
 
 
-@pytest.mark.parametrize("command", [["-m", "ipadmin.sandbox"], ["manage.py", "sandbox"]])
-def test_a_taken_port_is_one_clear_line(box: Sandbox, command: list[str]) -> None:
+def test_a_taken_port_is_one_clear_line(box: Sandbox) -> None:
     port = box.url.rpartition(":")[2]
-    with process(*command, f"--port={port}", "--token=t") as started:
+    with process("-m", "ipadmin.sandbox", f"--port={port}", "--token=t") as started:
         out, error = started.communicate(timeout=20)
     assert (started.returncode, out) == (1, "")
     assert error.strip().endswith(f"Port {port} on 127.0.0.1 is already taken.")

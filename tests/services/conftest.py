@@ -14,7 +14,7 @@ from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.unallocate import Circumstances, unallocate
 from tests.services.katapult import ADDRESS, IP, VM, Katapult
 
-# The canary: it may stand in an Authorization header and nowhere else.
+# The token. It may only be in the Authorization header.
 PLANTED = "planted0token0planted0CANARY"
 
 Attempt = Callable[..., AuditEntry]
@@ -37,7 +37,7 @@ def keep_token(
 
 @pytest.fixture
 def katapult(monkeypatch: pytest.MonkeyPatch) -> Iterator[Katapult]:
-    """Answers every call of the test, from memory."""
+    """Answers all calls of the test."""
     made = Katapult()
     client = made.client()
     monkeypatch.setattr(api, "client", lambda: client)
@@ -66,7 +66,7 @@ def confirmed(seen: IPAddress) -> Confirmation:
 
 @pytest.fixture
 def attempt(token: ApiToken, confirmed: Confirmation) -> Attempt:
-    """Make the attempt that was confirmed, or another."""
+    """Makes the confirmed attempt, or another."""
 
     def make(confirmation: Confirmation = confirmed, **more: str) -> AuditEntry:
         return unallocate(confirmation, Circumstances(token.owner, token, **more))
@@ -76,7 +76,7 @@ def attempt(token: ApiToken, confirmed: Confirmation) -> Attempt:
 
 @pytest.fixture
 def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The sandbox over real HTTP, with every call of the test going there."""
+    """The sandbox over real HTTP, which answers all calls of the test."""
     with Sandbox(addresses=40, token=PLANTED) as box:
         client = KatapultClient(
             box.url, user_agent="tests", timeouts=Timeouts(read=0.3), observe=api.observe

@@ -1,4 +1,4 @@
-"""A Katapult in memory with one address, told by each test how to answer."""
+"""An imitation of Katapult in memory, with one address. Tests set its answers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def html(status: int = 502) -> httpx.Response:
 
 
 class Katapult:
-    """`reads` and `posts` are answers for the next calls of that kind; once they are used up, the
-    address is read as `holder` has it, and a POST takes it away."""
+    """`reads` and `posts` are the answers to the next calls. After them, a read shows the address
+    allocated to `holder`, and a POST unallocates it."""
 
     def __init__(self) -> None:
         self.reads: deque[Answer] = deque()
@@ -72,7 +72,7 @@ class Katapult:
         return httpx.Response(200, json={}, headers=HEADERS)
 
     def landing_in_silence(self, _: httpx.Request) -> httpx.Response:
-        """It works, and nobody hears of it."""
+        """The address is unallocated, but no answer arrives."""
         self.land()
         raise httpx.ReadTimeout("timed out")
 

@@ -44,7 +44,7 @@ fields = st.fixed_dictionaries(
         "reverse_dns": st.sampled_from(["", "web-1.example.net"]),
         "outcome": st.sampled_from([*Outcome.values, Outcome.SUCCEEDED]),
         "error_code": st.sampled_from(ERRORS),
-        "duration": st.sampled_from([None, 0.0, 0.1, 0.25, 10.0]),
+        "duration_us": st.sampled_from([None, 0, 100_000, 250_000, 10_000_000]),
         "is_open": st.booleans(),
     }
 )

@@ -19,7 +19,7 @@ from ipadmin.katapult.types import Allocation, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, AuditLink, Basis, LinkKind, Outcome
 from ipadmin.services import evidence, inventory, later_reads
 from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.later_reads import KEPT, LaterRead, Source
+from ipadmin.services.later_reads import COMPARED_FOR, LaterRead, Source
 from tests import tampering
 from tests.history import keep
 from tests.services.conftest import Attempt
@@ -80,7 +80,7 @@ def test_the_first_read_is_kept_in_the_chain() -> None:
         {"basis": Basis.ANSWER},
         {"address_id": "ip_other"},
         {"api_url": "https://elsewhere.test"},
-        {"finished_at": ago(KEPT.total_seconds() + 60)},
+        {"finished_at": ago(COMPARED_FOR.total_seconds() + 60)},
     ],
 )
 def test_nothing_contradicts_another_entry(fields: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ def test_a_failure_to_keep_it_is_logged_and_breaks_nothing(
 
     attempt_of()
     katapult.holder = None
-    monkeypatch.setattr(chain, "locked_head", locked)
+    monkeypatch.setattr(chain, "locked_chain", locked)
     with capture_logs() as logs:
         assert inventory.find(token, id=IP).allocation is None
     assert "later_read_not_kept" in [line["event"] for line in logs]
@@ -274,5 +274,5 @@ def test_both_questions_are_answered_by_an_index(django_assert_num_queries: Any)
             plans += [row[-1] for row in cursor.fetchall()]
     text = "\n".join(plans)
     assert "audit_failed_by_evidence" in text
-    assert "seal_act_at" in text
+    assert "link_activity_at" in text
     assert "SCAN" not in text

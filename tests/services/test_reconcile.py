@@ -182,5 +182,5 @@ def test_the_command_says_what_it_closed(token: ApiToken, katapult: Katapult) ->
     call_command("reconcile", stdout=out)
     assert out.getvalue().splitlines() == [
         f"{done.attempt_id} {ADDRESS} refused",
-        "1 closed, 1 open",
+        "1 finished, 1 open",
     ]

@@ -1,15 +1,14 @@
-"""`make soak`: the site under faults, crashes and operators, compared with what really happened.
+"""`make soak`: the site under faults, crashes and load, compared with the sandbox's own log.
 
     python -m tests.soak --seed 1 --attempts 2000 --kills 15 --db sqlite
 
-The sandbox answers with every kind of fault; the site runs on gunicorn with two processes, with
-its worker; operators click through the real forms on shared addresses, while web and worker are
-killed and started again. Then the sandbox's ledger and world are compared with the audit history
-(`compare.py`). The last line says attempts, kills and differences; any difference is a failure.
+The sandbox answers with every kind of fault. The site runs on gunicorn with two processes and its
+worker. Operators submit the real forms for shared addresses, while processes are killed and started
+again. Then the sandbox's log of calls and its world are compared with the audit log (`compare.py`).
+The last line has the number of attempts, kills and differences; any difference is a failure.
 
-The same seed makes the same world, faults and intentions. When exactly something dies or is
-answered is up to the machine, so two runs are never the same. `environment.py` has the timings,
-and why what the product promises must hold under them.
+The same seed makes the same world, faults and choices of operators, but not the same timing, so two
+runs differ. `environment.py` has the timeouts, and the reasons for them.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def main() -> int:
     parser.add_argument("--operators", type=int, default=8)
     parser.add_argument("--db", choices=("sqlite", "postgresql"), default="sqlite")
     options = parser.parse_args()
-    # However it ends, nothing of it is left running.
+    # SystemExit runs the `finally` blocks, which end all processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     database = Database(options.db, folder)

@@ -1,4 +1,4 @@
-"""What dies, and when."""
+"""The kills and restarts of a soak."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Stage:
 
 
 class Chaos(threading.Thread):
-    """Kills at random moments of the run, and between them restarts the site as one should."""
+    """Kills processes at random times, and sometimes restarts the site with SIGTERM."""
 
     def __init__(self, stage: Stage, shared: Shared, kills: int) -> None:
         super().__init__(name="chaos", daemon=True)
@@ -62,20 +62,23 @@ class Chaos(threading.Thread):
                 if number % 3 == 1:
                     time.sleep(1)
                     self._other(number)()
-        except Exception as error:  # noqa: BLE001 - told at the end
-            self.shared.problems.append(f"chaos gave up: {error!r}")
+        except Exception as error:  # noqa: BLE001 - reported at the end
+            self.shared.problems.append(f"the kills ended early: {error!r}")
             self.shared.stop.set()
 
     def _wait_until(self, part: float) -> None:
-        """Until that part of the attempts is made."""
-        while len(self.shared.told) < part * self.shared.wanted and not self.shared.stop.is_set():
+        """Wait until this part of the attempts was made."""
+        while (
+            len(self.shared.attempt_ids) < part * self.shared.wanted
+            and not self.shared.stop.is_set()
+        ):
             time.sleep(0.02)
 
     def _other(self, number: int) -> Callable[[], None]:
         return self._restart if number % 2 else self._reconcile
 
     def _restart(self) -> None:
-        """SIGTERM lets every attempt end: none that began since the last kill may be pending."""
+        """After SIGTERM, no attempt that began since the last kill may be pending."""
         self.stage.web.stop()
         pending = AuditEntry.objects.filter(outcome=Outcome.PENDING, finished_at=None)
         for entry in pending.filter(created_at__gt=self.stage.last_kill):
@@ -84,6 +87,6 @@ class Chaos(threading.Thread):
         self.stage.web.start()
 
     def _reconcile(self) -> None:
-        """By hand, while the worker does the same."""
+        """Run `manage.py reconcile` while the worker does the same."""
         manage(self.stage.env, "reconcile")
         self.shared.did["reconciled by hand"] += 1

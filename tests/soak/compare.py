@@ -1,8 +1,5 @@
-"""What the sandbox knows to be true, against what the audit history says. Strict: any difference
-is a bug to be understood. Nothing here reads or calls anything, so that it can be tested.
-
-The truth is the sandbox's ledger of requests and the changes of its world; see `records.py`.
-"""
+"""Compares the audit entries with the sandbox's log of requests and the changes of its world; see
+`records.py`. Any difference is a bug. No input or output, so that it can be tested."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from tests.soak.records import Attempt, Change, Post, Read, Records
 
 @dataclass(slots=True)
 class Matching:
-    """Which entry each POST belongs to, and what was wrong about that."""
+    """Attempt id to POSTs, and the POSTs that match no entry, or several."""
 
     posts_of: dict[str, list[Post]]
     differences: list[str]
@@ -27,23 +24,23 @@ class Matching:
 
 
 def compare(records: Records) -> list[str]:
-    """Every difference, in words. Empty is the only good answer."""
+    """All differences, as texts."""
     matching = match(records.posts, records.attempts)
     found = list(matching.differences)
     reads = {each.request_id: each for each in records.reads}
     for attempt in records.attempts:
         case = Case(attempt, matching.post_of(attempt), reads, records.interval)
-        found += [f"{attempt}: {problem}" for problem in _verdict(case)]
+        found += [f"{attempt}: {problem}" for problem in _outcome(case)]
     found += _readings(records)
-    found += _rivals(records.attempts)
+    found += _competing(records.attempts)
     found += _kept(records)
     found += _world(records)
     return found
 
 
 def match(posts: Iterable[Post], attempts: Iterable[Attempt]) -> Matching:
-    """By Katapult's request id where the answer was read; else by address, token and time, which
-    leaves no choice, because an operator's attempts on one address never overlap."""
+    """Match by Katapult's request id, or else by address, token and time, which are unique, because
+    attempts of an operator on one address never overlap."""
     by_request = {each.katapult_request_id: each for each in attempts if each.katapult_request_id}
     by_target: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for each in attempts:
@@ -69,7 +66,7 @@ def match(posts: Iterable[Post], attempts: Iterable[Attempt]) -> Matching:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One entry and what it is judged by: its POST, all readings by request id, the interval."""
+    """One entry, its POST, all readings by request id, and EVIDENCE_INTERVAL."""
 
     attempt: Attempt
     post: Post | None
@@ -85,17 +82,17 @@ class Case:
         return [reading["found"] for reading in self.attempt.evidence]
 
 
-def _verdict(case: Case) -> Iterator[str]:
-    """How the outcome of one entry disagrees with its POST and its readings."""
+def _outcome(case: Case) -> Iterator[str]:
+    """Differences between the outcome of one entry, its POST and its readings."""
     attempt = case.attempt
     if attempt.finished_at is None:
         yield "still open"
-    elif attempt.outcome in VERDICTS:
-        yield from VERDICTS[attempt.outcome](case)
+    elif attempt.outcome in OUTCOMES:
+        yield from OUTCOMES[attempt.outcome](case)
         if (attempt.sent_at is None) != (attempt.outcome == "refused"):
             yield "was not sent" if attempt.sent_at is None else "was sent"
     else:
-        yield "has ended with no outcome"
+        yield "is finished without a final outcome"
 
 
 def _succeeded(case: Case) -> Iterator[str]:
@@ -103,13 +100,13 @@ def _succeeded(case: Case) -> Iterator[str]:
     if acted_at is None:
         yield "did not happen"
     elif attempt.finished_at and acted_at > attempt.finished_at:
-        yield "was said before it happened"
+        yield "was finished before it happened"
     if attempt.basis == "answer":
         yield from _answered(case, "{}")
     elif "unallocated" not in case.found:
-        yield "rests on no reading that found it unallocated"
+        yield "has no reading that found it unallocated"
     if attempt.competing_attempts:
-        yield "names another attempt that could have done it"
+        yield "names a competing attempt"
 
 
 def _failed(case: Case) -> Iterator[str]:
@@ -121,21 +118,21 @@ def _failed(case: Case) -> Iterator[str]:
         if case.acted_at is not None and not _acted_late(case, case.acted_at):
             yield "did happen"
         if not _was_found_allocated_twice(case):
-            yield "rests on no two readings far enough apart"
+            yield "has no two readings far enough apart"
         if {"unallocated", "other", "gone"} & set(case.found):
-            yield "rests on readings that disagree"
+            yield "has readings that disagree"
 
 
 def _answered(case: Case, answer: str) -> Iterator[str]:
     if case.post is None:
-        yield "rests on an answer to nothing"
+        yield "has an answer without a POST"
     elif case.post.answer != answer or not answer:
-        yield f"rests on {answer or '?'}, but was answered {case.post.answer or '?'}"
+        yield f"has the answer {answer or '?'}, but was answered {case.post.answer or '?'}"
 
 
 def _acted_late(case: Case, acted_at: datetime) -> bool:
-    """Whether the POST acted only after the last reading that found the address allocated began:
-    the entry says that much, and no more."""
+    """Whether the POST was carried out after the last reading began that found the address
+    allocated; then `failed` is correct as far as the readings go."""
     ids = [each["request_id"] for each in case.attempt.evidence if each["found"] == "allocated"]
     last = case.reads.get(ids[-1]) if ids else None
     return last is not None and last.received_at < acted_at
@@ -160,7 +157,7 @@ def _unknown(case: Case) -> Iterator[str]:
         yield "does not say why it is unknown"
 
 
-VERDICTS = {
+OUTCOMES = {
     "succeeded": _succeeded,
     "failed": _failed,
     "refused": _refused,
@@ -169,21 +166,21 @@ VERDICTS = {
 
 
 def why_unknown(attempt: Attempt) -> str:
-    """What an entry that stayed unknown says for itself; nothing if its evidence tells more."""
+    """Why the outcome of an entry is `unknown`; empty when its evidence proves more."""
     found = [reading["found"] for reading in attempt.evidence]
     if attempt.basis != "evidence" or not found:
         return ""
     if "other" in found:
-        return "allocated to something else meanwhile"
+        return "allocated to something else in the meantime"
     if "gone" in found:
-        return "an answer said that it is gone"
+        return "a reading did not find it"
     if attempt.competing_attempts and "unallocated" in found:
         return "another attempt could have done it"
     return "could not be read in time" if found[-1] == "unreadable" else ""
 
 
 def _readings(records: Records) -> Iterator[str]:
-    """Readings kept as evidence that nobody made, or that the world contradicts."""
+    """Readings in entries that the sandbox did not receive, or that its world contradicts."""
     reads = {each.request_id: each for each in records.reads}
     changes_of = timelines(records)
     used: Counter[str] = Counter()
@@ -195,19 +192,19 @@ def _readings(records: Records) -> Iterator[str]:
             used[request_id] += 1
             read = reads.get(request_id)
             if read is None or read.ip != attempt.ip:
-                yield f"{attempt}: nobody made the reading that found it {found}"
+                yield f"{attempt}: the reading that found it {found} was not made"
                 continue
             if attempt.sent_at is None or read.received_at < attempt.sent_at:
                 yield f"{attempt}: was read as {found} before it was sent"
-            if not read.told_truth:
+            if not read.is_true:
                 if found != "gone":
                     yield f"{attempt}: a fault was read as {found}"
             else:
                 before = records.at_first.get(attempt.ip)
                 holders = _holders(before, changes_of[attempt.ip], read)
                 if found not in {_found(attempt, holder) for holder in holders}:
-                    yield f"{attempt}: was found {found}, but was held by {holders}"
-    yield from (f"reading {id} was kept {count} times" for id, count in used.items() if count > 1)
+                    yield f"{attempt}: was found {found}, but was allocated to {holders}"
+    yield from (f"reading {id} is in {count} entries" for id, count in used.items() if count > 1)
 
 
 def _found(attempt: Attempt, holder: str | None) -> str:
@@ -217,14 +214,14 @@ def _found(attempt: Attempt, holder: str | None) -> str:
 
 
 def _holders(at_first: str | None, changes: list[Change], read: Read) -> set[str | None]:
-    """Everybody who can have held the address while it was read."""
+    """The resources that the address may have been allocated to while it was read."""
     before = [change for change in changes if change.at < read.received_at]
     during = [change for change in changes if read.received_at <= change.at <= read.answered_at]
     return {before[-1].holder if before else at_first, *(change.holder for change in during)}
 
 
 def timelines(records: Records) -> dict[str, list[Change]]:
-    """All changes of each address: those of the harness, and those of the POSTs that acted."""
+    """All changes of each address: by the soak, and by POSTs that were carried out."""
     changes = [
         *records.changes,
         *(Change(post.ip, None, post.acted_at) for post in records.posts if post.acted_at),
@@ -235,21 +232,21 @@ def timelines(records: Records) -> dict[str, list[Change]]:
     return found
 
 
-def _rivals(attempts: list[Attempt]) -> Iterator[str]:
+def _competing(attempts: list[Attempt]) -> Iterator[str]:
     by_id = {each.attempt_id: each for each in attempts}
     for attempt in attempts:
         for competing in attempt.competing_attempts:
             if competing not in by_id or by_id[competing].ip != attempt.ip:
-                yield f"{attempt}: names {competing}, which could not have done it"
+                yield f"{attempt}: names {competing}, which is no competing attempt"
 
 
 def _kept(records: Records) -> Iterator[str]:
-    """Entries that vanished, and outcomes that were shown and are others now."""
+    """Entries that are missing, and final outcomes that have changed."""
     outcomes = {each.attempt_id: each.outcome for each in records.attempts}
     if len(outcomes) != len(records.attempts):
         yield "an attempt has several entries"
-    for attempt_id in records.told - outcomes.keys():
-        yield f"{attempt_id} has vanished"
+    for attempt_id in records.attempt_ids - outcomes.keys():
+        yield f"{attempt_id} is missing"
     for seen in records.observations:
         if seen.outcome != outcomes.get(seen.attempt_id):
             yield f"{seen.attempt_id} was {seen.outcome} and is {outcomes.get(seen.attempt_id)}"
@@ -259,10 +256,10 @@ def _kept(records: Records) -> Iterator[str]:
 
 
 def _world(records: Records) -> Iterator[str]:
-    """What all known changes lead to must be what the world is; else something is not recorded."""
+    """Addresses whose allocation is not the result of all known changes."""
     changes_of = timelines(records)
     for ip, holder in records.at_last.items():
         changes = changes_of[ip]
         expected = changes[-1].holder if changes else records.at_first.get(ip)
         if holder != expected:
-            yield f"{ip} is held by {holder}, but should be by {expected}"
+            yield f"{ip} is allocated to {holder} instead of {expected}"

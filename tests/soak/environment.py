@@ -1,4 +1,4 @@
-"""The configuration of a soak, in the environment; imports nothing that needs it."""
+"""The environment variables and the database of a soak. Imports nothing that reads settings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-# Short, so that a soak takes minutes, and in proportion to what the sandbox does (`faults.py`). It
-# answers at once or within a second, and a call ends after 0.9 s: some answers come too late, and
-# some requests are carried out up to 4.5 s after that. EVIDENCE_INTERVAL is shorter, so that there
-# are late acts after `failed`; EVIDENCE_DEADLINE is longer, as such an attempt has to count as a
-# competing one until then. An attempt whose process died is read after LONGEST_ATTEMPT, which is
-# 3 calls and ATTEMPT_SLACK, 7.7 s; the deadline leaves time to read twice after that.
+# Seconds. Short, so that a soak takes minutes. A call ends after 0.9 s; the sandbox (`faults.py`)
+# answers at once or within a second, so some answers are too late, and it carries out some requests
+# up to 4.5 s later. EVIDENCE_INTERVAL is shorter, so that requests are carried out after `failed`.
+# EVIDENCE_DEADLINE is longer, because until then such an attempt counts as a competing one; it also
+# leaves time for two readings after LONGEST_ATTEMPT, which is 7.7 s.
 TIMINGS = {
     "KATAPULT_CONNECT_TIMEOUT": "0.4",
     "KATAPULT_READ_TIMEOUT": "0.6",
-    "KATAPULT_POOL_TIMEOUT": "0.3",
     "KATAPULT_TOTAL_TIMEOUT": "0.9",
     "ATTEMPT_SLACK": "5",
     "EVIDENCE_INTERVAL": "1.5",
@@ -30,7 +28,7 @@ TIMINGS = {
 
 
 def environment(api_url: str, database_url: str) -> dict[str, str]:
-    """For the harness and all its processes: nothing of the shell's but what finds programs."""
+    """For this process and those it starts; with few of the shell's variables."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {
         "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -49,7 +47,7 @@ def environment(api_url: str, database_url: str) -> dict[str, str]:
 
 
 class Database:
-    """A database of its own: a new file, or a new one beside that of DATABASE_URL."""
+    """A new database: an SQLite file, or a database on the server of DATABASE_URL."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.is_sqlite = kind == "sqlite"

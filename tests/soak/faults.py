@@ -1,24 +1,24 @@
-"""What goes wrong in a soak: every kind of fault at random on every call, and on the unallocate
-POSTs above all those after which the address is freed although no answer says so.
+"""The sandbox's faults in a soak: all kinds on all calls, and for unallocate mostly those that
+unallocate the address without an answer.
 
-A slow fault holds a call until its deadline, and most attempts that are not answered stay open for
-EVIDENCE_INTERVAL at least: the shares below keep the soak quick.
+Calls with a slow fault last until their deadline, and unanswered attempts stay open for at least
+EVIDENCE_INTERVAL, so the probabilities are low enough to keep the soak quick.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-LATEST = 4.5  # seconds after its connection has closed that a request may still be carried out
+MAX_DELAY_SECONDS = 4.5  # from the end of the connection until the request is carried out
 
 FAULTS: list[dict[str, Any]] = [
-    # Longer than KATAPULT_TOTAL_TIMEOUT: one acts at once, one after the client has given up.
+    # Longer than KATAPULT_TOTAL_TIMEOUT; carried out at once, or after the client's timeout.
     {"kind": "no_answer", "probability": 0.04, "seconds": 1.4, "acts": True, "acts_at": "start"},
     {"kind": "no_answer", "probability": 0.03, "seconds": 1.4, "acts": True},
-    # One acts before EVIDENCE_INTERVAL has passed, one after it: then the entry has failed.
+    # Carried out before and after EVIDENCE_INTERVAL, when the entry is `failed` already.
     {"kind": "late", "probability": 0.02, "seconds": 1.0},
-    {"kind": "late", "probability": 0.06, "seconds": LATEST},
-    # Acts when the client has given up; the drips among the random faults act at once.
+    {"kind": "late", "probability": 0.06, "seconds": MAX_DELAY_SECONDS},
+    # Carried out after the client's timeout; the random drips are carried out at once.
     {"kind": "drip_headers", "probability": 0.01, "acts_at": "end"},
     {"kind": "status", "status": 500, "probability": 0.03, "acts": True},
     {"kind": "html", "status": 502, "probability": 0.03, "acts": True},
@@ -32,7 +32,7 @@ FAULTS += [
     {"kind": "random", "probability": 0.05},
 ]
 
-# Faults that dress an answer, make it late, or send more after it, without making it untrue.
+# Faults whose answer is true: delayed, in another shape, or followed by more bytes.
 TRUE_ANSWERS = {None, "delay", "flat", "flat_allocation", "two_answers"}
 
 # Client errors with a code that Katapult does not document.

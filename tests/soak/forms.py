@@ -1,4 +1,4 @@
-"""The forms of a page, as a browser sees them."""
+"""The forms of an HTML page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 @dataclass(slots=True)
 class Form:
-    """Where it goes, with and without htmx, and its fields with their values."""
+    """The URL of a form, with and without htmx, and the values of its fields."""
 
     action: str
     hx_post: str

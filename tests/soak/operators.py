@@ -1,8 +1,8 @@
-"""Operators as plain HTTP clients: they sign in, look, ask, confirm, click twice, give up, come
-back to old forms, and when the site dies under their hands they try again or look at the history.
+"""Operators as HTTP clients: they sign in, confirm, click twice, cancel, and submit old forms.
+After a lost connection they try again or look at the history.
 
-An operator never has two attempts on one address under way, so that a POST that the sandbox
-received can belong to one entry only. Different operators do, all the time.
+An operator never has two open attempts on one address, so that each POST belongs to one entry.
+Different operators often have.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from tests.soak.forms import Form, find_form
 from tests.soak.records import Observation
 
 PASSWORD = "a long enough sample password"
-PAGE_PATIENCE = 60.0  # seconds until a page that does not come is a failure
-RESTART_PATIENCE = 90.0  # seconds a person waits for a site that is down
+PAGE_TIMEOUT_SECONDS = 60.0
+RESTART_TIMEOUT_SECONDS = 90.0
 ENTRY = re.compile(r"/audit/([0-9a-f-]{36})/")
-# The button of a result that leads to its own entry; its sentences may link to others.
+# The button of a result that links to its entry; other links may be to other entries.
 RESULT = re.compile(r'data-result.*? id="entry-([0-9a-f-]{36})"', re.DOTALL)
 BADGE = re.compile(r'class="badge" data-tone="\w+">.*?</svg>\s*(\w+)</span>', re.DOTALL)
 UNALLOCATE = re.compile(r"/addresses/(ip_\w+)/unallocate/")
@@ -33,18 +33,18 @@ REASONS = ("", "", "moved to web-02", "clean-up <b>&amp; more</b>", "Grüße, �
 
 
 class Lost(Exception):
-    """The connection broke: nobody knows whether the request was handled."""
+    """The connection was lost. The request may have been handled."""
 
 
 @dataclass(slots=True)
 class Shared:
-    """What the operators have in common. `pool` is the addresses they fight for, id to text."""
+    """State that all operators share. `pool` has the shared addresses, id to text."""
 
     url: str
     pool: dict[str, str]
     wanted: int
     seed: int
-    told: set[str] = field(default_factory=set)
+    attempt_ids: set[str] = field(default_factory=set)
     observations: list[Observation] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -55,7 +55,7 @@ class Shared:
 
     @property
     def is_enough(self) -> bool:
-        return len(self.told) >= self.wanted or self.stop.is_set()
+        return len(self.attempt_ids) >= self.wanted or self.stop.is_set()
 
     def note(self, answer: httpx.Response, page: str, seconds: float) -> None:
         self.statuses[answer.status_code] += 1
@@ -66,7 +66,7 @@ class Shared:
 
 @dataclass(slots=True)
 class Kept:
-    """A form an operator still has open in some tab."""
+    """A form that an operator has in a tab."""
 
     ip: str
     form: Form
@@ -81,17 +81,17 @@ class Operator(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.shared, self.token_id = shared, token_id
         self.rng = random.Random(f"{shared.seed} {name}")
-        # A new connection each time: one kept alive would break with each restart.
+        # A new connection for each request: restarts would break idle ones.
         self.http = httpx.Client(
             base_url=shared.url,
-            timeout=PAGE_PATIENCE,
+            timeout=PAGE_TIMEOUT_SECONDS,
             verify=False,
             limits=httpx.Limits(max_keepalive_connections=0),
         )
-        self.drawer: list[Kept] = []  # asked for, never confirmed
+        self.drawer: list[Kept] = []  # forms that were not submitted
         self.sent: list[Kept] = []
-        self.mine: set[str] = set()  # every attempt known to be this operator's
-        self.open: dict[str, str] = {}  # address to the attempt that may be under way there
+        self.mine: set[str] = set()  # attempt ids of this operator
+        self.open: dict[str, str] = {}  # address id to the attempt that may be open
 
     def run(self) -> None:
         try:
@@ -99,7 +99,7 @@ class Operator(threading.Thread):
             while not self.shared.is_enough:
                 self.turn()
         except Exception as error:  # noqa: BLE001 - a broken operator must fail the soak
-            self.shared.problems.append(f"{self.name} gave up: {error!r}")
+            self.shared.problems.append(f"{self.name} stopped: {error!r}")
         finally:
             self.http.close()
 
@@ -132,7 +132,7 @@ class Operator(threading.Thread):
         try:
             answer = self.http.request(method, url, headers=headers, **more)
         except httpx.TimeoutException:
-            self.shared.problems.append(f"{page} did not answer in {PAGE_PATIENCE} s")
+            self.shared.problems.append(f"{page} did not answer in {PAGE_TIMEOUT_SECONDS} s")
             raise Lost from None
         except httpx.TransportError:
             self.did["connection lost"] += 1
@@ -141,8 +141,8 @@ class Operator(threading.Thread):
         return answer
 
     def get(self, url: str, *, htmx: bool = False) -> httpx.Response:
-        """Reload until it comes. Raises TimeoutError when it does not."""
-        deadline = time.monotonic() + RESTART_PATIENCE
+        """Repeat until the page comes. Raises TimeoutError."""
+        deadline = time.monotonic() + RESTART_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             try:
                 return self.request("GET", url, htmx=htmx)
@@ -176,15 +176,15 @@ class Operator(threading.Thread):
             self.confirm(kept_now)
 
     def choose(self) -> str | None:
-        """One of the shared addresses: from the list, or from memory where it can't be read."""
+        """One of the shared addresses, mostly one on the list page."""
         links = set(self.shared.pool)
         if self.chance(0.6):
             query = self.rng.choice(("", "?state=allocated", "?sort=allocation"))
             url = f"/tokens/{self.token_id}/addresses/{query}"
             shown = set(UNALLOCATE.findall(self.get(url, htmx=self.chance(0.3)).text))
             links = links & shown or links
-        # Attempts compete on the first few addresses. The others stay allocated long enough for a
-        # late request to free them.
+        # Most attempts compete on the first few addresses. The others stay allocated longer, for
+        # requests that are carried out late.
         order = [ip for ip in self.shared.pool if ip in links]
         count = max(1, len(order) // 6) if self.chance(0.5) else len(order)
         ip = self.rng.choice(order[:count])
@@ -206,7 +206,7 @@ class Operator(threading.Thread):
         return fields
 
     def confirm(self, kept: Kept) -> None:
-        """Send a form for the first time, and stay with it until its attempt is known."""
+        """Submit a form for the first time, until its attempt is known."""
         fields = self.fill(kept)
         times = 2 if self.chance(0.15) else 1
         answers = self.send(kept, fields, times)
@@ -228,7 +228,7 @@ class Operator(threading.Thread):
             self.follow(kept, attempt_id)
 
     def send(self, kept: Kept, fields: dict[str, str], times: int) -> list[httpx.Response]:
-        """Send a form, or send it several times at the same instant; those that were answered."""
+        """Submit a form once, or several times at once. The answers that came."""
         url = kept.form.hx_post if kept.htmx else kept.form.action
 
         def once(_: int) -> httpx.Response | None:
@@ -246,7 +246,7 @@ class Operator(threading.Thread):
         return [answer for answer in answers if answer is not None]
 
     def attempt_of(self, answer: httpx.Response) -> str:
-        """The attempt whose result an answer shows; nothing for any other page."""
+        """The attempt id of a result page; empty for any other page."""
         if answer.status_code == 302:
             shown = ENTRY.search(answer.headers["Location"])
         else:
@@ -254,7 +254,7 @@ class Operator(threading.Thread):
         return shown[1] if shown else ""
 
     def look_for(self, kept: Kept) -> None:
-        """Find in the history whether the attempt was made: it is the only one not known yet."""
+        """Find the attempt in the history: it is the only one that is not known."""
         self.did["looked at the history"] += 1
         page = self.get(f"/audit/?address={kept.ip}&person={self.name}").text
         for attempt_id in dict.fromkeys(ENTRY.findall(page)):
@@ -262,7 +262,7 @@ class Operator(threading.Thread):
                 self.follow(kept, attempt_id)
 
     def send_again(self, kept: Kept) -> None:
-        """Back, and the same form once more: the same attempt has to be shown."""
+        """Submit an old form again: the page must show the same attempt."""
         self.did["sent an old form again"] += 1
         for answer in self.send(kept, self.fill(kept), 1):
             shown = self.attempt_of(answer)
@@ -270,8 +270,8 @@ class Operator(threading.Thread):
                 self.shared.problems.append(f"{kept.attempt_id} sent again showed {shown or '?'}")
 
     def follow(self, kept: Kept, attempt_id: str) -> None:
-        """Watch the result for a while, as the page does; it may stay open longer than that."""
-        self.shared.told.add(attempt_id)
+        """Reload the result a few times, as the page does. The attempt may stay open."""
+        self.shared.attempt_ids.add(attempt_id)
         self.mine.add(attempt_id)
         kept.attempt_id = attempt_id
         self.sent = [*self.sent[-100:], kept]

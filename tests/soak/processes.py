@@ -1,5 +1,4 @@
-"""The processes of a soak: the sandbox, the site on gunicorn, the worker; started, killed, and
-started again. Only what was started here is ever ended."""
+"""The processes of a soak: the sandbox, the site on gunicorn, and the worker."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-# Seconds a process may take to start or to stop; the machine may be busy with other things.
-PATIENCE = 90.0
+# For a start or stop; long, because the machine may be busy.
+PROCESS_TIMEOUT_SECONDS = 90.0
 
 
 def free_port() -> int:
@@ -27,7 +26,7 @@ def free_port() -> int:
 
 
 class Process:
-    """A command in a process group of its own, with its output in a file."""
+    """A command in a new process group, with its output in a file."""
 
     def __init__(self, name: str, command: list[str], env: dict[str, str], folder: Path) -> None:
         self.command, self.env = command, env
@@ -55,20 +54,20 @@ class Process:
         if self._running is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            self._running.wait(PATIENCE)
+            self._running.wait(PROCESS_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         """End it with SIGTERM, as a service manager does, and wait."""
         if self._running is not None and self._running.poll() is None:
             os.kill(self.pid, signal.SIGTERM)
-            self._running.wait(PATIENCE)
+            self._running.wait(PROCESS_TIMEOUT_SECONDS)
 
     def has_ended(self) -> bool:
         return self._running is None or self._running.poll() is not None
 
 
 class Web(Process):
-    """The site: gunicorn's master, and two processes that serve."""
+    """The site: gunicorn's master and two serving processes."""
 
     def __init__(self, env: dict[str, str], folder: Path, port: int) -> None:
         command = [sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi"]
@@ -86,7 +85,7 @@ class Web(Process):
         return [int(pid) for pid in children.read_text().split()]
 
     def kill_one(self, number: int) -> None:
-        """Kill one of those that serve; the master replaces it by itself."""
+        """Kill one serving process, which the master replaces."""
         pids = self.serving()
         if pids:
             with suppress(ProcessLookupError):
@@ -116,8 +115,8 @@ class Box(Process):
 
 
 def wait_for(process: Process, url: str) -> None:
-    """Until `url` answers. Raises RuntimeError when that is not to be expected any more."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until `url` answers. Raises RuntimeError when the process ended or the time is up."""
+    deadline = time.monotonic() + PROCESS_TIMEOUT_SECONDS
     while time.monotonic() < deadline and not process.has_ended():
         with suppress(httpx.HTTPError):
             if httpx.get(url, timeout=5, verify=False).status_code == 200:
@@ -135,6 +134,6 @@ def manage(env: dict[str, str], *arguments: str) -> str:
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE * 2,
+        timeout=PROCESS_TIMEOUT_SECONDS * 2,
     )
     return done.stdout

@@ -1,5 +1,5 @@
-"""What a soak leaves behind: the sandbox's ledger and world, the audit entries, and what the
-operators were shown. Imports nothing of the product, so that `compare.py` can be tested alone."""
+"""The records of a soak: the sandbox's log and world, the audit entries, and the results that
+operators saw. Imports nothing of the product, so that `compare.py` can be tested alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """An unallocate POST that the sandbox received, and when it changed the world, if it did.
+    """An unallocate POST that the sandbox received. `acted_at` is None if it was not carried out.
 
-    `token` is the ledger's short fingerprint: the first eight digits of the product's. `answer` is
-    "{}" for `200 {}`, the code of a documented refusal, and empty for what decides nothing.
+    `token` is the first eight digits of the token's fingerprint. `answer` is "{}" for `200 {}`, the
+    code of a documented refusal, or empty for an answer that proves nothing.
     """
 
     request_id: str
@@ -27,18 +27,18 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A reading of one address that the sandbox received; `told_truth` unless a fault answered."""
+    """A reading of one address. `is_true` is False when a fault changed the answer."""
 
     request_id: str
     ip: str
     received_at: datetime
     answered_at: datetime
-    told_truth: bool = True
+    is_true: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The address got another holder, None for nobody."""
+    """The address was allocated to `holder`; None for unallocated."""
 
     ip: str
     holder: str | None
@@ -58,10 +58,10 @@ class Attempt:
     created_at: datetime
     sent_at: datetime | None
     finished_at: datetime | None
-    holder: str = ""  # as confirmed
+    holder: str = ""  # the confirmed allocation
     error_code: str = ""
     katapult_request_id: str = ""
-    # Readings, each with found, request_id and read_at, as `ipadmin/services/evidence.py` has them.
+    # Readings, as in `ipadmin/audit/readings.py`.
     evidence: tuple[dict[str, str], ...] = ()
     competing_attempts: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A finished outcome that an operator was shown."""
+    """A final outcome that an operator saw."""
 
     attempt_id: str
     outcome: str
@@ -89,14 +89,14 @@ class Records:
     changes: list[Change] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
-    # Attempts that an operator was told of by id.
-    told: set[str] = field(default_factory=set)
-    # Who held each shared address at first, and who does at last.
+    # Attempt ids that an operator saw.
+    attempt_ids: set[str] = field(default_factory=set)
+    # The allocations of the shared addresses at the beginning and at the end.
     at_first: dict[str, str | None] = field(default_factory=dict)
     at_last: dict[str, str | None] = field(default_factory=dict)
     # How often each kind of fault was used, 0 included.
     faults: Counter[str] = field(default_factory=Counter)
-    # Between two readings that prove a failure; EVIDENCE_INTERVAL.
+    # EVIDENCE_INTERVAL.
     interval: timedelta = timedelta(0)
-    # SQLite numbers entries without a gap; PostgreSQL skips a number at each refused insert.
+    # Ids have no gaps on SQLite. PostgreSQL skips an id for each insert that fails.
     is_gapless: bool = False

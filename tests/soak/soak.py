@@ -1,4 +1,4 @@
-"""One soak, from the first process to the last line."""
+"""One soak: starts the processes, waits, compares, prints."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, User
 from tests.soak.chaos import Chaos, Stage
 from tests.soak.compare import compare
-from tests.soak.faults import LATEST
+from tests.soak.faults import MAX_DELAY_SECONDS
 from tests.soak.figures import figures
 from tests.soak.operators import PASSWORD, Operator, Shared
 from tests.soak.processes import Box, Process, Web, Worker, free_port, manage
 from tests.soak.world import Allocator, World, records
 
-PROGRESS = 5.0  # seconds between two lines
-SETTLING = 180.0  # seconds until every attempt has to have ended; several times EVIDENCE_DEADLINE
+PROGRESS_INTERVAL_SECONDS = 5.0
+# Until all attempts are finished; several times EVIDENCE_DEADLINE.
+SETTLE_TIMEOUT_SECONDS = 180.0
 
 
 def soak(
@@ -49,13 +50,13 @@ def soak(
         with _running(stage.web, stage.worker):
             shared = Shared(stage.web.url, world.begin(), attempts, seed)
             _play(shared, world, stage, tokens, kills)
-            say("soak: waiting for what is open")
+            say("soak: waiting for open attempts")
             shared.problems += _settle(env)
-            time.sleep(LATEST)  # what was sent last may still be carried out
+            time.sleep(MAX_DELAY_SECONDS)  # for requests that are carried out late
             stage.web.stop()
             stage.worker.stop()
         found = records(world, folder, is_gapless=connection.vendor == "sqlite")
-    found.told, found.observations = shared.told, shared.observations
+    found.attempt_ids, found.observations = shared.attempt_ids, shared.observations
     differences = [*shared.problems, *compare(found)]
     for line in figures(found, shared, stage):
         say(line)
@@ -75,7 +76,7 @@ def _play(
     tokens: dict[str, str],
     kills: int,
 ) -> None:
-    """Let everybody do their worst until there are attempts enough."""
+    """Run operators, kills and allocations until enough attempts were made."""
     allocator = Allocator(world, shared.pool, shared.seed)
     chaos = Chaos(stage, shared, kills)
     people = [Operator(shared, name, token) for name, token in tokens.items()]
@@ -95,7 +96,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def _running(*processes: Process) -> Iterator[None]:
-    """Whatever happens, nothing is left behind."""
+    """Start the processes, and kill them at the end."""
     try:
         for process in processes:
             process.start()
@@ -106,7 +107,7 @@ def _running(*processes: Process) -> Iterator[None]:
 
 
 def _people(secrets: dict[str, str], world: World) -> dict[str, str]:
-    """An operator with a token each; their names, and their tokens' ids."""
+    """Make the operators, each with a token. Name to token id."""
     given = world.now()["organizations"][0]
     organization = Organization(given["id"], given["name"], given["sub_domain"])
     found: dict[str, str] = {}
@@ -127,25 +128,25 @@ def _people(secrets: dict[str, str], world: World) -> dict[str, str]:
 
 
 def _watch(shared: Shared, threads: Iterable[Operator | Chaos], stage: Stage) -> None:
-    """Say how it goes until all have finished."""
+    """Print the progress until all threads have ended."""
     threads = list(threads)
-    told_at = 0.0
+    printed_at = 0.0
     while any(thread.is_alive() for thread in threads):
-        if time.monotonic() - told_at >= PROGRESS:
-            told_at = time.monotonic()
+        if time.monotonic() - printed_at >= PROGRESS_INTERVAL_SECONDS:
+            printed_at = time.monotonic()
             still_open = AuditEntry.objects.filter(finished_at=None).count()
             say(
-                f"soak: {told_at - shared.begun:4.0f} s, "
-                f"{len(shared.told)} of {shared.wanted} attempts, {still_open} open, "
+                f"soak: {printed_at - shared.begun:4.0f} s, "
+                f"{len(shared.attempt_ids)} of {shared.wanted} attempts, {still_open} open, "
                 f"{sum(stage.killed.values())} kills, {len(shared.problems)} problems"
             )
         time.sleep(0.1)
 
 
 def _settle(env: dict[str, str]) -> list[str]:
-    """Let the worker close what is open; then there is nothing left to do by hand."""
-    deadline = time.monotonic() + SETTLING
+    """Wait until the worker has finished all entries; then `manage.py reconcile` has none left."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT_SECONDS
     while AuditEntry.objects.filter(finished_at=None).exists() and time.monotonic() < deadline:
         time.sleep(0.2)
-    said = manage(env, "reconcile").strip().splitlines()[-1]
-    return [] if said == "0 closed, 0 open" else [f"manage.py reconcile said: {said}"]
+    printed = manage(env, "reconcile").strip().splitlines()[-1]
+    return [] if printed == "0 finished, 0 open" else [f"manage.py reconcile printed: {printed}"]

@@ -102,11 +102,11 @@ GOOD = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_the_truth_is_no_difference(name: str) -> None:
+def test_correct_records_have_no_differences(name: str) -> None:
     assert compare(GOOD[name]) == []
 
 
-LIES = {
+WRONG = {
     "a success that never happened": (records([SUCCEEDED], [IDLE]), "did not happen"),
     "a success of no call": (records([SILENT], []), "did not happen"),
     "a success that a late act of another attempt made": (
@@ -125,9 +125,9 @@ LIES = {
         records([replace(SILENT, evidence=STILL_HELD.evidence)], [LATE]),
         "no reading that found it unallocated",
     ),
-    "a success that another attempt could have made": (
+    "a success with a competing attempt": (
         records([replace(SILENT, competing_attempts=("a",))], [LOST]),
-        "names another attempt",
+        "names a competing attempt",
     ),
     "a failure that happened": (records([FAILED], [ACTED]), "did happen"),
     "a failure by evidence that happened": (
@@ -162,7 +162,7 @@ LIES = {
         ),
         "readings that disagree",
     ),
-    "an answer to nothing": (records([FAILED], []), "an answer to nothing"),
+    "an answer without a POST": (records([FAILED], []), "an answer without a POST"),
     "a refusal that was sent": (records([REFUSED], [IDLE]), "has 0 entries"),
     "a refusal that says it was sent": (records([replace(REFUSED, sent_at=at(1))], []), "was sent"),
     "a refusal with the POST's id": (
@@ -199,7 +199,10 @@ LIES = {
         "before it happened",
     ),
     "an open entry": (records([replace(SUCCEEDED, finished_at=None)], [ACTED]), "still open"),
-    "a pending end": (records([replace(SUCCEEDED, outcome="pending")], [ACTED]), "no outcome"),
+    "a pending end": (
+        records([replace(SUCCEEDED, outcome="pending")], [ACTED]),
+        "without a final outcome",
+    ),
     "an unknown without a reason": (
         records([unknown()], [ACTED]),
         "does not say why",
@@ -212,56 +215,58 @@ LIES = {
         records([replace(SUCCEEDED, id=2)], [ACTED], is_gapless=True),
         "have gaps",
     ),
-    "a vanished entry": (records([], [], told={"a"}), "has vanished"),
+    "a missing entry": (records([], [], attempt_ids={"a"}), "is missing"),
     "an outcome that changed": (
         records([SUCCEEDED], [ACTED], observations=[Observation("a", "failed")]),
         "was failed and is succeeded",
     ),
-    "a change nobody made": (records([], [], at_last={IP: None}), "should be by"),
-    "a rival of another address": (
+    "an unknown change": (records([], [], at_last={IP: None}), "allocated to None instead of"),
+    "a competing attempt on another address": (
         records([replace(SUCCEEDED, competing_attempts=("z",))], [ACTED]),
-        "could not have done it",
+        "no competing attempt",
     ),
 }
 
 
-@pytest.mark.parametrize("name", LIES)
-def test_a_lie_is_found(name: str) -> None:
-    lie, said = LIES[name]
-    found = compare(lie)
-    assert any(said in each for each in found), found
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_record_is_a_difference(name: str) -> None:
+    wrong, difference = WRONG[name]
+    found = compare(wrong)
+    assert any(difference in each for each in found), found
 
 
 @pytest.mark.parametrize(
-    ("found", "told_truth", "said"),
+    ("found", "is_true", "difference"),
     [
         ("unallocated", True, ""),
-        ("allocated", True, "was held by"),
-        ("other", True, "was held by"),
-        ("gone", True, "was held by"),
+        ("allocated", True, "was allocated to"),
+        ("other", True, "was allocated to"),
+        ("gone", True, "was allocated to"),
         ("unallocated", False, "a fault was read"),
     ],
 )
-def test_readings_are_held_against_the_world(found: str, told_truth: bool, said: str) -> None:
+def test_a_reading_that_the_world_contradicts_is_a_difference(
+    found: str, is_true: bool, difference: str
+) -> None:
     attempt = found_once(found)
-    read = Read("r", IP, at(1.5), at(1.6), told_truth)
+    read = Read("r", IP, at(1.5), at(1.6), is_true)
     differences = compare(records([attempt], [ACTED], reads=[read]))
-    assert [said in each for each in differences] == [True] * bool(said)
+    assert [difference in each for each in differences] == [True] * bool(difference)
 
 
-def test_a_reading_that_crossed_a_change_may_show_either() -> None:
+def test_a_reading_during_a_change_may_show_either_state() -> None:
     read = Read("r", IP, at(1.15), at(1.3))
     for found in ("allocated", "unallocated"):
         attempt = found_once(found)
         assert compare(records([attempt], [ACTED], reads=[read])) == []
 
 
-def test_a_reading_nobody_made_is_found() -> None:
+def test_a_reading_that_was_not_made_is_a_difference() -> None:
     attempt = found_once("unallocated")
-    assert "nobody made" in compare(records([attempt], [ACTED]))[0]
+    assert "was not made" in compare(records([attempt], [ACTED]))[0]
 
 
-def test_a_reading_follows_what_the_harness_changed() -> None:
+def test_a_reading_may_show_a_change_by_the_soak() -> None:
     given = Change(IP, OTHER, at(1.3))
     attempt = found_once("other")
     read = Read("r", IP, at(1.5), at(1.6))
@@ -269,20 +274,20 @@ def test_a_reading_follows_what_the_harness_changed() -> None:
     assert compare(made) == []
 
 
-def test_a_reading_is_kept_once_and_made_after_the_call() -> None:
+def test_a_reading_before_the_call_or_in_two_places_is_a_difference() -> None:
     both = (reading("unallocated"), reading("unallocated"), reading("unreadable", ""))
     early = Read("r", IP, at(0.9), at(1.4))
     attempt = replace(found_once("unallocated"), evidence=both)
     differences = compare(records([attempt], [LOST], reads=[early]))
     assert ["before it was sent" in each for each in differences] == [True, True, False]
-    assert differences[-1] == "reading r was kept 2 times"
+    assert differences[-1] == "reading r is in 2 entries"
 
 
 @pytest.mark.parametrize(
     ("attempt", "reason"),
     [
-        (unknown("allocated", "other"), "allocated to something else meanwhile"),
-        (unknown("gone", "unallocated"), "an answer said that it is gone"),
+        (unknown("allocated", "other"), "allocated to something else in the meantime"),
+        (unknown("gone", "unallocated"), "a reading did not find it"),
         (unknown("unallocated", competing_attempts=("b",)), "another attempt could have done it"),
         (unknown("allocated", "unreadable"), "could not be read in time"),
         (unknown("unallocated"), ""),
@@ -290,5 +295,5 @@ def test_a_reading_is_kept_once_and_made_after_the_call() -> None:
         (unknown("other", basis="check"), ""),
     ],
 )
-def test_an_unknown_has_to_say_why(attempt: Attempt, reason: str) -> None:
+def test_an_unknown_outcome_has_a_reason(attempt: Attempt, reason: str) -> None:
     assert why_unknown(attempt) == reason

@@ -1,4 +1,4 @@
-"""The sandbox behind the site's back: its faults, its addresses given out again, its records."""
+"""The sandbox of a soak: its faults, new allocations of its addresses, and its records."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from ipadmin.sandbox.faults import KINDS
 from tests.soak.faults import FAULTS, TRUE_ANSWERS, UNDOCUMENTED
 from tests.soak.records import Attempt, Change, Post, Read, Records
 
-POOL = 48  # addresses that are shared
-TICK = 0.15  # seconds
-# How likely, at each tick, a freed address is given to somebody else although an attempt on it is
-# still open, which leaves that attempt unknown.
-MEDDLING = 0.01
+POOL = 48  # number of shared addresses
+TICK_SECONDS = 0.15  # seconds
+# Per tick and unallocated address with an open attempt, which becomes `unknown` by it.
+REALLOCATE_PROBABILITY = 0.01
 
 
 @dataclass(slots=True)
 class World:
-    """The sandbox's world, and what this harness changed in it."""
+    """The sandbox's world, and the changes that the soak made in it."""
 
     http: httpx.Client
     at_first: dict[str, str | None] = field(default_factory=dict)
@@ -42,7 +41,7 @@ class World:
         return {each["id"]: each["allocation_id"] for each in self.now()["ip_addresses"]}
 
     def begin(self) -> dict[str, str]:
-        """Remember how things are, turn the faults on, and return the shared addresses."""
+        """Store the allocations, turn on the faults, and return the shared addresses."""
         now = self.now()
         self.at_first = self.holders()
         mine = now["organizations"][0]["id"]
@@ -66,7 +65,7 @@ class World:
     def allocate(self, ip: str, machine: str) -> None:
         body = {"ip_address": ip, "virtual_machine": machine}
         answer = self.http.post("/_sandbox/allocate", json=body).raise_for_status()
-        self.changes.append(Change(ip, machine, _moment(answer.json()["at"])))
+        self.changes.append(Change(ip, machine, _time(answer.json()["at"])))
 
     def ledger(self) -> str:
         """Every request received, as JSON lines."""
@@ -74,11 +73,11 @@ class World:
 
 
 class Allocator(threading.Thread):
-    """Gives freed addresses to other machines, so that there is always something to free.
+    """Allocates unallocated addresses to other machines, so that there is always one to unallocate.
 
-    Never to a machine that an open attempt on the address was confirmed for: freed and given back
-    unseen, it looks to every reader of the API as if nothing had happened. And mostly not while
-    any attempt on it is open, for then it can only stay unknown which of them freed it.
+    Never to a machine that an open attempt on the address was confirmed for: no reading could
+    distinguish that from no change. And rarely while any attempt on it is open, because that
+    attempt becomes `unknown`.
     """
 
     def __init__(self, world: World, pool: dict[str, str], seed: int) -> None:
@@ -92,10 +91,10 @@ class Allocator(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self.stop.wait(TICK):
+            while not self.stop.wait(TICK_SECONDS):
                 self.give_out()
-        except Exception as error:  # noqa: BLE001 - told at the end
-            self.failure = f"the allocator gave up: {error!r}"
+        except Exception as error:  # noqa: BLE001 - reported at the end
+            self.failure = f"the allocator stopped: {error!r}"
 
     def give_out(self) -> None:
         holders = self.world.holders()
@@ -104,19 +103,21 @@ class Allocator(threading.Thread):
         for ip, machine in is_open.values_list("address_id", "allocation_id"):
             confirmed[ip].add(machine)
         for ip in self.pool:
-            if holders[ip] is None and (ip not in confirmed or self.rng.random() < MEDDLING):
+            if holders[ip] is None and (
+                ip not in confirmed or self.rng.random() < REALLOCATE_PROBABILITY
+            ):
                 machine = self.next_machine(ip)
                 if machine not in confirmed[ip]:
                     self.world.allocate(ip, machine)
 
     def next_machine(self, ip: str) -> str:
-        """Each in its turn: an address comes back to the same one only much later."""
+        """In turn, so that an address returns to the same machine much later."""
         self.turns[ip] += 1
         return self.machines[(self.turns[ip] + len(self.pool)) % len(self.machines)]
 
 
 def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
-    """Everything there is to compare, but for what the operators saw; also kept in `folder`."""
+    """All records except those of the operators. Writes log and entries to `folder`."""
     ledger = world.ledger()
     (folder / "ledger.jsonl").write_text(ledger)
     (folder / "entries.json").write_text(
@@ -147,8 +148,8 @@ def _post(line: dict[str, Any]) -> Post:
         line["request_id"],
         line["ip_address"],
         line["token_fingerprint"],
-        _moment(line["received_at"]),
-        _moment(line["acted_at"]) if line["acted"] else None,
+        _time(line["received_at"]),
+        _time(line["acted_at"]) if line["acted"] else None,
         answer,
         fault or "",
     )
@@ -158,8 +159,8 @@ def _read(line: dict[str, Any]) -> Read:
     return Read(
         line["request_id"],
         line["ip_address"],
-        _moment(line["received_at"]),
-        _moment(line["answered_at"]),
+        _time(line["received_at"]),
+        _time(line["answered_at"]),
         line["fault"] in TRUE_ANSWERS,
     )
 
@@ -183,5 +184,5 @@ def _attempt(entry: AuditEntry) -> Attempt:
     )
 
 
-def _moment(text: str) -> datetime:
+def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)

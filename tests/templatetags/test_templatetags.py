@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from ipadmin.templatetags.ipadmin import (
     breakable,
-    default_host,
     highlight,
     kind,
     seconds,
@@ -43,11 +42,6 @@ def test_a_host_name_breaks_after_its_dots(host: str | None, shown: str) -> None
 )
 def test_what_was_searched_is_marked_and_all_is_escaped(query: str, shown: str) -> None:
     assert highlight("A<b>a", query) == shown
-
-
-def test_the_default_host_of_an_address() -> None:
-    assert default_host("192.0.2.7") == "192-0-2-7.rdns.katapult.io"
-    assert default_host("2001:db8::7") == ""
 
 
 @pytest.mark.parametrize(

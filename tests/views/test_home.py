@@ -29,7 +29,7 @@ def test_an_administrator_who_is_an_operator_works_first(
 def test_without_a_role_it_says_whom_to_ask(charlie: User, client_of: ClientOf) -> None:
     answer = client_of(charlie).get("/")
     assert answer.status_code == 200
-    assert "have no role yet" in answer.text
+    assert "has no role yet" in answer.text
     assert "charlie" in answer.text
     assert "/addresses/" not in answer.text
 
@@ -37,7 +37,7 @@ def test_without_a_role_it_says_whom_to_ask(charlie: User, client_of: ClientOf) 
 def test_an_administrator_no_longer_staff_has_no_role(adam: User, client_of: ClientOf) -> None:
     adam.is_staff = False
     adam.save()
-    assert "have no role yet" in client_of(adam).get("/").text
+    assert "has no role yet" in client_of(adam).get("/").text
 
 
 @pytest.mark.django_db

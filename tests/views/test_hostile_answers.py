@@ -24,7 +24,7 @@ from ipadmin.services.reconcile import reconcile
 from tests.page import Page
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM
 
-TIMEOUTS = Timeouts(connect=2, write=2, read=2, pool=2, total=0.6)
+TIMEOUTS = Timeouts(connect=2, read=2, total=0.6)
 OTHER_IP = "ip_0000000000000009"
 
 Answer = bytes | Callable[[socket.socket], None]

@@ -54,7 +54,7 @@ def others() -> AuditEntry:
         token_label="Brook's",
         outcome=Outcome.FAILED,
         error_code="rack_is_full",
-        duration=9.75,
+        duration_us=9_750_000,
         request_id="5bb8b37066680e3a355962e6d5bd0c5f",
     )
 

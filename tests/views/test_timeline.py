@@ -179,7 +179,7 @@ def test_an_id_given_to_another(
 @pytest.mark.parametrize(
     ("problem", "words"),
     [
-        (refusal(404, "ip_address_not_found"), "No such address"),
+        (refusal(404, "ip_address_not_found"), "Address not found"),
         (refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}), "lacks a scope"),
         (httpx.ReadTimeout("slow"), "did not answer"),
     ],

@@ -1,93 +1,100 @@
-"""Entries as CSV: for people, who open it in a spreadsheet.
-
-It begins with a byte order mark, without which Excel takes UTF-8 for the alphabet of its country.
-"""
+"""Entries as CSV (RFC 4180), for spreadsheets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import csv
+import io
+import re
+from collections.abc import Sequence
+from functools import lru_cache
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection
-from django.db.models import F, QuerySet, TextField
-from django.db.models.functions import Cast
+from ipadmin.audit import document
+from ipadmin.audit.document import RawEntry
 
-from ipadmin.audit.export import cells
-from ipadmin.models import AuditEntry
-
-# Rows turned into text together: so few that the processor's own memory holds them.
-ROWS = 128
-# Rows asked of the database at once, which may be far away.
-FETCHED = 8 * ROWS
-BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
-
-COLUMNS: dict[str, tuple[str, cells.Shape]] = {
-    "created_at": ("Time (UTC)", cells.moments),
-    "outcome": ("Outcome", cells.texts),
-    "action": ("Action", cells.texts),
-    "address": ("Address", cells.texts),
-    "allocation_name": ("Was allocated to", cells.texts),
-    "allocation_type": ("Allocation type", cells.texts),
-    "allocation_id": ("Allocation id", cells.texts),
-    "reverse_dns": ("Reverse DNS", cells.texts),
-    "user_name": ("Person", cells.texts),
-    "source_ip": ("From", cells.optional_texts),
-    "reason": ("Reason", cells.texts),
-    "organization_name": ("Organization", cells.texts),
-    "organization_sub_domain": ("Organization sub-domain", cells.texts),
-    "organization_id": ("Organization id", cells.texts),
-    "environment": ("Environment", cells.texts),
-    "token_label": ("Token", cells.texts),
-    "token_fingerprint": ("Token fingerprint", cells.texts),
-    "error_code": ("Error code", cells.texts),
-    "error_description": ("Error description", cells.texts),
-    "error_detail": ("Error detail", cells.documents),
-    "http_status": ("HTTP status", cells.numbers),
-    "duration": ("Seconds of the call", cells.numbers),
-    "sent_at": ("Sent (UTC)", cells.moments),
-    "finished_at": ("Finished (UTC)", cells.moments),
-    "basis": ("Basis", cells.texts),
-    "evidence": ("Evidence", cells.documents),
-    "competing_attempts": ("Rival attempts", cells.documents),
-    "address_label": ("Address label", cells.texts),
-    "vip": ("VIP", cells.flags),
-    "address_id": ("Address id", cells.texts),
-    "api_url": ("Katapult", cells.texts),
-    "katapult_request_id": ("Katapult request id", cells.texts),
-    "rate_limit_permitted": ("Rate limit", cells.numbers),
-    "rate_limit_remaining": ("Rate limit left", cells.numbers),
-    "request_id": ("Request id", cells.texts),
-    "attempt_id": ("Attempt id", cells.uuids),
-    "token_id": ("Token id", cells.uuids),
-    "user_id": ("Person id", cells.numbers),
-    "id": ("Entry", cells.numbers),
+# Without a byte order mark, Excel does not read UTF-8.
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+COLUMNS = {
+    "created_at": "Time (UTC)",
+    "outcome": "Outcome",
+    "action": "Action",
+    "address": "Address",
+    "allocation_name": "Was allocated to",
+    "allocation_type": "Allocation type",
+    "allocation_id": "Allocation ID",
+    "reverse_dns": "Reverse DNS",
+    "user_name": "Person",
+    "source_ip": "From",
+    "reason": "Reason",
+    "organization_name": "Organization",
+    "organization_sub_domain": "Organization sub-domain",
+    "organization_id": "Organization ID",
+    "environment": "Environment",
+    "token_label": "Token",
+    "token_fingerprint": "Token fingerprint",
+    "error_code": "Error code",
+    "error_description": "Error description",
+    "error_detail": "Error detail",
+    "http_status": "HTTP status",
+    "duration_us": "Duration (µs)",
+    "sent_at": "Sent (UTC)",
+    "finished_at": "Finished (UTC)",
+    "basis": "Basis",
+    "evidence": "Evidence",
+    "competing_attempts": "Competing attempts",
+    "address_label": "Address label",
+    "vip": "VIP",
+    "address_id": "Address ID",
+    "api_url": "Katapult",
+    "katapult_request_id": "Katapult request ID",
+    "rate_limit_permitted": "Rate limit",
+    "rate_limit_remaining": "Rate limit left",
+    "request_id": "Request ID",
+    "attempt_id": "Attempt ID",
+    "token_id": "Token ID",
+    "user_id": "Person ID",
+    "id": "Entry",
 }
-SHAPES = [shape for _title, shape in COLUMNS.values()]
+
+# Most texts: they begin with a letter or digit, and contain no separator.
+IS_HARMLESS = re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z .,:/_()\[\]'-]*)?").fullmatch
+# Equals, plus, minus and at, with their wide and small forms, which spreadsheets also accept.
+SIGNS = "=+@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212-"
+# Characters that a spreadsheet skips before a sign: white space and invisible ones.
+INVISIBLE = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff"
+# The places where a formula begins: at the beginning of the cell, and behind a semicolon, tab or
+# line break, which end a cell in some countries, even within quotation marks.
+FORMULA = re.compile(rf"(?<![^;\t\r\n])(?=[{INVISIBLE}\"]*[{SIGNS}])|^(?=[\t\r])")
 
 
-def pieces(entries: QuerySet[AuditEntry]) -> Iterator[tuple[int, bytes]]:
-    """The file piece by piece, each with the number of entries in it."""
-    titles = ",".join(title for title, _shape in COLUMNS.values())
-    yield 0, f"{BOM}{titles}\r\n".encode()
-    for rows in _rows(entries):
-        columns = zip(*rows, strict=True)
-        shaped = [shape(column) for shape, column in zip(SHAPES, columns, strict=True)]
-        yield len(rows), cells.lines(shaped).encode()
+def header() -> bytes:
+    """The byte order mark and the titles of the columns."""
+    return (BYTE_ORDER_MARK + _written([list(COLUMNS.values())])).encode()
 
 
-def _rows(entries: QuerySet[AuditEntry]) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows as the database has them: what is not to be reckoned with need not become an object."""
-    selected = [
-        Cast(name, TextField()) if shape in {cells.moments, cells.uuids} else F(name)
-        for name, (_title, shape) in COLUMNS.items()
-    ]
-    try:
-        sql, params = entries.values_list(*selected).query.sql_with_params()
-    except EmptyResultSet:
-        return
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(sql, params)
-        while rows := cursor.fetchmany(FETCHED):
-            for start in range(0, len(rows), ROWS):
-                yield rows[start : start + ROWS]
+def lines(entries: Sequence[RawEntry]) -> bytes:
+    """A line for each entry."""
+    return _written([[_cell(entry.get(name)) for name in COLUMNS] for entry in entries]).encode()
+
+
+@lru_cache(maxsize=4096)
+def neutralised(text: str) -> str:
+    """A text that no spreadsheet runs as a formula: with an apostrophe, the mark of a text, where
+    one would begin. NUL is replaced, since many readers stop at it."""
+    if IS_HARMLESS(text):
+        return text
+    return FORMULA.sub("'", text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _cell(value: object) -> str:
+    """A raw value as text: JSON in its canonical form, nothing for null and for empty JSON."""
+    if isinstance(value, str):
+        return neutralised(value)
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    return neutralised(document.canonical(value).decode()) if value else ""
+
+
+def _written(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue()

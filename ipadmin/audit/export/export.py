@@ -1,13 +1,13 @@
-"""Export entries, all of them, in constant memory, and seal into the chain that it was done.
+"""Export all entries of a search, in constant memory, and record the export in the hash chain.
 
-The beginning is sealed before the first byte, so that nothing leaves without a trace; the end
-behind the last one, or where the export broke off.
+The start is sealed before the first byte, so that no export goes unrecorded; the end is sealed
+after the last byte, or where the export stopped.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,16 +15,13 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
-from ipadmin.audit import document
-from ipadmin.audit import rows as raw_rows
+from ipadmin.audit import document, rows
+from ipadmin.audit.document import RawEntry
 from ipadmin.audit.export import csv, jsonl
 from ipadmin.audit.integrity import chain
 from ipadmin.models import AuditEntry, AuditLink, LinkKind
-
-# Of the JSON lines sent at once: some 64 KB.
-LINES = 32
 
 log = structlog.get_logger(__name__)
 
@@ -39,19 +36,25 @@ class Format(StrEnum):
         return "text/csv; charset=utf-8; header=present" if is_csv else "application/x-ndjson"
 
 
+class EntriesMissing(DatabaseError):
+    """The query of an export did not return all finished entries that match it."""
+
+
 @dataclass
-class Progress:
-    """How far an export has come: what was handed over, and may have arrived."""
+class ExportProgress:
+    """What an export has handed over so far: entries, those of them that are finished, bytes."""
 
     entries: int = 0
-    size: int = 0  # bytes
+    finished: int = 0
+    size: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
 
     def __str__(self) -> str:
         return f"{self.entries:,} entries, {self.size:,} bytes"
 
-    def add(self, entries: int, piece: bytes) -> None:
-        self.entries += entries
+    def add(self, entries: Sequence[RawEntry], piece: bytes) -> None:
+        self.entries += len(entries)
+        self.finished += sum(entry["finished_at"] is not None for entry in entries)
         self.size += len(piece)
         self.digest.update(piece)
 
@@ -62,78 +65,90 @@ def export(
     *,
     by: dict[str, Any],
     criteria: dict[str, Any],
-    progress: Progress | None = None,
+    progress: ExportProgress | None = None,
 ) -> Generator[bytes]:
-    """The file in pieces of some 64 KB. `by` and `criteria`, of JSON's types without floats, say
-    who exports and what was asked for.
+    """The file in pieces of some hundred entries. `entries` must not be sliced. `by` says who
+    exports, `criteria` which entries; both are JSON without floats.
 
-    Not within a transaction. Raises django.db.Error, now if the beginning cannot be sealed, and
-    then nothing is exported. Whoever gives up closes what is returned.
+    Must not run within a transaction. Raises django.db.Error at once when the start cannot be
+    sealed; nothing is exported then. Raises EntriesMissing after the last entry when an entry is
+    hidden from the query. A caller that stops early closes the generator.
     """
-    trace: dict[str, Any] = {"by": by, "criteria": criteria, "format": str(format)}
-    started = _seal(LinkKind.EXPORT_STARTED, trace)
-    trace["started"] = started.sequence
-    return _stream(entries, format, trace, progress or Progress())
+    details: dict[str, Any] = {"by": by, "criteria": criteria, "format": str(format)}
+    started = _seal(LinkKind.EXPORT_STARTED, details)
+    details["started"] = started.sequence
+    return _stream(entries, format, details, progress or ExportProgress())
 
 
 def _stream(
-    entries: QuerySet[AuditEntry], format: Format, trace: dict[str, Any], progress: Progress
+    entries: QuerySet[AuditEntry],
+    format: Format,
+    details: dict[str, Any],
+    progress: ExportProgress,
 ) -> Generator[bytes]:
     try:
-        with closing(_read(entries, format)) as pieces:
-            for count, piece in pieces:
-                progress.add(count, piece)
+        with closing(_pieces(entries, format)) as pieces:
+            for batch, piece in pieces:
+                progress.add(batch, piece)
                 yield piece
+        _refuse_missing(entries, details["started"], progress)
     except BaseException:
-        # Whoever took it went away, or the reading failed: which one says the exception.
+        # The reader stopped, or reading failed: the exception says which.
         try:
-            _seal_end(trace, progress, is_complete=False)
+            _seal_end(details, progress, is_complete=False)
         except DatabaseError:
-            log.exception("end_of_export_not_sealed", started=trace["started"])
+            log.exception("end_of_export_not_sealed", started=details["started"])
         raise
-    seal = _seal_end(trace, progress, is_complete=True)
+    link = _seal_end(details, progress, is_complete=True)
     if format is Format.JSON_LINES:
-        last = {"export": seal.details, "seal": jsonl.seal_of_act(seal)}
-        yield f"{document.canonical(last)}\n".encode()
+        last = {"export": link.details, "seal": jsonl.seal_of_activity(link)}
+        yield document.canonical(last) + b"\n"
 
 
-def _read(entries: QuerySet[AuditEntry], format: Format) -> Generator[tuple[int, bytes]]:
-    """Pieces with the number of entries in each. Entries are as they were when it began: one
-    statement reads them all."""
-    with _where_a_cursor_streams():
-        yield from csv.pieces(entries) if format is Format.CSV else _lines(entries)
+def _pieces(
+    entries: QuerySet[AuditEntry], format: Format
+) -> Generator[tuple[Sequence[RawEntry], bytes]]:
+    """Pieces of the file, each with its entries. One statement reads all entries, as they are when
+    the export begins."""
+    if format is Format.CSV:
+        yield [], csv.header()
+    to_lines = csv.lines if format is Format.CSV else jsonl.lines
+    with _transaction_of_cursor():
+        for batch in document.batches(entries):
+            yield batch, to_lines(batch)
 
 
-def _where_a_cursor_streams() -> AbstractContextManager[Any]:
-    """PostgreSQL streams within a transaction only; on SQLite one would keep every writer waiting
+def _transaction_of_cursor() -> AbstractContextManager[Any]:
+    """PostgreSQL streams only within a transaction. On SQLite a transaction would block all writers
     for as long as the download takes."""
     return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
 
 
-def _lines(entries: QuerySet[AuditEntry]) -> Iterator[tuple[int, bytes]]:
-    names = document.fields()
-    attempt, finished = names.index("attempt_id"), names.index("finished_at")
-    for rows in raw_rows.chunks(entries, names):
-        # One that was open when the statement began is given no seal, even if it has one by now.
-        found = jsonl.seals_of([row[attempt] for row in rows if row[finished]])
-        for start in range(0, len(rows), LINES):
-            some = rows[start : start + LINES]
-            text = [
-                jsonl.line(dict(zip(names, row, strict=True)), found.get(row[attempt]))
-                for row in some
-            ]
-            yield len(some), ("\n".join(text) + "\n").encode()
+def _refuse_missing(entries: QuerySet[AuditEntry], started: int, progress: ExportProgress) -> None:
+    """Compare the number of exported entries with those that the chain had finished when the
+    export started. The file may also have entries that were finished just after that."""
+    links = AuditLink.objects.filter(
+        attempt_id=OuterRef("attempt_id"), kind=LinkKind.FINISHED, sequence__lt=started
+    )
+    expected = rows.count_without_indexes(entries.filter(Exists(links)))
+    if progress.finished < expected:
+        log.error("export_incomplete", exported=progress.finished, expected=expected)
+        raise EntriesMissing(
+            f"The export is incomplete: it has {progress.finished:,} finished entries, but"
+            f" {expected:,} match. An index of the database is damaged or was changed. Run"
+            " `manage.py verify_audit`, rebuild the indexes, and export again."
+        )
 
 
-def _seal_end(trace: dict[str, Any], progress: Progress, *, is_complete: bool) -> AuditLink:
+def _seal_end(details: dict[str, Any], progress: ExportProgress, *, is_complete: bool) -> AuditLink:
     end = {
         "complete": is_complete,
         "entries": progress.entries,
         "sha256": progress.digest.hexdigest(),
     }
-    return _seal(LinkKind.EXPORT_FINISHED, trace | end)
+    return _seal(LinkKind.EXPORT_FINISHED, details | end)
 
 
 def _seal(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
     with transaction.atomic(durable=True):
-        return chain.seal_act(kind, details)
+        return chain.add_activity(kind, details)

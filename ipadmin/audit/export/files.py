@@ -1,4 +1,4 @@
-"""A new file that is either whole or not there."""
+"""A new file that is either complete or absent."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import BinaryIO
 
 
 def part_of(path: Path) -> Path:
-    """What a file is called until it is whole."""
+    """The name of a file until it is complete."""
     return path.with_name(f"{path.name}.part")
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file that only its owner may read; it has its name once it is on the disk.
+    """Write a file that only its owner may read. It gets its name when it is synced to the disk.
 
-    Raises FileExistsError, before anything is written, when there is one, or an unfinished one,
-    already; OSError when it cannot be written. Whatever is raised inside leaves nothing behind.
+    Raises FileExistsError, before anything is written, when the file or its part exists; OSError
+    when it cannot be written. An exception inside the block removes the part.
     """
-    _refuse_what_is_there(path)
+    _refuse_existing(path)
     part = part_of(path)
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise FileExistsError(
-            f"{part} is there already: left by one that was killed, or still being written. "
-            "When nobody is writing it, delete it."
+            f"{part} exists: another export is writing it, or was killed. If none is running,"
+            " delete it."
         ) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(descriptor)
-        _refuse_what_is_there(path)
+        _refuse_existing(path)
         part.rename(path)
     finally:
         with suppress(FileNotFoundError):
@@ -43,13 +43,13 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     _sync_folder(path)
 
 
-def _refuse_what_is_there(path: Path) -> None:
+def _refuse_existing(path: Path) -> None:
     if os.path.lexists(path):
-        raise FileExistsError(f"{path} is there already. It is not overwritten: name another file.")
+        raise FileExistsError(f"{path} exists and is not overwritten. Choose another name.")
 
 
 def _sync_folder(path: Path) -> None:
-    """So that the name outlasts a loss of power, too."""
+    """Make the name, too, survive a power failure."""
     folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,58 +1,89 @@
-"""Entries as lines of JSON, each with the seal it can be checked by: what is exported and streamed.
+"""Entries as JSON lines, each with the seal that it can be checked by: exported and streamed.
 
 The line without "seal" is what was sealed, in the same canonical form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypedDict
 
-from ipadmin.audit import document
-from ipadmin.audit import rows as raw_rows
-from ipadmin.audit.integrity import chain
-from ipadmin.models import AuditLink
-from ipadmin.models.audit_link import FINISHED_KINDS
+from django.db import connection
 
-Seal = dict[str, Any]
+from ipadmin.audit import document, rows
+from ipadmin.audit.document import RawEntry
+from ipadmin.models import AuditLink, LinkKind
+
+# By hand, because Django takes longer to write such a query than the database to answer it.
+SEALS = """
+    SELECT link.attempt_id, link.sequence, link.kind, {at}, link.digest, link.key_id,
+        previous.seal, link.seal
+    FROM ipadmin_auditlink link
+    LEFT JOIN ipadmin_auditlink previous ON previous.sequence = link.sequence - 1
+    WHERE {condition}
+"""
 
 
-def line(entry: Mapping[str, Any], seal: Seal | None) -> str:
-    """The line of an entry, given by its plain values; an open one has no seal yet."""
-    return document.line_text(entry, seal)
+class Seal(TypedDict):
+    """A link of the hash chain, as lines have it. `previous` is the mac of the link before, which
+    `mac` is computed from; both are hexadecimal, and so is `digest`."""
+
+    sequence: int
+    kind: str
+    at: str
+    digest: str
+    key_id: str
+    previous: str
+    mac: str
+
+
+def lines(entries: Sequence[RawEntry]) -> bytes:
+    """A line for each entry. One that was open when it was read has no seal, even if it has been
+    finished since."""
+    seals = seals_of([entry["attempt_id"] for entry in entries if entry["finished_at"]])
+    made = [_line(entry, seals.get(entry["attempt_id"])) for entry in entries]
+    return b"".join([line + b"\n" for line in made])
+
+
+def line(entry: RawEntry, seal: Seal | None) -> str:
+    """The line of an entry, without a line break."""
+    return _line(entry, seal).decode()
 
 
 def seals_of(attempt_ids: Sequence[str]) -> dict[str, Seal]:
-    """The seals of those attempts that are finished, as lines carry them. Some hundreds at once."""
-    finished = AuditLink.objects.filter(attempt_id__in=attempt_ids, kind__in=FINISHED_KINDS)
-    return {str(row[2]): seal for row, seal in _with_previous(list(_rows(finished)))}
+    """The seals of the finished entries of some hundred attempts, by attempt ID."""
+    by_hex = {attempt_id.replace("-", ""): attempt_id for attempt_id in attempt_ids}
+    ids = ", ".join(["%s"] * len(by_hex))
+    condition = f"link.kind = %s AND link.attempt_id IN ({ids})"
+    if not by_hex:
+        return {}
+    found = _seals(condition, [str(LinkKind.FINISHED), *by_hex])
+    return {by_hex[str(attempt_id).replace("-", "")]: seal for attempt_id, seal in found}
 
 
-def seal_of_act(seal: AuditLink) -> Seal:
-    """The seal of an act on the history, as the last line of an export carries it."""
-    (row,) = _rows(AuditLink.objects.filter(pk=seal.pk))
-    ((_row, found),) = _with_previous([row])
-    return found
+def seal_of_activity(link: AuditLink) -> Seal:
+    """The seal of an export, as its last line has it."""
+    ((_attempt_id, seal),) = _seals("link.sequence = %s", [link.sequence])
+    return seal
 
 
-def _rows(some: Any) -> Iterator[tuple[Any, ...]]:
-    return raw_rows.rows(some.order_by(), chain.FIELDS)
+def _line(entry: RawEntry, seal: Seal | None) -> bytes:
+    return document.canonical({**document.document_of(entry), "seal": seal})
 
 
-def _with_previous(rows: list[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], Seal]]:
-    """Each row with its seal, which names the mac of the link before: by it the own mac is made."""
-    macs = chain.macs_before([row[0] for row in rows])
-    for row in rows:
-        sequence, kind, _attempt, at, digest, key_id, mac = row
-        yield (
-            row,
-            {
+def _seals(condition: str, params: Sequence[str | int]) -> Iterator[tuple[Any, Seal]]:
+    # SQLite's driver would parse a datetime.
+    at = "CAST(link.at AS text)" if connection.vendor == "sqlite" else "link.at"
+    with connection.cursor() as cursor:
+        cursor.execute(SEALS.format(at=at, condition=condition), params)
+        for attempt_id, sequence, kind, at, digest, key_id, previous, mac in cursor.fetchall():
+            seal: Seal = {
                 "sequence": sequence,
                 "kind": kind,
-                "at": at,
+                "at": rows.moment(at),
                 "digest": digest.hex(),
                 "key_id": key_id,
-                "previous": macs.get(sequence, b"").hex(),
+                "previous": previous.hex() if previous else "",
                 "mac": mac.hex(),
-            },
-        )
+            }
+            yield attempt_id, seal

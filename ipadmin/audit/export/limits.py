@@ -1,4 +1,4 @@
-"""Places for downloads: each keeps a thread for as long as somebody takes to read it."""
+"""A limit on concurrent downloads: each occupies a thread for as long as its reader takes."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from collections.abc import Generator
 from threading import Lock
 
 
-class NoPlace(Exception):
-    """All are taken, or one by the same person: `is_own`."""
+class TooManyDownloads(Exception):
+    """The limit is reached, or, with `is_own`, the same user has a download running."""
 
     def __init__(self, *, is_own: bool) -> None:
         super().__init__()
         self.is_own = is_own
 
 
-class Places:
-    """So many in this process, and one a person."""
+class DownloadLimit:
+    """At most `at_once` downloads in this process, and one for each user."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
         self._lock = Lock()
-        self._people: set[int] = set()
+        self._user_ids: set[int] = set()
 
-    def take(self, person: int) -> Place:
-        """Raises NoPlace."""
+    def acquire(self, user_id: int) -> DownloadSlot:
+        """Raises TooManyDownloads."""
         with self._lock:
-            is_own = person in self._people
-            if is_own or len(self._people) >= self.most:
-                raise NoPlace(is_own=is_own)
-            self._people.add(person)
-        return Place(self, person)
+            is_own = user_id in self._user_ids
+            if is_own or len(self._user_ids) >= self.at_once:
+                raise TooManyDownloads(is_own=is_own)
+            self._user_ids.add(user_id)
+        return DownloadSlot(self, user_id)
 
-    def leave(self, person: int) -> None:
-        # Without the lock, which a collection of garbage might find held by its own thread.
-        self._people.discard(person)
-
-
-class Place:
-    """Is left once: when told, or when nobody knows of it any more."""
-
-    def __init__(self, places: Places, person: int) -> None:
-        self.leave = weakref.finalize(self, places.leave, person)
+    def release(self, user_id: int) -> None:
+        # Without the lock: the garbage collector may call this in a thread that holds it.
+        self._user_ids.discard(user_id)
 
 
-class Held:
-    """Pieces of a download whose place is left when they are closed, though none was ever read: a
-    generator that never began does not come by its `finally`."""
+class DownloadSlot:
+    """Released once: by `release()`, or when it is garbage collected."""
 
-    def __init__(self, pieces: Generator[bytes], place: Place) -> None:
-        self._pieces, self._place = pieces, place
+    def __init__(self, limit: DownloadLimit, user_id: int) -> None:
+        self.release = weakref.finalize(self, limit.release, user_id)
 
-    def __iter__(self) -> Held:
+
+class Download:
+    """Pieces of a file that release their slot when closed, even before the first piece was read:
+    the `finally` of a generator that never started does not run."""
+
+    def __init__(self, pieces: Generator[bytes], slot: DownloadSlot) -> None:
+        self._pieces, self._slot = pieces, slot
+
+    def __iter__(self) -> Download:
         return self
 
     def __next__(self) -> bytes:
@@ -61,4 +61,4 @@ class Held:
         try:
             self._pieces.close()
         finally:
-            self._place.leave()
+            self._slot.release()

@@ -11,7 +11,7 @@ from django.db.models import CharField, Func, Q, QuerySet, Sum, Value
 from django.db.models import Count as CountOf
 from django.db.models.functions import Greatest, Ln
 
-from ipadmin.audit.counters import ACTOR, SEPARATOR, SHORTEST
+from ipadmin.audit.counters import ACTOR, SEPARATOR, SHORTEST_US
 from ipadmin.audit.search import pages
 from ipadmin.audit.search.among import all_with
 from ipadmin.audit.search.query import Search
@@ -92,15 +92,15 @@ def _of_entries(search: Search) -> tuple[list[Count], bool]:
 
 
 def _sums(matches: QuerySet[AuditEntry]) -> Iterator[Count]:
-    seconds = Greatest("duration", Value(SHORTEST))
+    seconds = Greatest("duration_us", Value(SHORTEST_US)) / Value(1_000_000.0)
     rows = (
         matches.order_by()
         .annotate(hour=HourOf("created_at"))
         .values_list("hour", "outcome", "error_code")
         .annotate(
             attempts=CountOf("id"),
-            timed=CountOf("duration"),
-            log_seconds=Sum(Ln(seconds), filter=Q(duration__isnull=False)),
+            timed=CountOf("duration_us"),
+            log_seconds=Sum(Ln(seconds), filter=Q(duration_us__isnull=False)),
         )
     )
     for hour, outcome, error_code, attempts, timed, log_seconds in rows:

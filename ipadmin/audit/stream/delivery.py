@@ -1,23 +1,20 @@
-"""Send finished entries on as they come, to the target of AUDIT_STREAM.
+"""Deliver finished entries to the target of AUDIT_STREAM, in the order of the hash chain.
 
-They go in the order of their seals, and how far the target took them is kept in the database: what
-it did not take is sent again, from there on. A line may so arrive twice (its `event.id` tells), but
-none is missing. A new target gets everything that is kept. Entries pruned before they were sent are
-passed over; `services/proving/pruning.py` prunes none that the present target has not taken.
+The position after the last delivered entry is in the database, by target. What was not delivered is
+sent again: a line can arrive twice (with the same `event.id`), but none is left out. A new target
+gets all existing entries. Entries that were removed before they were delivered are skipped;
+`ipadmin/audit/retention.py` removes none that the present target does not have.
 
-Two workers: on PostgreSQL the second waits for its next round while the first is sending. SQLite
-has no lock but the one every writer needs, which nobody may hold while a network is waited for; so
-there both may send the same lines.
+Of several workers one delivers at a time on PostgreSQL. SQLite cannot lock a row, and its only lock
+would stop all writers while the target is waited for: there two workers may send the same lines.
 """
 
 from __future__ import annotations
 
-import errno
-import json
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
@@ -27,143 +24,119 @@ from django.utils import timezone
 from ipadmin.audit import document as documents
 from ipadmin.audit import rows
 from ipadmin.audit.export import jsonl
-from ipadmin.audit.stream.targets import NotTaken, Target, target_from_url
-from ipadmin.models import AuditEntry, AuditLink, AuditStream
-from ipadmin.models.audit_link import FINISHED_KINDS
+from ipadmin.audit.stream.targets import NotDelivered, Target, target_from_url
+from ipadmin.models import AuditEntry, AuditLink, AuditStream, LinkKind
 
-BATCH = 200
-# Seconds until a target that took nothing is tried again: twice as long each time.
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+BATCH_ENTRIES = 200
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 LONGEST_ERROR = 300
-# What is left of a line that no datagram holds: some KB at most.
-KEPT_OF_LONG = ("@timestamp", "ecs", "event", "organization", "related", "seal", "source", "user")
-TOO_LONG = "Too long for one datagram, and shortened. An export has all of it."
-UNSENDABLE = (
-    "What stands behind link {} cannot be sent ({}). The log says more; manage.py verify_audit may"
-    " say where."
+UNREADABLE = (
+    "An entry after link {} cannot be read ({}). See the log of the worker, and run manage.py"
+    " verify_audit."
 )
 
 log = structlog.get_logger(__name__)
 
-# Target to how long it is left alone after it failed, and until when (monotonic). Only this
-# process's patience: the next one tries at once.
-_resting: dict[str, tuple[float, float]] = {}
+
+@dataclass
+class Backoff:
+    """The pause of this process after a failed delivery: 1 s, then twice as long each time."""
+
+    seconds: float = 0.0
+    ends_at: float = 0.0  # on the monotonic clock
+
+    def extend(self) -> None:
+        self.seconds = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, 2 * self.seconds))
+        self.ends_at = time.monotonic() + self.seconds
+
+    def end(self) -> None:
+        self.seconds = self.ends_at = 0.0
 
 
-def send_some(seconds: float = 2.0) -> int:
-    """Send what there is, for about so long; returns how many entries were taken.
+backoff = Backoff()
 
-    A target that does not answer takes its own time in addition, 15 seconds as a rule. Raises
-    django.db.Error.
+
+def deliver(seconds: float = 2.0) -> int:
+    """Deliver what there is, for about `seconds`; the number of entries. Raises django.db.Error.
+
+    Waiting for a slow target takes additional time.
     """
-    name = settings.AUDIT_STREAM
-    if not name or time.monotonic() < _resting.get(name, (0.0, 0.0))[1]:
+    url = settings.AUDIT_STREAM
+    if not url or time.monotonic() < backoff.ends_at:
         return 0
-    target = target_from_url(name)
-    AuditStream.objects.get_or_create(target=name)
-    deadline, taken = time.monotonic() + seconds, 0
-    while (count := _send_batch(name, target)) is not None:
-        taken += count
-        if time.monotonic() > deadline:
+    target = target_from_url(url, settings.AUDIT_STREAM_AUTHORIZATION)
+    AuditStream.objects.get_or_create(target=url)
+    ends_at, delivered = time.monotonic() + seconds, 0
+    while (count := _deliver_batch(url, target)) is not None:
+        delivered += count
+        if time.monotonic() > ends_at:
             break
-    return taken
+    return delivered
 
 
-def _send_batch(name: str, target: Target) -> int | None:
-    """How many entries were taken; None when nothing is left, or nothing can be done now."""
-    with _alone():
-        stream = AuditStream.objects.select_for_update(skip_locked=True).filter(target=name).first()
+def _deliver_batch(url: str, target: Target) -> int | None:
+    """The number of entries; None when nothing is left, or nothing can be done now."""
+    with _row_locks():
+        stream = AuditStream.objects.select_for_update(skip_locked=True).filter(target=url).first()
         if stream is None:
             return None
         try:
-            last, some = _next(stream.sequence)
-            _send(target, some)
-        except NotTaken as error:
+            last, lines = _next(stream.sequence)
+            if lines:
+                target.send(lines)
+        except NotDelivered as error:
             _failed(stream, str(error))
             return None
         except DatabaseError:
             raise
         except Exception as error:
-            # What somebody wrote past this product, say. Nothing is passed over for it.
+            # An entry that was changed in the database, for example. It is not skipped.
             log.exception("stream_stopped", sequence=stream.sequence)
-            _failed(stream, UNSENDABLE.format(stream.sequence, type(error).__name__))
+            _failed(stream, UNREADABLE.format(stream.sequence, type(error).__name__))
             return None
         if last == stream.sequence:
             return None
-        return len(some) if _taken(stream, last, len(some)) else None
+        return len(lines) if _advance(stream, last) else None
 
 
-def _alone() -> AbstractContextManager[Any]:
-    """Holds the stream's row, where a row can be held."""
-    return transaction.atomic() if connection.features.has_select_for_update else nullcontext()
+def _row_locks() -> AbstractContextManager[object]:
+    return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
 
 
 def _next(sequence: int) -> tuple[int, list[str]]:
-    """The number of the next batch's last seal, and the lines of its entries."""
-    ahead = AuditLink.objects.filter(sequence__gt=sequence, kind__in=FINISHED_KINDS)
-    found = list(rows.rows(ahead.order_by("sequence")[:BATCH], ("sequence", "attempt_id")))
+    """The number of the last link of the next batch, and the lines of its entries."""
+    ahead = AuditLink.objects.filter(sequence__gt=sequence, kind=LinkKind.FINISHED)
+    links = ahead.order_by("sequence")[:BATCH_ENTRIES]
+    found = list(rows.rows(links, ("sequence", "attempt_id")))
     if not found:
         return sequence, []
     return found[-1][0], list(_lines([attempt_id for _sequence, attempt_id in found]))
 
 
 def _lines(attempt_ids: list[str]) -> Iterator[str]:
-    """Of those entries that are still there, in the given order."""
+    """The lines of those entries that still exist, in the given order."""
     found = AuditEntry.objects.filter(attempt_id__in=attempt_ids).order_by()
-    entries = {entry["attempt_id"]: entry for entry in rows.dicts(found, documents.fields())}
+    entries = {entry["attempt_id"]: entry for some in documents.batches(found) for entry in some}
     seals = jsonl.seals_of(attempt_ids)
     for attempt_id in attempt_ids:
         if entry := entries.get(attempt_id):
             yield jsonl.line(entry, seals[attempt_id])
 
 
-def _send(target: Target, some: list[str]) -> None:
-    """All lines, or NotTaken. One that is too long for a datagram must not hold up the rest for
-    ever: it goes shortened, and the batch again from its beginning."""
-    sent = not some
-    while not sent:
-        try:
-            target.send(some)
-            sent = True
-        except NotTaken as error:
-            if not _is_too_long(error) or not _shorten_the_longest(some):
-                raise
-
-
-def _is_too_long(error: NotTaken) -> bool:
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EMSGSIZE
-
-
-def _shorten_the_longest(some: list[str]) -> bool:
-    """False when that one was shortened before. What a seal was made over is no longer in it."""
-    index, line = max(enumerate(some), key=lambda numbered: len(numbered[1].encode()))
-    document = json.loads(line)
-    if document.get("message") == TOO_LONG:
-        return False
-    kept = {name: document[name] for name in KEPT_OF_LONG}
-    some[index] = documents.canonical({**kept, "message": TOO_LONG})
-    log.warning("stream_line_shortened", attempt=document["event"]["id"])
-    return True
-
-
-def _taken(stream: AuditStream, last: int, count: int) -> bool:
-    """False when another worker has moved on meanwhile."""
-    _resting.pop(stream.target, None)
-    changes: dict[str, Any] = {"sequence": last}
-    if count:
-        changes |= {"taken_at": timezone.now(), "failing_since": None, "error": ""}
-    if count and stream.failing_since:
-        log.info("stream_goes_on", failing_since=stream.failing_since.isoformat())
+def _advance(stream: AuditStream, last: int) -> bool:
+    """Store the position. False when another worker has stored one in the meantime."""
+    backoff.end()
+    if stream.failing_since:
+        log.info("stream_recovered", failing_since=stream.failing_since.isoformat())
     as_read = AuditStream.objects.filter(pk=stream.pk, sequence=stream.sequence)
-    return as_read.update(**changes) == 1
+    changes = {"taken_at": timezone.now(), "failing_since": None, "error": ""}
+    return as_read.update(sequence=last, **changes) == 1
 
 
 def _failed(stream: AuditStream, error: str) -> None:
-    before, _until = _resting.get(stream.target, (0.0, 0.0))
-    wait = min(LONGEST_WAIT, max(FIRST_WAIT, 2 * before))
-    _resting[stream.target] = wait, time.monotonic() + wait
+    backoff.extend()
     if not stream.failing_since:
-        log.warning("stream_fails", error=error)
+        log.warning("stream_failed", error=error)
     AuditStream.objects.filter(pk=stream.pk).update(
         failing_since=stream.failing_since or timezone.now(), error=error[:LONGEST_ERROR]
     )

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.http import QueryDict
 
-from ipadmin.audit.export.export import Format, Progress, export
+from ipadmin.audit.export.export import ExportProgress, Format, export
 from ipadmin.audit.export.files import new_file
 from ipadmin.management.person import person
 from ipadmin.models import AuditEntry
@@ -20,14 +20,14 @@ from ipadmin.ui.history_form import PAGES, TIMES, HistoryFilters
 STDOUT = "-"
 FILTERS = [name for name in HistoryFilters.base_fields if name not in PAGES]
 EPILOG = (
-    f"Filters, as in the URL of the history page: {', '.join(FILTERS)}. Moments are in UTC unless"
-    " they have an offset of their own or a zone is given. Without a time all entries are exported."
-    " The export is sealed into the history, as one from the page is."
+    f"Filters, as in the URL of the history page: {', '.join(FILTERS)}. Times are in UTC, unless"
+    " they have an offset or a zone is given. Without a time, all entries are exported. The export"
+    " is recorded in the activity log."
 )
 
 
 class Command(BaseCommand):
-    help = "Export the audit history, newest first, as CSV or JSON lines."
+    help = "Export audit entries, newest first, as CSV or JSON lines."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.epilog = EPILOG
@@ -36,23 +36,23 @@ class Command(BaseCommand):
             "--output",
             default=STDOUT,
             metavar="FILE",
-            help="a new file, which only you may read; standard output without it",
+            help="a new file, readable only by you; standard output by default",
         )
-        parser.add_argument("--since", metavar="MOMENT", help="as in 2026-11-23T14:05, or a day")
-        parser.add_argument("--until", metavar="MOMENT", help="that second, or day, included")
+        parser.add_argument("--since", metavar="TIME", help="2026-11-23T14:05 or 2026-11-23")
+        parser.add_argument("--until", metavar="TIME", help="including that second or day")
         parser.add_argument("--person", action="append", default=[], metavar="NAME")
         parser.add_argument(
             "--filter",
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="any filter of the history page; may be given several times",
+            help="any filter of the history page; can be repeated",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        filters, progress = _filters(options), Progress()
+        filters, progress = _filters(options), ExportProgress()
         try:
-            # First the file: what cannot be written is not even begun.
+            # The file first: an export that cannot be written is not recorded.
             with self._file(options["output"]) as file:
                 pieces = export(
                     filters.apply(AuditEntry.objects.order_by("-created_at", "-id")),
@@ -64,9 +64,9 @@ class Command(BaseCommand):
                 with closing(pieces):
                     self._copy(pieces, file, progress)
         except BrokenPipeError as error:
-            # Or Python would complain of it once more when it ends.
+            # Otherwise Python reports the broken pipe again when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise CommandError(f"Whoever read it went away: {progress}") from error
+            raise CommandError(f"The reader closed the pipe after {progress}.") from error
         except (OSError, DatabaseError) as error:
             raise CommandError(f"Not exported: {error}") from error
         if options["output"] != STDOUT:
@@ -77,7 +77,7 @@ class Command(BaseCommand):
             return new_file(Path(output))
         return nullcontext(cast(BinaryIO, self.stdout.buffer))
 
-    def _copy(self, pieces: Iterable[bytes], file: BinaryIO, progress: Progress) -> None:
+    def _copy(self, pieces: Iterable[bytes], file: BinaryIO, progress: ExportProgress) -> None:
         try:
             for piece in pieces:
                 file.write(piece)

@@ -14,16 +14,15 @@ from ipadmin.models import ApiToken, User
 from ipadmin.services import tokens
 
 PEOPLE = {"operator": "operator", "auditor": "auditor", "admin": "administrator"}
-# Seconds the sandbox may take to start.
-PATIENCE = 20
+SANDBOX_START_SECONDS = 20
 
 
 class Command(BaseCommand):
-    help = "Make the sample users and the operator's token of `make run`. Only in the sandbox."
+    help = "Create the sample users of `make run`, and the operator's token. Only with the sandbox."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         if not settings.SANDBOX:
-            raise CommandError("KATAPULT_API_URL is not the sandbox: sample users do not belong.")
+            raise CommandError("Sample users are for the sandbox: see KATAPULT_API_URL.")
         password, token = os.environ.get("DEMO_PASSWORD"), os.environ.get("SANDBOX_TOKEN")
         if not password or not token:
             raise CommandError("Set DEMO_PASSWORD and SANDBOX_TOKEN, or use `make run`.")
@@ -35,9 +34,9 @@ class Command(BaseCommand):
             self.stdout.write(f"Kept the passwords that were changed: {', '.join(changed)}.")
 
     def _person(self, name: str, password: str, *, anew: bool) -> User:
-        """The sample user, made when missing; what was changed in it stays, unless `anew`."""
-        person, made = User.objects.get_or_create(username=name)
-        if made or anew:
+        """The sample user, created if missing; reset to its initial state if `anew`."""
+        person, is_new = User.objects.get_or_create(username=name)
+        if is_new or anew:
             person.set_password(password)
             person.is_staff = PEOPLE[name] == "administrator"
             person.save()
@@ -47,14 +46,14 @@ class Command(BaseCommand):
     def _token(self, owner: User, secret: Secret) -> None:
         if ApiToken.objects.filter(owner=owner).exists():
             return
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + SANDBOX_START_SECONDS
         while True:
             try:
                 token = tokens.add(owner=owner, label="Sandbox", secret=secret)
                 break
             except KatapultError as error:
                 if time.monotonic() > deadline:
-                    raise CommandError(f"The sandbox does not take the token: {error}") from error
+                    raise CommandError(f"The sandbox does not accept the token: {error}") from error
                 time.sleep(0.2)
         if not token.is_ready:
             # The last by name is the larger one of the sandbox.

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.management.base import BaseCommand
 
 from ipadmin.models import AuditEntry
@@ -9,11 +7,11 @@ from ipadmin.services.reconcile import reconcile
 
 
 class Command(BaseCommand):
-    help = "Take every open attempt one step further, by reading its address, and say what closed."
+    help = "Read the addresses of all open attempts once, and list those that are finished."
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
-        closed = reconcile()
-        for entry in closed:
+    def handle(self, *_args: object, **_options: object) -> None:
+        finished = reconcile()
+        for entry in finished:
             self.stdout.write(f"{entry.attempt_id} {entry.address} {entry.outcome}")
         still_open = AuditEntry.objects.filter(finished_at=None).count()
-        self.stdout.write(f"{len(closed)} closed, {still_open} open")
+        self.stdout.write(f"{len(finished)} finished, {still_open} open")

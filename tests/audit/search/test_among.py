@@ -22,7 +22,7 @@ def test_only_those_few_are_asked() -> None:
 
 
 def test_whole_entries_and_sums_come_out() -> None:
-    entry = keep(outcome=Outcome.FAILED, error_detail={"a": [1]}, duration=0.5)
+    entry = keep(outcome=Outcome.FAILED, error_detail={"a": [1]}, duration_us=500_000)
     few = all_with(Q(outcome=Outcome.FAILED))
     assert few.get().error_detail == entry.error_detail == {"a": [1]}
     assert list(few.values_list("outcome").annotate(Count("id"))) == [("failed", 1)]

@@ -261,5 +261,5 @@ def test_labels_are_of_what_is_chosen() -> None:
 def test_what_was_pruned_is_known() -> None:
     assert status.pruned_before() is None
     with transaction.atomic():
-        chain.seal_act(LinkKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
+        chain.add_activity(LinkKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
     assert status.pruned_before() == datetime(2026, 1, 1, tzinfo=UTC)

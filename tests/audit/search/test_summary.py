@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipadmin.audit.counters import SHORTEST
+from ipadmin.audit.counters import SHORTEST_US
 from ipadmin.audit.search import pages, query
 from ipadmin.audit.search.query import Search, understand
 from ipadmin.audit.search.summary import Bar, Summary, summarize
@@ -31,7 +31,9 @@ def counted(bar: Bar, entries: list[AuditEntry]) -> Counter[str]:
 
 
 def typical(entries: list[AuditEntry]) -> float | None:
-    times = [log(max(e.duration, SHORTEST)) for e in entries if e.duration is not None]
+    times = [
+        log(max(e.duration_us, SHORTEST_US) / 1e6) for e in entries if e.duration_us is not None
+    ]
     return exp(sum(times) / len(times)) if times else None
 
 
@@ -172,7 +174,7 @@ def test_the_success_rate_is_of_what_has_finished() -> None:
 
 def test_one_call_that_hung_does_not_move_the_typical_time() -> None:
     for duration in (0.1, 0.1, 0.1, 0.1, 30.0):
-        keep(created_at=NOW - HOUR, duration=duration)
+        keep(created_at=NOW - HOUR, duration_us=round(duration * 1e6))
     assert summarize(Search(), NOW).typical_seconds == pytest.approx(0.1 * 300**0.2)
 
 

@@ -1,16 +1,12 @@
-"""The stream of finished entries: in order, from the last one taken, none missing."""
+"""The stream of finished entries: in order, after the last delivered one, none left out."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,16 @@ from pytest_django import Settings
 from ipadmin.audit import document as documents
 from ipadmin.audit import entries
 from ipadmin.audit.stream import delivery
-from ipadmin.audit.stream.targets import NotTaken
+from ipadmin.audit.stream.targets import NotDelivered
 from ipadmin.demo.history import facts
 from ipadmin.models import AuditChain, AuditEntry, AuditStream, Outcome
+from tests.receivers import (
+    accept,
+    answer_with,
+    die_before_the_answer,
+    die_while_reading,
+    receiving,
+)
 from tests.tampering import column
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
@@ -31,20 +34,16 @@ NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
 
 
-class Witness:
-    """A target that keeps batches, and refuses what it is told to."""
+class Siem:
+    """A target that keeps batches, and fails while `trouble` is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
-        self.trouble: NotTaken | None = None
-        # Bytes of the longest line that fits into a datagram.
-        self.longest = 1_000_000
+        self.trouble: NotDelivered | None = None
 
     def send(self, lines: list[str]) -> None:
         if self.trouble:
             raise self.trouble
-        if any(len(line.encode()) > self.longest for line in lines):
-            raise NotTaken("siem: too long") from OSError(errno.EMSGSIZE, "too long")
         self.batches.append(list(lines))
 
     @property
@@ -57,12 +56,12 @@ class Witness:
 
 
 @pytest.fixture
-def siem(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Witness]:
-    settings.AUDIT_STREAM = "syslog+udp://siem"
-    witness = Witness()
-    monkeypatch.setattr(delivery, "target_from_url", lambda _url: witness)
-    yield witness
-    delivery._resting.clear()
+def siem(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Siem]:
+    settings.AUDIT_STREAM = "https://siem.example"
+    target = Siem()
+    monkeypatch.setattr(delivery, "target_from_url", lambda _url, _authorization: target)
+    yield target
+    delivery.backoff.end()
 
 
 def history(count: int, seed: int = 1) -> list[str]:
@@ -79,171 +78,148 @@ def kept() -> AuditStream:
 def test_without_a_target_nothing_is_sent(settings: Settings) -> None:
     settings.AUDIT_STREAM = ""
     history(1)
-    assert delivery.send_some() == 0
+    assert delivery.deliver() == 0
     assert not AuditStream.objects.exists()
 
 
-def test_finished_entries_are_sent_once_in_their_order(siem: Witness) -> None:
+def test_finished_entries_are_sent_once_in_their_order(siem: Siem) -> None:
     ids = history(450)
-    assert delivery.send_some() == 450
+    assert delivery.deliver() == 450
     assert siem.ids == ids
     assert [len(batch) for batch in siem.batches] == [200, 200, 50]
-    assert delivery.send_some() == 0
+    assert delivery.deliver() == 0
     ids += history(1, seed=2)
-    assert delivery.send_some() == 1
+    assert delivery.deliver() == 1
     assert siem.ids == ids
 
 
-def test_a_line_is_the_record_and_the_seal_it_is_checked_by(siem: Witness) -> None:
+def test_a_line_is_the_document_and_its_seal(siem: Siem) -> None:
     history(1)
-    delivery.send_some()
+    delivery.deliver()
     (line,) = siem.batches[0]
     document = json.loads(line)
-    assert documents.canonical(document) == line
+    assert documents.canonical(document).decode() == line
     seal = document.pop("seal")
-    assert hashlib.sha256(documents.canonical(document).encode()).hexdigest() == seal["digest"]
+    assert documents.digest(document).hex() == seal["digest"]
     assert (seal["sequence"], seal["kind"], len(seal["previous"])) == (2, "finished", 64)
 
 
-def test_an_attempt_is_sent_when_it_is_finished(siem: Witness) -> None:
+def test_an_attempt_is_sent_when_it_is_finished(siem: Siem) -> None:
     (entry,) = facts(1, now=NOW)
     finished_at, entry.finished_at, entry.outcome = entry.finished_at, None, Outcome.PENDING
     entries.open(entry)
-    assert delivery.send_some() == 0
+    assert delivery.deliver() == 0
     entries.update(entry, {"outcome": Outcome.SUCCEEDED, "finished_at": finished_at})
-    assert delivery.send_some() == 1
+    assert delivery.deliver() == 1
     assert siem.documents[0]["event"]["outcome"] == "success"
 
 
-def test_what_was_not_taken_is_sent_again(siem: Witness) -> None:
+def test_what_was_not_delivered_is_sent_again(siem: Siem) -> None:
     ids = history(3)
-    siem.trouble = NotTaken("syslog+udp://siem: Connection refused.")
-    assert delivery.send_some() == 0
+    siem.trouble = NotDelivered("https://siem.example: it answered with status 503.")
+    assert delivery.deliver() == 0
     failing = kept()
-    assert (failing.sequence, failing.error) == (0, "syslog+udp://siem: Connection refused.")
+    assert (failing.sequence, failing.error) == (
+        0,
+        "https://siem.example: it answered with status 503.",
+    )
     assert failing.failing_since
     siem.trouble = None
-    delivery._resting.clear()
-    assert delivery.send_some() == 3
+    delivery.backoff.end()
+    assert delivery.deliver() == 3
     assert siem.ids == ids
     assert (kept().failing_since, kept().error) == (None, "")
     assert kept().taken_at
 
 
-def test_a_failure_keeps_the_moment_it_began(siem: Witness) -> None:
+def test_a_failure_keeps_the_time_it_began(siem: Siem) -> None:
     history(1)
-    siem.trouble = NotTaken("x" * 400)
-    delivery.send_some()
+    siem.trouble = NotDelivered("x" * 400)
+    delivery.deliver()
     since = kept().failing_since
-    delivery._resting.clear()
-    delivery.send_some()
+    delivery.backoff.end()
+    delivery.deliver()
     assert kept().failing_since == since
     assert len(kept().error) == delivery.LONGEST_ERROR
 
 
-def test_a_target_that_fails_is_left_alone_for_longer_each_time(
-    siem: Witness, monkeypatch: pytest.MonkeyPatch
+def test_the_pause_after_a_failure_doubles_up_to_a_minute(
+    siem: Siem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history(1)
     now, tries = 1000, []
 
     def send(_lines: list[str]) -> None:
         tries.append(now)
-        raise NotTaken("down")
+        raise NotDelivered("down")
 
     monkeypatch.setattr(siem, "send", send)
     monkeypatch.setattr("time.monotonic", lambda: now)
     for now in range(1000, 1200):  # noqa: B007  what the two functions above look at
-        delivery.send_some()
+        delivery.deliver()
     assert [later - sooner for sooner, later in pairwise(tries)] == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
-def test_a_killed_process_repeats_the_last_batch(siem: Witness) -> None:
+def test_a_worker_killed_before_it_stores_the_position_sends_the_batch_again(
+    siem: Siem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_args: object) -> bool:
+        raise SystemExit
+
     ids = history(2)
-    delivery.send_some()
-    AuditStream.objects.update(sequence=0)
-    delivery.send_some()
+    with monkeypatch.context() as killed:
+        killed.setattr(delivery, "_advance", die)
+        with pytest.raises(SystemExit):
+            delivery.deliver()
+    assert delivery.deliver() == 2
     assert siem.ids == ids + ids
 
 
-def test_a_new_target_gets_everything_that_is_kept(siem: Witness, settings: Settings) -> None:
+def test_a_new_target_gets_everything_that_is_kept(siem: Siem, settings: Settings) -> None:
     ids = history(2)
-    delivery.send_some()
-    settings.AUDIT_STREAM = "syslog+tcp://other"
-    assert delivery.send_some() == 2
+    delivery.deliver()
+    settings.AUDIT_STREAM = "https://other.example"
+    assert delivery.deliver() == 2
     assert siem.ids == ids + ids
     assert AuditStream.objects.count() == 2
 
 
-def test_what_was_pruned_is_passed_over(siem: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "BATCH", 2)
+def test_removed_entries_are_skipped(siem: Siem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "BATCH_ENTRIES", 2)
     ids = history(5)
     AuditChain.objects.update(pruning_before=NOW)
     AuditEntry.objects.exclude(attempt_id=ids[-1]).delete()
-    assert delivery.send_some() == 1
+    assert delivery.deliver() == 1
     assert siem.ids == ids[-1:]
     assert kept().sequence == 10
 
 
-def test_no_more_than_there_is_time_for(siem: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "BATCH", 2)
+def test_delivery_stops_after_its_time(siem: Siem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "BATCH_ENTRIES", 2)
     history(5)
-    assert delivery.send_some(seconds=-1) == 2
-    assert delivery.send_some(seconds=60) == 3
+    assert delivery.deliver(seconds=-1) == 2
+    assert delivery.deliver(seconds=60) == 3
 
 
-def test_a_line_too_long_for_a_datagram_goes_shortened(siem: Witness) -> None:
-    made = list(facts(3, now=NOW))
-    made[1].error_detail = {"errors": ["x" * 70_000]}
-    entries.add_finished(made)
-    siem.longest = 65_000
-    assert delivery.send_some() == 3
-    first, long, last = siem.documents
-    assert [document.get("message") for document in (first, last)] == [None, None]
-    assert long["message"] == delivery.TOO_LONG
-    assert long["event"]["id"] == str(made[1].attempt_id)
-    assert long["seal"]["sequence"] == 4
-    assert kept().error == ""
-
-
-def test_a_target_that_takes_no_size_is_an_error(siem: Witness) -> None:
-    history(2)
-    siem.longest = 10
-    assert delivery.send_some() == 0
-    assert kept().error == "siem: too long"
-
-
-def test_a_real_datagram_has_its_limit(settings: Settings) -> None:
-    made = list(facts(1, now=NOW))
-    made[0].error_detail = {"errors": ["x" * 70_000]}
-    entries.add_finished(made)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
-        settings.AUDIT_STREAM = f"syslog+udp://127.0.0.1:{receiver.getsockname()[1]}"
-        assert delivery.send_some() == 1
-        assert delivery.TOO_LONG in receiver.recv(65536).decode()
-
-
-def test_a_file_that_cannot_be_written_gets_everything_later(
+def test_a_file_that_could_not_be_written_gets_everything_later(
     settings: Settings, tmp_path: Path
 ) -> None:
     folder = tmp_path / "log"
     settings.AUDIT_STREAM = f"file://{folder}/audit.jsonl"
     ids = history(3)
-    assert delivery.send_some() == 0
-    assert "its folder does not exist" in kept().error
+    assert delivery.deliver() == 0
+    assert "No such file or directory" in kept().error
     folder.mkdir()
-    delivery._resting.clear()
-    assert delivery.send_some() == 3
+    delivery.backoff.end()
+    assert delivery.deliver() == 3
     lines = (folder / "audit.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"]["id"] for line in lines] == ids
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="holds a row")
-def test_while_one_worker_sends_another_does_not(
-    siem: Witness, monkeypatch: pytest.MonkeyPatch
+def test_one_worker_delivers_at_a_time_on_postgresql(
+    siem: Siem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = history(1)
     sending, over = threading.Event(), threading.Event()
@@ -257,21 +233,19 @@ def test_while_one_worker_sends_another_does_not(
     monkeypatch.setattr(siem, "send", slow)
 
     def in_another_worker() -> None:
-        delivery.send_some()
+        delivery.deliver()
         connection.close()
 
     other = threading.Thread(target=in_another_worker)
     other.start()
     sending.wait(10)
-    assert delivery.send_some() == 0
+    assert delivery.deliver() == 0
     over.set()
     other.join()
     assert siem.ids == ids
 
 
-def test_two_workers_at_once_never_move_back(
-    siem: Witness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_position_never_moves_back(siem: Siem, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on SQLite: what another has sent meanwhile stays sent."""
     history(2)
     send = siem.send
@@ -281,15 +255,50 @@ def test_two_workers_at_once_never_move_back(
         AuditStream.objects.update(sequence=100)
 
     monkeypatch.setattr(siem, "send", overtaken)
-    assert delivery.send_some() == 0
+    assert delivery.deliver() == 0
     assert kept().sequence == 100
 
 
-def test_what_cannot_be_sent_is_said(siem: Witness) -> None:
+def test_an_entry_that_cannot_be_read_stops_the_stream_and_is_reported(siem: Siem) -> None:
     some = history(3)
     entry = AuditEntry.objects.get(attempt_id=some[1])
-    column(entry, "duration", inf)
-    assert delivery.send_some() == 0
-    assert kept().error.startswith("What stands behind link 0 cannot be sent (ValueError)")
+    column(entry, "duration_us", 2**60)
+    assert delivery.deliver() == 0
+    assert kept().error.startswith("An entry after link 0 cannot be read (ValueError)")
     assert kept().failing_since
     assert siem.batches == []
+
+
+def test_after_failures_an_endpoint_gets_every_entry_in_order(settings: Settings) -> None:
+    with receiving() as receiver:
+        settings.AUDIT_STREAM = receiver.url
+        ids = history(450)
+        receiver.behaviours = [accept, die_while_reading, answer_with(503), accept]
+        for _ in range(4):
+            delivery.deliver()
+            delivery.backoff.end()
+        assert receiver.ids == ids
+        assert kept().error == ""
+
+
+def test_an_unanswered_batch_is_sent_again(settings: Settings) -> None:
+    with receiving() as receiver:
+        settings.AUDIT_STREAM = receiver.url
+        ids = history(2)
+        receiver.behaviours = [die_before_the_answer]
+        assert delivery.deliver() == 0
+        assert "ended before its answer" in kept().error
+        delivery.backoff.end()
+        assert delivery.deliver() == 2
+        assert receiver.ids == ids + ids
+
+
+def test_the_authorization_header_is_sent_and_stored_nowhere(settings: Settings) -> None:
+    with receiving() as receiver:
+        settings.AUDIT_STREAM = receiver.url
+        settings.AUDIT_STREAM_AUTHORIZATION = "Splunk hunter2"
+        history(1)
+        receiver.behaviours = [answer_with(401)]
+        delivery.deliver()
+        assert receiver.headers[0]["Authorization"] == "Splunk hunter2"
+        assert kept().error == f"{receiver.url}: it answered with status 401."

@@ -34,7 +34,7 @@ KEPT = (
     "error_detail",
     "katapult_request_id",
     "rate_limit_remaining",
-    "duration",
+    "duration_us",
     "basis",
     "evidence",
 )

@@ -1,0 +1,136 @@
+"""Sentences about an address: on the list, on its page, and on the confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ipadmin.katapult.types import IPAddress
+from ipadmin.models import AuditEntry
+from ipadmin.services.confirmation import Confirmation
+from ipadmin.services.listing import Listing
+from ipadmin.ui import time_zones
+from ipadmin.ui.notices import Linked, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyList:
+    """What a list without rows shows. `show_all` is the label of a button, empty for none."""
+
+    icon: str
+    title: str
+    text: str = ""
+    show_all: str = ""
+    is_search: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The head of a sortable column. `direction`: value of aria-sort, empty if not sorted by it."""
+
+    title: str
+    next_sort: str
+    direction: str = ""
+    icon: str = ""
+
+
+COLUMNS = {
+    "address": "Address",
+    "allocation": "Allocated to",
+    "reverse_dns": "Reverse DNS",
+    "vip": "VIP",
+}
+
+
+def columns(listing: Listing) -> Iterator[Column]:
+    for key, title in COLUMNS.items():
+        if listing.sort == key:
+            yield Column(title, f"-{key}", "ascending", "arrow-up")
+        elif listing.sort == f"-{key}":
+            yield Column(title, key, "descending", "arrow-down")
+        else:
+            yield Column(title, key)
+
+
+def empty_list(listing: Listing, organization: str) -> EmptyList:
+    total = listing.counts.all
+    if listing.query:
+        title, text = f"No results for “{listing.query}”", ""
+        if total:
+            matches = "1 other address matches." if total == 1 else f"{total} others match."
+            return EmptyList(
+                "search", title, f"No {listing.state} address matches. {matches}", "Show all", True
+            )
+        text = "The search covers addresses, host names, and the names and IDs of resources."
+        return EmptyList("search", title, text, is_search=True)
+    if total:
+        return EmptyList("list", f"No {listing.state} addresses", show_all=f"Show all {total}")
+    return EmptyList(
+        "network",
+        "This organization has no addresses",
+        f"Katapult lists no addresses for {organization}. If that is wrong, check which "
+        "organization the token is for.",
+    )
+
+
+def allocation_lead(ip: IPAddress) -> str:
+    """`Allocated to web-01` or `Not allocated`."""
+    if ip.allocation is None:
+        return "Not allocated"
+    return f"Allocated to {ip.allocation.name or ip.allocation.id}"
+
+
+def membership(in_organization: bool | None, organization: str) -> Notice | None:
+    """A warning about an address that the organization's list does not have; None if it does."""
+    if in_organization is None:
+        text = "The list of its addresses could not be read."
+        return Notice(
+            "info", f"Not checked whether this address belongs to {organization}", (text,)
+        )
+    if in_organization:
+        return None
+    text = (
+        "The token can read this address, but the organization's list does not include it. Make "
+        "sure that it is yours before you change it."
+    )
+    return Notice("warning", f"Not in the addresses of {organization}", (text,))
+
+
+def warnings(shown: Confirmation, attempts: Iterable[AuditEntry]) -> Iterator[Notice]:
+    """What an operator must know before unallocating the address."""
+    resource = _resource(shown.ip)
+    if shown.is_last_of_family:
+        yield Notice(
+            "danger",
+            f"The last {shown.family} address of {resource}",
+            (f"Without it, {resource} can't be reached over {shown.family}.",),
+        )
+    elif shown.is_last_of_family is None and shown.ip.allocation:
+        title = f"Not checked whether this is the last {shown.family} address of {resource}"
+        yield Notice("info", title, ("The list of addresses could not be read.",))
+    if shown.is_vip:
+        text = "Services that move between machines use such an address."
+        yield Notice("danger", "A virtual IP (VIP)", (text,))
+    for attempt in attempts:
+        if attempt.is_open:
+            at = time_zones.clock(attempt.created_at)
+            text = f"The attempt by {attempt.user_name} at {at} may still unallocate this address."
+            link = Linked("Check that attempt first", attempt.get_absolute_url())
+            yield Notice("warning", "An earlier attempt has no outcome yet", (text,), link)
+
+
+def reverse_dns_after(ip: IPAddress) -> str:
+    """The reverse DNS after the address is unallocated, in words."""
+    if ip.reverse_dns and ip.reverse_dns != default_host(ip.address):
+        return "Will be lost and reset to Katapult's default"
+    return "Katapult's default"
+
+
+def default_host(address: str) -> str:
+    """The reverse DNS of an unallocated IPv4 address [seen]; empty for IPv6: none was seen."""
+    return "" if ":" in address else f"{address.replace('.', '-')}.rdns.katapult.io"
+
+
+def _resource(ip: IPAddress) -> str:
+    allocation = ip.allocation
+    return (allocation.name or allocation.id if allocation else "") or "its resource"
