@@ -58,13 +58,13 @@ def failing(respond: Callable[[], httpx.Response]) -> KatapultError:
     return caught.value
 
 
-def test_httpx_is_listed_whole() -> None:
+def test_every_exception_of_httpx_is_listed() -> None:
     also = {httpx.ReadError, httpx.InvalidURL, httpx.StreamClosed, httpx.HTTPError}
     assert set(RAISED) > BEFORE_SENDING | also
 
 
 @pytest.mark.parametrize("kind", [*RAISED, *FOREIGN])
-def test_each_exception_before_an_answer_lands_on_its_side(kind: type[Exception]) -> None:
+def test_each_exception_before_an_answer_is_mapped(kind: type[Exception]) -> None:
     original = made(kind)
 
     def respond() -> httpx.Response:
@@ -116,7 +116,7 @@ def test_a_reason_is_short_and_can_be_stored() -> None:
 
 
 @pytest.mark.parametrize("id", ["\ud800", "x" * 100_000])
-def test_what_cannot_be_written_is_not_sent(id: str) -> None:
+def test_a_request_that_cannot_be_encoded_is_not_sent(id: str) -> None:
     client = client_for(lambda _: pytest.fail("was sent"))
     with pytest.raises(NotSent) as caught:
         client.ip_address(TOKEN, id=id)
@@ -124,7 +124,7 @@ def test_what_cannot_be_written_is_not_sent(id: str) -> None:
     assert caught.value.__cause__
 
 
-def test_an_interrupt_passes_the_border_and_is_not_told() -> None:
+def test_an_interrupt_is_not_mapped_and_not_observed() -> None:
     def interrupted(request: httpx.Request) -> httpx.Response:
         raise KeyboardInterrupt
 

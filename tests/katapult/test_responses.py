@@ -85,7 +85,7 @@ def test_the_allocation_id_beside_an_address_is_enough(allocation: Any) -> None:
 @pytest.mark.parametrize(
     "allocation", ["vm_1", 7, True, ["vm_1"], {"value": "vm_1"}, {"virtual_machine": {"id": VM}}]
 )
-def test_what_holds_an_address_is_never_taken_for_nothing(allocation: Any) -> None:
+def test_an_unreadable_allocation_is_never_taken_for_unallocated(allocation: Any) -> None:
     with pytest.raises(UnreadableAnswer):
         read(FREE, allocation=allocation)
 
@@ -150,7 +150,7 @@ WRONG: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "body"), WRONG)
-def test_another_shape_is_unreadable(name: str, body: Any) -> None:
+def test_an_answer_of_another_shape_is_unreadable(name: str, body: Any) -> None:
     call: Call = CALLS[name][0]
     with pytest.raises(UnreadableAnswer) as caught:
         call(answering(body), TOKEN)

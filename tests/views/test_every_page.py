@@ -83,12 +83,12 @@ def history(entry: MakeEntry) -> AuditEntry:
     return entry(attempt_id=ATTEMPT)
 
 
-def test_all_are_named() -> None:
+def test_every_url_has_a_unique_name() -> None:
     assert all(NAMES)
     assert len(set(NAMES)) == len(NAMES)
 
 
-def test_what_may_be_posted_to_is_known(
+def test_the_urls_that_accept_post_are_listed(
     alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry
 ) -> None:
     """Whoever adds a view that writes adds it here and to `test_guards.py`."""
@@ -155,7 +155,7 @@ def test_each_page_is_whole_has_unique_ids_and_no_secret(
     assert sorted(page.ids) == sorted(set(page.ids))
 
 
-def test_no_page_changes_anything_by_being_looked_at(
+def test_getting_any_page_changes_nothing(
     alices: Client, token: ApiToken, katapult: Organizations, history: AuditEntry
 ) -> None:
     before = list(ApiToken.objects.values_list("label", "encrypted_secret", "organization_id"))

@@ -50,7 +50,7 @@ def test_nobody_writes_without_a_sign_in(
     assert katapult.requests == []
 
 
-def test_checking_is_never_a_get(alices: Client, token: ApiToken) -> None:
+def test_checking_a_token_refuses_get(alices: Client, token: ApiToken) -> None:
     assert alices.get(url("token_check", token.id)).status_code == 405
     assert alices.head(url("token_check", token.id)).status_code == 405
 
