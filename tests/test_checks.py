@@ -35,7 +35,7 @@ def test_token_keys_are_needed(settings: Settings, keys: list[str]) -> None:
     assert "manage.py generate_keys" in problems()["ipadmin.E004"]
 
 
-def test_a_bad_token_key_is_counted_and_not_shown(settings: Settings) -> None:
+def test_a_bad_token_key_is_numbered_and_not_shown(settings: Settings) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [*settings.TOKEN_ENCRYPTION_KEYS, "hush-hush"]
     text = problems()["ipadmin.E004"]
     assert "Key 2" in text
@@ -57,7 +57,7 @@ def test_a_bad_token_key_is_counted_and_not_shown(settings: Settings) -> None:
         "https://",
     ],
 )
-def test_the_api_is_https_or_this_machine(settings: Settings, url: str) -> None:
+def test_the_api_url_must_be_https_or_loopback(settings: Settings, url: str) -> None:
     settings.KATAPULT_API_URL = url
     text = problems()["ipadmin.E005"]
     assert "https://api.katapult.io" in text
@@ -68,7 +68,7 @@ def test_the_api_is_https_or_this_machine(settings: Settings, url: str) -> None:
     "url",
     ["https://api.katapult.io", "http://127.0.0.1:8001", "http://localhost:1", "http://[::1]:8001"],
 )
-def test_an_api_that_may_be_used(settings: Settings, url: str) -> None:
+def test_an_https_api_url_is_accepted(settings: Settings, url: str) -> None:
     settings.KATAPULT_API_URL = url
     assert problems() == {}
 
@@ -78,7 +78,7 @@ def test_a_database_url_that_cannot_be_read(settings: Settings) -> None:
     assert "percent-encoded" in problems()["ipadmin.E006"]
 
 
-def test_debug_is_for_the_sandbox_only(settings: Settings) -> None:
+def test_debug_is_refused_outside_the_sandbox(settings: Settings) -> None:
     settings.DEBUG = True
     assert problems() == {}
     settings.SANDBOX = False

@@ -15,23 +15,23 @@ SECRET = Secret("a-secret-token-0123456789")
 HERE = "api-token:1:alice"
 
 
-def test_what_was_sealed_opens_where_it_was_sealed() -> None:
+def test_a_secret_is_decrypted_in_its_context() -> None:
     assert decrypt(encrypt(SECRET, bound_to=HERE), bound_to=HERE) == SECRET
 
 
-def test_nothing_of_the_secret_shows() -> None:
+def test_a_ciphertext_shows_nothing_of_the_secret() -> None:
     sealed = encrypt(SECRET, bound_to=HERE)
     assert SECRET.reveal().encode() not in sealed
     assert sealed != encrypt(SECRET, bound_to=HERE)
 
 
 @pytest.mark.parametrize("elsewhere", ["", "api-token:2:alice", "api-token:1:bob", HERE + " "])
-def test_it_opens_nowhere_else(elsewhere: str) -> None:
+def test_a_secret_is_not_decrypted_in_another_context(elsewhere: str) -> None:
     with pytest.raises(CannotDecrypt):
         decrypt(encrypt(SECRET, bound_to=HERE), bound_to=elsewhere)
 
 
-def test_any_changed_byte_is_noticed() -> None:
+def test_a_ciphertext_with_a_changed_byte_is_refused() -> None:
     sealed = encrypt(SECRET, bound_to=HERE)
     for at in range(len(sealed)):
         changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
@@ -39,14 +39,14 @@ def test_any_changed_byte_is_noticed() -> None:
             decrypt(changed, bound_to=HERE)
 
 
-def test_any_cut_is_noticed() -> None:
+def test_a_truncated_ciphertext_is_refused() -> None:
     sealed = encrypt(SECRET, bound_to=HERE)
     for length in range(len(sealed)):
         with pytest.raises(CannotDecrypt):
             decrypt(sealed[:length], bound_to=HERE)
 
 
-def test_rotation_seals_with_the_newest_and_opens_with_all(settings: Any) -> None:
+def test_rotation_encrypts_with_the_newest_key_and_decrypts_with_all(settings: Any) -> None:
     sealed = encrypt(SECRET, bound_to=HERE)
     settings.TOKEN_ENCRYPTION_KEYS = [generate_key(), *settings.TOKEN_ENCRYPTION_KEYS]
     assert decrypt(sealed, bound_to=HERE) == SECRET
@@ -55,7 +55,7 @@ def test_rotation_seals_with_the_newest_and_opens_with_all(settings: Any) -> Non
 
 
 @pytest.mark.parametrize("keys", [[], [generate_key()]])
-def test_a_lost_key(settings: Any, keys: list[str]) -> None:
+def test_decrypting_with_a_lost_key_is_refused(settings: Any, keys: list[str]) -> None:
     sealed = encrypt(SECRET, bound_to=HERE)
     settings.TOKEN_ENCRYPTION_KEYS = keys
     with pytest.raises(CannotDecrypt) as caught:
@@ -66,11 +66,11 @@ def test_a_lost_key(settings: Any, keys: list[str]) -> None:
 @pytest.mark.parametrize(
     "text", ["", "short", "é" * 32, "=" * 44, base64.b64encode(b"x" * 31).decode(), "a b" * 20]
 )
-def test_what_is_no_key(text: str) -> None:
+def test_an_invalid_key_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a key"):
         decode_key(text)
 
 
-def test_a_made_key_is_a_key() -> None:
+def test_a_generated_key_is_valid() -> None:
     assert len(decode_key(generate_key())) == 32
     assert generate_key() != generate_key()

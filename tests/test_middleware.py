@@ -28,25 +28,27 @@ def log_of(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
     return record.msg
 
 
-def test_every_answer_has_an_id_of_our_own(client: Client) -> None:
+def test_every_response_has_a_new_request_id(client: Client) -> None:
     answer = client.get("/healthz", headers={"X-Request-Id": "from-a-stranger"})
     assert re.fullmatch("[0-9a-f]{32}", answer["X-Request-Id"])
 
 
-def test_a_proxy_of_ours_may_give_the_id(client: Client, settings: Settings) -> None:
+def test_a_trusted_proxy_may_set_the_request_id(client: Client, settings: Settings) -> None:
     settings.TRUSTED_PROXY_COUNT = 1
     answer = client.get("/healthz", headers={"X-Request-Id": "from-the_proxy-1"})
     assert answer["X-Request-Id"] == "from-the_proxy-1"
 
 
 @pytest.mark.parametrize("given", ["short", "x" * 65, "with a space", "line\tbreak", "<script>"])
-def test_no_proxy_may_give_any_id(client: Client, settings: Settings, given: str) -> None:
+def test_an_invalid_request_id_of_a_proxy_is_replaced(
+    client: Client, settings: Settings, given: str
+) -> None:
     settings.TRUSTED_PROXY_COUNT = 1
     answer = client.get("/healthz", headers={"X-Request-Id": given})
     assert answer["X-Request-Id"] != given
 
 
-def test_one_line_a_request_without_the_query(
+def test_each_request_is_logged_once_without_its_query(
     alice: User, client_of: ClientOf, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = client_of(alice)
@@ -80,7 +82,7 @@ def test_a_header_or_form_logged_by_mistake_is_hidden() -> None:
     assert hidden["call"] == {"authorization": site_logging.HIDDEN, "status": 200}
 
 
-def test_a_report_shows_no_form_and_no_local_variable(rf: RequestFactory) -> None:
+def test_an_error_report_shows_no_form_and_no_local_variable(rf: RequestFactory) -> None:
     reporter = site_logging.ReporterFilter()
     request = rf.post("/", {"secret": "hush"})
     assert "hush" not in str(reporter.get_post_parameters(request))
@@ -93,12 +95,12 @@ def test_no_page_is_kept_by_a_cache(alice: User, client_of: ClientOf) -> None:
     assert "HX-Request" in answer["Vary"]
 
 
-def test_vary_is_added_to() -> None:
+def test_vary_is_extended_and_not_replaced() -> None:
     middleware = HeadersMiddleware(lambda _request: HttpResponse(headers={"Vary": "Accept"}))
     assert middleware(HttpRequest())["Vary"] == "Accept, HX-Request"
 
 
-def test_what_a_browser_may_do(client: Client) -> None:
+def test_the_security_headers_of_a_response(client: Client) -> None:
     answer = client.get("/healthz")
     policy = answer["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -109,7 +111,7 @@ def test_what_a_browser_may_do(client: Client) -> None:
     assert answer["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_page_has_a_nonce_of_its_own(alice: User, client_of: ClientOf) -> None:
+def test_each_page_has_its_own_nonce(alice: User, client_of: ClientOf) -> None:
     client = client_of(alice)
     policies = {client.get("/missing")["Content-Security-Policy"] for _ in range(2)}
     assert len(policies) == 2
@@ -127,7 +129,7 @@ def test_a_page_has_a_nonce_of_its_own(alice: User, client_of: ClientOf) -> None
         ({"timezone": "x" * 8000}, "UTC"),
     ],
 )
-def test_the_readers_zone_for_one_request(cookies: dict[str, str], zone: str) -> None:
+def test_the_time_zone_is_active_for_one_request_only(cookies: dict[str, str], zone: str) -> None:
     request = HttpRequest()
     request.COOKIES = cookies
     middleware = TimeZoneMiddleware(lambda _: HttpResponse(zone_name()))
@@ -135,20 +137,20 @@ def test_the_readers_zone_for_one_request(cookies: dict[str, str], zone: str) ->
     assert zone_name() == "UTC"
 
 
-def test_what_is_logged_is_utc(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_times_are_utc(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     client.cookies["timezone"] = "Asia/Kolkata"
     with caplog.at_level(logging.INFO):
         client.get("/healthz")
     assert log_of(caplog)["timestamp"].endswith("Z")
 
 
-def test_signing_in_comes_first_and_leads_back(client: Client) -> None:
+def test_a_page_redirects_to_sign_in_and_back(client: Client) -> None:
     answer = client.get("/audit/?outcome=failed")
     assert answer.status_code == 302
     assert answer["Location"] == "/accounts/login/?next=/audit/%3Foutcome%3Dfailed"
 
 
-def test_a_dialog_is_not_filled_with_the_sign_in_page(client: Client) -> None:
+def test_htmx_is_redirected_to_sign_in_instead_of_a_dialog(client: Client) -> None:
     page = "http://testserver/tokens/?a=b"
     answer = client.get("/audit/", headers=HTMX | {"HX-Current-URL": page})
     assert answer.status_code == 200
@@ -156,20 +158,20 @@ def test_a_dialog_is_not_filled_with_the_sign_in_page(client: Client) -> None:
     assert answer.content == b""
 
 
-def test_htmx_is_never_led_to_another_site(client: Client) -> None:
+def test_htmx_is_never_redirected_to_another_site(client: Client) -> None:
     headers = HTMX | {"HX-Current-URL": "https://evil.example.com/x"}
     answer = client.get("/audit/", headers=headers)
     assert answer["HX-Redirect"] == "/accounts/login/?next=/"
 
 
-def test_what_is_not_there(alice: User, client_of: ClientOf) -> None:
+def test_an_unknown_url_answers_404(alice: User, client_of: ClientOf) -> None:
     answer = client_of(alice).get("/missing")
     assert answer.status_code == 404
     assert answer["X-Request-Id"] in answer.text
     assert "<html" in answer.text
 
 
-def test_an_error_in_a_dialog_is_a_part(alice: User, client_of: ClientOf) -> None:
+def test_an_error_in_a_dialog_is_a_partial(alice: User, client_of: ClientOf) -> None:
     client = client_of(alice)
     answer = client.get("/missing", headers=HTMX)
     assert answer.status_code == 404
@@ -179,7 +181,7 @@ def test_an_error_in_a_dialog_is_a_part(alice: User, client_of: ClientOf) -> Non
         assert "<html" in client.get("/missing", headers=HTMX | {whole: "true"}).text
 
 
-def test_a_form_without_its_token(alice: User, client_of: ClientOf) -> None:
+def test_a_form_without_a_csrf_token_answers_403(alice: User, client_of: ClientOf) -> None:
     client = client_of(alice, enforce_csrf_checks=True)
     answer = client.post("/accounts/logout/")
     assert answer.status_code == 403
@@ -194,7 +196,7 @@ def test_an_unknown_host_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_a_broken_site_asks_nothing_of_the_database(
+def test_the_page_of_a_500_makes_no_query(
     rf: RequestFactory, headers: dict[str, str], django_assert_num_queries: Any
 ) -> None:
     request = rf.get("/", headers=headers)

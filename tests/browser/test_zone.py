@@ -34,14 +34,16 @@ def indian(browse: Browse, alice: User, token: ApiToken, box: Any) -> Page:
     return page
 
 
-def test_the_first_page_is_right_already(browse: Browse, alice: User, token: ApiToken) -> None:
+def test_the_first_page_is_in_the_browsers_zone(
+    browse: Browse, alice: User, token: ApiToken
+) -> None:
     page = browse(timezone_id="Asia/Kolkata")
     page.goto("/audit/")
     sign_in(page, "alice")
     expect(page.locator(".foot")).to_contain_text(INDIA)
 
 
-def test_to_utc_and_back(indian: Page) -> None:
+def test_switching_to_utc_and_back_in_a_browser(indian: Page) -> None:
     heads = indian.locator(".entries th .unit")
     expect(heads).to_have_text(re.compile("Asia/"))
     indian.locator(".entries tbody a").first.click()
@@ -55,7 +57,7 @@ def test_to_utc_and_back(indian: Page) -> None:
     expect(heads).to_have_text(re.compile("Asia/"))
 
 
-def test_the_filters_stay(indian: Page) -> None:
+def test_switching_the_time_zone_keeps_the_filters(indian: Page) -> None:
     # As htmx does when it swaps the entries alone.
     indian.evaluate("history.pushState({}, '', '?outcome=succeeded')")
     indian.get_by_role("button", name="Show UTC").click()
@@ -63,7 +65,7 @@ def test_the_filters_stay(indian: Page) -> None:
     expect(indian).to_have_url(re.compile("outcome=succeeded"))
 
 
-def test_a_shared_url_asks_the_same_of_both(
+def test_a_shared_url_means_the_same_in_two_zones(
     indian: Page, browse: Browse, audrey: User, token: ApiToken
 ) -> None:
     indian.goto("/audit/?since=2026-01-02T05:30:07")
@@ -77,7 +79,7 @@ def test_a_shared_url_asks_the_same_of_both(
     expect(other.get_by_label("Since", exact=True)).to_have_value("2026-01-01T21:00:07")
 
 
-def test_without_script_it_is_utc(browse: Browse, alice: User, token: ApiToken) -> None:
+def test_without_javascript_times_are_utc(browse: Browse, alice: User, token: ApiToken) -> None:
     page = browse(alice, timezone_id="Asia/Kolkata", java_script_enabled=False)
     page.goto("/audit/")
     page.goto("/audit/")
@@ -85,7 +87,7 @@ def test_without_script_it_is_utc(browse: Browse, alice: User, token: ApiToken) 
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_fits(indian: Page, width: int) -> None:
+def test_the_time_zone_fits_a_narrow_page(indian: Page, width: int) -> None:
     indian.set_viewport_size({"width": width, "height": 800})
     expect(indian.locator(".entries .zone")).to_be_visible(visible=width == 390)
     expect_no_sideways_scrolling(indian)

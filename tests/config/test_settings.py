@@ -44,7 +44,7 @@ def values(env: dict[str, str], *names: str) -> dict[str, Any]:
     return answer
 
 
-def test_live_is_https_only() -> None:
+def test_live_settings_are_https_only() -> None:
     assert values(
         LIVE,
         "SANDBOX",
@@ -71,7 +71,7 @@ def test_live_is_https_only() -> None:
     }
 
 
-def test_the_sandbox_is_plain_http() -> None:
+def test_sandbox_settings_are_plain_http() -> None:
     assert values(SANDBOX, "SANDBOX", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE") == {
         "SANDBOX": True,
         "SECURE_SSL_REDIRECT": False,
@@ -79,7 +79,7 @@ def test_the_sandbox_is_plain_http() -> None:
     }
 
 
-def test_a_proxy_that_redirects_itself_is_believed() -> None:
+def test_a_proxy_that_redirects_to_https_is_trusted() -> None:
     env = LIVE | {"SECURE_SSL_REDIRECT": "false", "TRUSTED_PROXY_COUNT": "1"}
     assert values(
         env, "SECURE_SSL_REDIRECT", "SECURE_PROXY_SSL_HEADER", "ALLAUTH_TRUSTED_PROXY_COUNT"
@@ -90,7 +90,7 @@ def test_a_proxy_that_redirects_itself_is_believed() -> None:
     }
 
 
-def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+def test_a_secret_is_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from a file\n")
     env = {**SANDBOX, "SECRET_KEY_FILE": str(tmp_path / "key")}
     del env["SECRET_KEY"]
@@ -175,7 +175,7 @@ def test_no_source_of_script_or_style_is_unsafe() -> None:
     assert "unsafe" not in str(policy)
 
 
-def test_sqlite_keeps_what_it_committed(tmp_path: Path) -> None:
+def test_sqlite_is_durable(tmp_path: Path) -> None:
     database, error = database_from_url("sqlite:///var/x.sqlite3", tmp_path)
     assert not error
     assert database["NAME"] == str(tmp_path / "var" / "x.sqlite3")
@@ -183,7 +183,7 @@ def test_sqlite_keeps_what_it_committed(tmp_path: Path) -> None:
     assert "synchronous=FULL" in database["OPTIONS"]["init_command"]
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_database_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     database, error = database_from_url(f"sqlite:///{tmp_path}/not/there/x.sqlite3", tmp_path)
     assert not database
     assert "cannot be made" in error

@@ -29,13 +29,10 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 # What is sent at once, and the piece that is sent again and again.
 DRIPS = {
     "nothing": (b"", b""),
-    "the status line": (b"HTTP/1.1 2", b"0"),
     "headers": (HEAD, b"X: y\r\n"),
     "one header": (HEAD + b"X: ", b"y"),
-    "informational responses": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
     "the body": (HEAD + b"Content-Length: 99999\r\n\r\n", b" "),
     "a chunk": (CHUNKED + b"ffff\r\n", b" "),
-    "a chunk extension": (CHUNKED + b"2;", b"x"),
     "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: y\r\n"),
 }
 

@@ -52,16 +52,25 @@ def failed(body: Any, status: int = 422, headers: Any = None) -> KatapultError:
 
 
 @pytest.mark.parametrize(("status", "code", "detail"), CODES)
-@pytest.mark.parametrize("wrapped", [True, False], ids=["wrapped", "flat"])
-def test_every_code_in_both_envelopes(status: int, code: str, detail: Any, wrapped: bool) -> None:
+def test_every_code_is_read(status: int, code: str, detail: Any) -> None:
     error = {"code": code, "description": "Why.", "detail": detail}
-    problem = failed({"error": error} if wrapped else error, status)
+    problem = failed({"error": error}, status)
     assert isinstance(problem, ErrorAnswer)
     assert (problem.code, problem.description, problem.detail) == (code, "Why.", detail)
     assert str(problem) == f"{code}: Why."
     assert problem.exchange.status == status
     assert problem.exchange.request_id == LIMITS["X-Request-Id"]
     assert problem.is_definite is (status < 500 and status != 418)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "scope_not_granted"), (418, "new"), (503, "x")])
+def test_an_error_that_is_not_wrapped_is_read_alike(status: int, code: str) -> None:
+    error = {"code": code, "description": "Why.", "detail": {"scopes": ["a"]}}
+    flat, wrapped = failed(error, status), failed({"error": error}, status)
+    assert isinstance(flat, ErrorAnswer)
+    assert isinstance(wrapped, ErrorAnswer)
+    assert (flat.code, flat.description, flat.detail) == (code, "Why.", error["detail"])
+    assert flat.is_definite is wrapped.is_definite is (status == 403)
 
 
 @pytest.mark.parametrize(("call", "body"), CALLS.values(), ids=CALLS)
@@ -114,13 +123,9 @@ def test_a_huge_detail_is_cut() -> None:
     assert clean({str(n): n for n in range(9999)}) == {str(n): n for n in range(50)}
 
 
-NO_CODES: list[Any] = ["boom", ["boom"], {"message": "boom"}, {"code": 7}, {"code": {}}, 1, True]
-
-
-@pytest.mark.parametrize("error", NO_CODES)
-@pytest.mark.parametrize("status", [200, 422])
-def test_an_error_without_a_code_is_never_a_success(error: Any, status: int) -> None:
-    assert isinstance(failed({"error": error}, status), UnreadableAnswer)
+@pytest.mark.parametrize("error", ["boom", ["boom"], {"message": "boom"}, {"code": 7}, 1, True])
+def test_an_error_without_a_code_is_never_a_success(error: Any) -> None:
+    assert isinstance(failed({"error": error}, 200), UnreadableAnswer)
 
 
 def test_a_flat_code_that_is_no_text_is_never_a_success() -> None:
@@ -146,9 +151,15 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
-@pytest.mark.parametrize("status", [200, 204, 304, 403, 502])
-def test_bytes_that_are_no_json_are_unreadable(content: bytes, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        *((200, content) for content in UNREADABLE.values()),
+        *((status, UNREADABLE["html"]) for status in (204, 304, 403, 502)),
+    ],
+    ids=[*UNREADABLE, "html 204", "html 304", "html 403", "html 502"],
+)
+def test_bytes_that_are_no_json_are_unreadable(status: int, content: bytes) -> None:
     problem = failed(content, status)
     assert isinstance(problem, UnreadableAnswer)
     assert problem.code == "unreadable_answer"
@@ -156,12 +167,12 @@ def test_bytes_that_are_no_json_are_unreadable(content: bytes, status: int) -> N
     assert not problem.is_definite
 
 
-@pytest.mark.parametrize("status", [100, 199, 300, 302, 304, 403, 404, 500, 599])
+@pytest.mark.parametrize("status", [100, 199, 300, 404, 599])
 def test_a_value_under_a_status_that_is_no_success_is_unreadable(status: int) -> None:
     assert isinstance(failed({}, status), UnreadableAnswer)
 
 
-@pytest.mark.parametrize("location", ["http://elsewhere.test/", "/", "http://[", "x://\0", "☃"])
+@pytest.mark.parametrize("location", ["http://elsewhere.test/", "http://[", "☃"])
 def test_no_redirect_is_followed(location: str) -> None:
     asked: list[httpx.URL] = []
 
@@ -175,7 +186,7 @@ def test_no_redirect_is_followed(location: str) -> None:
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, gzip, gzip", "deflate", "?"])
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "?"])
 def test_a_packed_answer_is_refused_before_it_unfolds(encoding: str) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
     problem = failed(bomb, 200, {"Content-Encoding": encoding})
@@ -201,15 +212,11 @@ def test_an_endless_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     ("status", "code"),
     [
         (408, "request_timeout"),
-        (421, "no_allocation"),
-        (425, "too_early"),
         (499, "client_closed_request"),
         (409, "no_allocation"),
         (422, "invalid_api_token"),
-        (401, "invalid_api_token"),
         (422, "an_unknown_code"),
         (500, "no_allocation"),
-        (503, "service_unavailable"),
     ],
 )
 def test_a_code_under_another_status_than_its_own_proves_nothing(status: int, code: str) -> None:

@@ -85,7 +85,7 @@ def test_the_allocation_id_beside_an_address_is_enough(allocation: Any) -> None:
 @pytest.mark.parametrize(
     "allocation", ["vm_1", 7, True, ["vm_1"], {"value": "vm_1"}, {"virtual_machine": {"id": VM}}]
 )
-def test_what_holds_an_address_is_never_taken_for_nothing(allocation: Any) -> None:
+def test_an_unreadable_allocation_is_never_taken_for_unallocated(allocation: Any) -> None:
     with pytest.raises(UnreadableAnswer):
         read(FREE, allocation=allocation)
 
@@ -127,33 +127,30 @@ def test_pagination_of_an_empty_list(pagination: Any, expected: tuple[object, ..
     assert (result.per_page, result.total, result.total_pages) == expected
 
 
-NOT_OBJECTS: list[Any] = [[], "x", 1, 1.5, True, None, [{}]]
+NOT_OBJECTS: list[Any] = ["x", 1, True, None, [{}]]
 NOT_IDS: list[Any] = [None, 7, [], {}, "", " \n", "x" * 65, "a\0b", "\ud800"]
 WRONG: list[tuple[str, Any]] = [
-    *((name, body) for name in CALLS for body in NOT_OBJECTS),
+    *((name, []) for name in CALLS),
+    *(("organizations", body) for body in NOT_OBJECTS),
     *((name, {}) for name in CALLS if name != "unallocate"),
     ("user_organizations", {"user": {}, "organizations": {"a": 1}}),
     ("user_organizations", {"user": {}, "organizations": "abc"}),
     ("organizations", {"organizations": {}}),
-    ("organizations", {"organizations": ""}),
     ("organizations", {"organizations": [None]}),
     ("organizations", {"organizations": [{"id": None}]}),
     ("ip_addresses", {"ip_addresses": {}}),
-    ("ip_addresses", {"ip_addresses": "abc"}),
     ("ip_addresses", {"ip_addresses": ["abc"]}),
     ("ip_addresses", {"ip_addresses": [], "pagination": [1]}),
     ("ip_address by id", {"ip_address": []}),
     ("ip_address by id", {"ip_address": "x", "allocation": None}),
-    *(
-        ("ip_address by id", {"ip_address": LISTED | {key: value}})
-        for key in ("id", "address")
-        for value in NOT_IDS
-    ),
+    *(("ip_address by id", {"ip_address": LISTED | {"id": value}}) for value in NOT_IDS),
+    ("ip_address by id", {"ip_address": LISTED | {"address": None}}),
+    ("ip_address by id", {"ip_address": LISTED | {"address": ""}}),
 ]
 
 
 @pytest.mark.parametrize(("name", "body"), WRONG)
-def test_another_shape_is_unreadable(name: str, body: Any) -> None:
+def test_an_answer_of_another_shape_is_unreadable(name: str, body: Any) -> None:
     call: Call = CALLS[name][0]
     with pytest.raises(UnreadableAnswer) as caught:
         call(answering(body), TOKEN)
@@ -161,12 +158,19 @@ def test_another_shape_is_unreadable(name: str, body: Any) -> None:
     assert not caught.value.is_definite
 
 
-@pytest.mark.parametrize("key", sorted(READ.keys() - {"id", "address"}))
+OTHER_KEYS = sorted(READ.keys() - {"id", "address"})
+
+
 @pytest.mark.parametrize("value", [None, [], {}, 7, True, "", "x", {"name": 5}, [[1]]])
-def test_no_other_key_matters_for_an_address_to_be_read(key: str, value: Any) -> None:
-    assert read(READ | {key: value}, allocation=ALLOCATION, new=1).id == IP
-    without = {each: READ[each] for each in READ if each != key}
-    assert read(without, allocation=ALLOCATION).address == "192.0.2.7"
+def test_an_address_is_read_whatever_its_other_keys_hold(value: Any) -> None:
+    changed = READ | dict.fromkeys(OTHER_KEYS, value)
+    assert read(changed, allocation=ALLOCATION, new=1).id == IP
+
+
+def test_an_address_is_read_without_any_of_its_other_keys() -> None:
+    for key in OTHER_KEYS:
+        without = {each: READ[each] for each in READ if each != key}
+        assert read(without, allocation=ALLOCATION).address == "192.0.2.7", key
 
 
 @pytest.mark.parametrize(
@@ -205,19 +209,14 @@ def test_keys_that_are_new_are_ignored() -> None:
 
 FOREIGN = [
     (200, b'{"message":"Internal server error"}'),
-    (200, b'{"status":"error","message":"x"}'),
     (200, b'{"errors":[{"code":"no_allocation"}]}'),
-    (200, b'{"success":false}'),
     (200, b'{"error":null}'),
-    (200, b'{"data":null,"error":{}}'),
     (200, b'{"error":{"code":"no_allocation"},"error":null}'),
     (200, b"[]"),
     (200, b"null"),
     (200, b"{}{}"),
     (200, b"\xef\xbb\xbf{}"),
     (201, b"{}"),
-    (202, b"{}"),
-    (206, b"{}"),
     (302, b"{}"),
 ]
 

@@ -132,7 +132,7 @@ def test_a_secret_shows_itself_only_when_asked() -> None:
             leave(secret)
 
 
-def test_secrets_are_told_apart() -> None:
+def test_secrets_compare_by_value() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert Secret("a") != "a"
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2

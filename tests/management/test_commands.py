@@ -43,7 +43,7 @@ def test_generated_keys_are_new_each_time() -> None:
     assert output("generate_keys") != output("generate_keys")
 
 
-def test_rotating_seals_under_the_newest_key(alice: User, settings: Settings) -> None:
+def test_rotating_encrypts_with_the_newest_key(alice: User, settings: Settings) -> None:
     old, new = crypto.generate_key(), crypto.generate_key()
     settings.TOKEN_ENCRYPTION_KEYS = [old]
     token = kept(alice, "first", TOKEN)
@@ -59,7 +59,9 @@ def test_rotating_seals_under_the_newest_key(alice: User, settings: Settings) ->
     )
 
 
-def test_rotating_names_and_leaves_what_cannot_be_opened(alice: User, settings: Settings) -> None:
+def test_rotating_names_and_leaves_tokens_that_cannot_be_decrypted(
+    alice: User, settings: Settings
+) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [crypto.generate_key()]
     lost = kept(alice, "lost", TOKEN)
     before = bytes(lost.encrypted_secret)
@@ -97,7 +99,7 @@ def demo(db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     return prepare
 
 
-def test_the_demo_has_somebody_of_each_role(demo: Callable[..., str]) -> None:
+def test_the_demo_has_a_user_of_each_role(demo: Callable[..., str]) -> None:
     assert demo("a password") == ""
     roles = {user.username: user.groups.get().name for user in User.objects.all()}
     assert roles == {"operator": "operator", "auditor": "auditor", "admin": "administrator"}
@@ -106,7 +108,7 @@ def test_the_demo_has_somebody_of_each_role(demo: Callable[..., str]) -> None:
     assert (token.owner.username, token.organization_id) == ("operator", "org_2")
 
 
-def test_a_second_start_keeps_what_was_changed(demo: Callable[..., str]) -> None:
+def test_a_second_start_keeps_changed_users(demo: Callable[..., str]) -> None:
     demo("a password")
     operator = User.objects.get(username="operator")
     operator.set_password("my own")
@@ -118,7 +120,7 @@ def test_a_second_start_keeps_what_was_changed(demo: Callable[..., str]) -> None
     assert ApiToken.objects.get().label == "renamed"
 
 
-def test_a_given_password_counts(demo: Callable[..., str]) -> None:
+def test_a_given_demo_password_is_used(demo: Callable[..., str]) -> None:
     demo("a password")
     demo("another", given="true")
     assert User.objects.get(username="operator").check_password("another")
@@ -131,12 +133,12 @@ def test_no_sample_users_outside_the_sandbox(demo: Callable[..., str], settings:
     assert not User.objects.exists()
 
 
-def test_no_password_no_users(demo: Callable[..., str]) -> None:
+def test_without_a_password_there_are_no_demo_users(demo: Callable[..., str]) -> None:
     with pytest.raises(CommandError, match="DEMO_PASSWORD"):
         demo("")
 
 
-def test_a_sandbox_that_does_not_answer(
+def test_a_sandbox_that_does_not_answer_is_reported(
     demo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**_arguments: object) -> ApiToken:

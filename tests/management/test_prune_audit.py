@@ -33,7 +33,9 @@ def prune(*options: str | Path) -> str:
     return out.getvalue()
 
 
-def test_it_says_what_goes_and_where_it_is(history: list[AuditEntry], tmp_path: Path) -> None:
+def test_pruning_says_what_is_removed_and_where_it_is(
+    history: list[AuditEntry], tmp_path: Path
+) -> None:
     path = tmp_path / "old.jsonl"
     text = prune("--before", "2020-01-01", "--export", path)
     first, last = (f"{entry.created_at:%Y-%m-%d %H:%M} UTC" for entry in (history[0], history[-1]))
@@ -43,7 +45,7 @@ def test_it_says_what_goes_and_where_it_is(history: list[AuditEntry], tmp_path: 
     assert finding() == ""
 
 
-def test_the_day_itself_is_kept(history: list[AuditEntry], tmp_path: Path) -> None:
+def test_pruning_keeps_the_given_day(history: list[AuditEntry], tmp_path: Path) -> None:
     day = history[20].created_at.date()
     prune("--before", day.isoformat(), "--export", tmp_path / "old.jsonl")
     left = AuditEntry.objects.earliest("created_at").created_at
@@ -51,7 +53,7 @@ def test_the_day_itself_is_kept(history: list[AuditEntry], tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("history")
-def test_it_says_who_did_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pruning_keeps_who_did_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "adam")
     prune("--before", "2020-01-01", "--export", tmp_path / "old.jsonl")
     details = AuditLink.objects.get(kind=LinkKind.PRUNED).details or {}
@@ -66,13 +68,13 @@ def test_a_dry_run_removes_nothing() -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_without_a_file_it_refuses() -> None:
+def test_pruning_without_a_file_is_refused() -> None:
     with pytest.raises(CommandError, match="without --export"):
         prune("--before", "2020-01-01")
     assert AuditEntry.objects.count() == COUNT
 
 
-def test_with_nothing_to_remove_it_does_nothing(tmp_path: Path) -> None:
+def test_pruning_nothing_writes_nothing(tmp_path: Path) -> None:
     text = prune("--before", "2020-01-01", "--export", tmp_path / "old.jsonl")
     assert "No finished attempt is from before 2020-01-01" in text
     assert list(tmp_path.iterdir()) == []
@@ -81,7 +83,7 @@ def test_with_nothing_to_remove_it_does_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("days", [-29, 0, 365])
 @pytest.mark.usefixtures("history")
-def test_a_slip_of_the_year_is_asked_about(tmp_path: Path, days: int) -> None:
+def test_pruning_recent_entries_asks_first(tmp_path: Path, days: int) -> None:
     day = f"{timezone.now() + timedelta(days=days):%Y-%m-%d}"
     with pytest.raises(CommandError, match="--really"):
         prune("--before", day, "--export", tmp_path / "old.jsonl")
@@ -89,19 +91,19 @@ def test_a_slip_of_the_year_is_asked_about(tmp_path: Path, days: int) -> None:
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2020-13-01", "2020", ""])
-def test_a_day_is_a_day(day: str) -> None:
+def test_pruning_needs_a_valid_day(day: str) -> None:
     with pytest.raises(CommandError, match="2025-12-31"):
         prune("--before", day, "--dry-run")
 
 
 @pytest.mark.usefixtures("history")
-def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_pruning_to_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"No such file.*\. No entry was removed"):
         prune("--before", "2020-01-01", "--export", tmp_path / "none" / "old.jsonl")
 
 
 @pytest.mark.usefixtures("history")
-def test_stopped_half_way_it_says_how_far_it_came(
+def test_an_interrupted_pruning_says_how_far_it_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "ENTRIES_PER_PART", 30)

@@ -20,25 +20,25 @@ def token(owner: User, label: str = "Live", **fields: str) -> ApiToken:
     return ApiToken.objects.get(pk=made.pk)
 
 
-def test_a_secret_opens_in_its_own_row(alice: User) -> None:
+def test_a_secret_is_decrypted_in_its_own_row(alice: User) -> None:
     assert token(alice).decrypt_secret() == SECRET
 
 
-def test_a_ciphertext_moved_to_another_row_does_not_open(alice: User) -> None:
+def test_a_ciphertext_moved_to_another_row_is_refused(alice: User) -> None:
     here, there = token(alice), token(alice, "Other")
     there.encrypted_secret = here.encrypted_secret
     with pytest.raises(CannotDecrypt):
         there.decrypt_secret()
 
 
-def test_a_row_given_to_somebody_else_does_not_open(alice: User, bob: User) -> None:
+def test_a_token_given_to_another_user_is_not_decrypted(alice: User, bob: User) -> None:
     token(alice)
     ApiToken.objects.update(owner=bob)
     with pytest.raises(CannotDecrypt):
         ApiToken.objects.get().decrypt_secret()
 
 
-def test_a_label_is_one_owners_once(alice: User, bob: User) -> None:
+def test_the_label_of_a_token_is_unique_for_its_owner(alice: User, bob: User) -> None:
     token(alice)
     token(bob)
     with pytest.raises(IntegrityError):
@@ -61,7 +61,7 @@ def test_a_token_without_an_organization_is_not_ready(alice: User) -> None:
         (("", "", "web"), Allocation("", None, "web")),
     ],
 )
-def test_what_held_the_address(held: tuple[str, str, str], expected: Allocation | None) -> None:
+def test_the_text_of_an_allocation(held: tuple[str, str, str], expected: Allocation | None) -> None:
     id, kind, name = held
     entry = AuditEntry(allocation_id=id, allocation_type=kind, allocation_name=name)
     assert entry.allocation == expected

@@ -73,12 +73,12 @@ def test_no_entry_is_replaced(make: type[AuditEntry], key: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_tests_can_still_empty_it() -> None:
+def test_tests_can_empty_the_audit_log() -> None:
     finished()
 
 
 @pytest.mark.django_db
-def test_after_which_it_is_protected_again() -> None:
+def test_an_emptied_audit_log_is_protected_again() -> None:
     assert not AuditEntry.objects.exists()
     finished()
     with pytest.raises(DatabaseError), transaction.atomic():

@@ -69,7 +69,7 @@ def changed(line: bytes, change: Callable[[Any], Any]) -> bytes:
     return f"{text}\n".encode()
 
 
-def test_an_untouched_export_is_as_it_was_sealed(lines: Lines, check: Check) -> None:
+def test_an_unchanged_export_passes_the_check(lines: Lines, check: Check) -> None:
     code, said = check(lines)
     assert code == 0
     assert said.startswith("3 entries, all as they were sealed except 1 that were open; complete")

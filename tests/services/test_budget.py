@@ -25,7 +25,7 @@ def answered(remaining: int | None, permitted: int | None = 1000, token: str = "
     ("permitted", "remaining", "waits"),
     [(1000, 21, False), (1000, 20, True), (1000, 0, True), (40, 11, False), (40, 10, True)],
 )
-def test_reads_wait_when_few_are_left(permitted: int, remaining: int, waits: bool) -> None:
+def test_reads_wait_when_few_calls_are_left(permitted: int, remaining: int, waits: bool) -> None:
     with time_machine.travel(MINUTE, tick=False):
         answered(remaining, permitted)
         if not waits:
@@ -37,20 +37,20 @@ def test_reads_wait_when_few_are_left(permitted: int, remaining: int, waits: boo
     assert caught.value.retry_at == MINUTE.replace(minute=1, second=0)
 
 
-def test_the_next_minute_starts_anew() -> None:
+def test_the_budget_is_renewed_each_minute() -> None:
     with time_machine.travel(MINUTE, tick=False):
         answered(0)
     with time_machine.travel(MINUTE.replace(minute=1, second=0), tick=False):
         budget.require_room("a")
 
 
-def test_another_token_has_calls_of_its_own() -> None:
+def test_each_token_has_its_own_budget() -> None:
     with time_machine.travel(MINUTE, tick=False):
         answered(0)
         budget.require_room("b")
 
 
-def test_an_answer_without_the_headers_says_nothing() -> None:
+def test_an_answer_without_rate_limit_headers_changes_no_budget() -> None:
     answered(None, None)
     budget.note(Exchange("GET", "/x", 0.1))
     budget.require_room("a")

@@ -40,30 +40,34 @@ def signed(confirmed: Confirmation, bound: Bound) -> str:
     return confirmed.signed(bound)
 
 
-def test_what_was_shown_comes_back(signed: str, bound: Bound, confirmed: Confirmation) -> None:
+def test_a_confirmation_is_loaded_as_it_was_signed(
+    signed: str, bound: Bound, confirmed: Confirmation
+) -> None:
     assert load(signed, bound) == confirmed
     assert attempt_id_of(signed, bound) == confirmed.attempt_id
 
 
-def test_an_unallocated_address_comes_back_as_well(bound: Bound, confirmed: Confirmation) -> None:
+def test_a_confirmation_of_an_unallocated_address_is_loaded(
+    bound: Bound, confirmed: Confirmation
+) -> None:
     free = replace(confirmed, ip=replace(confirmed.ip, allocation=None), in_organization=None)
     assert load(free.signed(bound), bound) == free
 
 
 @pytest.mark.parametrize("hostile", ["", "x", "a:b:c", ".e30:x:y", "\x00", "é", "9" * 10_000])
-def test_what_nobody_signed(hostile: str, bound: Bound) -> None:
+def test_an_unsigned_confirmation_is_refused(hostile: str, bound: Bound) -> None:
     with pytest.raises(NotConfirmed):
         load(hostile, bound)
 
 
-def test_every_changed_character_is_noticed(signed: str, bound: Bound) -> None:
+def test_a_confirmation_with_a_changed_character_is_refused(signed: str, bound: Bound) -> None:
     for at in range(0, len(signed), 7):
         changed = signed[:at] + ("A" if signed[at] != "A" else "B") + signed[at + 1 :]
         with pytest.raises(NotConfirmed):
             load(changed, bound)
 
 
-def test_it_is_good_for_one_user_token_secret_address_and_katapult(
+def test_a_confirmation_is_bound_to_user_token_secret_address_and_api(
     signed: str, bound: Bound, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = keep_token(bound.user, PLANTED, Organization("org_1", "Acme", "acme"), "Other")
@@ -84,7 +88,7 @@ def test_it_is_good_for_one_user_token_secret_address_and_katapult(
         load(signed, bound)
 
 
-def test_it_is_good_for_a_while(bound: Bound, confirmed: Confirmation) -> None:
+def test_a_confirmation_expires(bound: Bound, confirmed: Confirmation) -> None:
     with time_machine.travel("2026-11-23T12:00:00Z", tick=False) as clock:
         signed = confirmed.signed(bound)
         clock.shift(settings.CONFIRMATION_MAX_AGE)
@@ -96,7 +100,7 @@ def test_it_is_good_for_a_while(bound: Bound, confirmed: Confirmation) -> None:
         assert attempt_id_of(signed, bound) == confirmed.attempt_id
 
 
-def test_nothing_secret_is_inside(signed: str, bound: Bound) -> None:
+def test_a_confirmation_contains_no_secret(signed: str, bound: Bound) -> None:
     inside = repr(confirmation._load(signed, bound, max_age=None)) + signed
     assert PLANTED not in inside
     assert bound.token.last_four not in inside
@@ -126,7 +130,7 @@ def listed(*rows: dict[str, Any]) -> httpx.Response:
         ([], (True, False)),
     ],
 )
-def test_what_the_list_tells(
+def test_the_list_says_whether_the_address_is_the_last_of_its_family(
     token: ApiToken, seen: IPAddress, katapult: Katapult, rows: Any, expected: Any
 ) -> None:
     katapult.reads.append(listed(*rows))
@@ -146,7 +150,7 @@ def test_what_the_list_tells(
         httpx.ConnectError("gone"),
     ],
 )
-def test_where_the_list_cannot_be_read_neither_is_known(
+def test_an_unreadable_list_leaves_the_confirmation_without_it(
     token: ApiToken, seen: IPAddress, katapult: Katapult, answer: Any
 ) -> None:
     katapult.reads.append(answer)
@@ -158,7 +162,7 @@ def test_where_the_list_cannot_be_read_neither_is_known(
     ("vip", "is_last", "must_type"),
     [(False, False, False), (True, False, True), (True, None, True), (False, True, True)],
 )
-def test_what_is_dangerous_is_typed(
+def test_a_vip_or_the_last_of_a_family_must_be_typed(
     confirmed: Confirmation, vip: bool, is_last: bool | None, must_type: bool
 ) -> None:
     made = replace(confirmed, ip=replace(confirmed.ip, vip=vip), is_last_of_family=is_last)
@@ -171,7 +175,7 @@ def test_an_unallocated_address_is_nobodys_last(token: ApiToken, katapult: Katap
     assert prepare(token, free, timezone.now()).is_last_of_family is False
 
 
-def test_one_that_an_earlier_version_signed_has_expired(
+def test_a_confirmation_of_an_earlier_version_has_expired(
     confirmed: Confirmation, bound: Bound
 ) -> None:
     """It does not say since when the address may have changed."""

@@ -97,12 +97,14 @@ def conclusion(*readings: tuple[ReadingResult, float], **more: Any) -> Outcome |
         ([(A, 0), (X, DEADLINE)], Outcome.UNKNOWN),
     ],
 )
-def test_verdict(readings: list[tuple[ReadingResult, float]], expected: Outcome | None) -> None:
+def test_what_readings_prove(
+    readings: list[tuple[ReadingResult, float]], expected: Outcome | None
+) -> None:
     assert conclusion(*readings) == expected
 
 
 @pytest.mark.parametrize("code", ["", "answer_lost", "unhandled_exception", "request_timeout"])
-def test_whatever_was_answered_one_reading_does_not_prove_a_failure(code: str) -> None:
+def test_one_reading_never_proves_a_failure(code: str) -> None:
     """A gateway may answer while the request still travels."""
     assert conclusion((A, 0), error_code=code) is None
     assert conclusion((A, 0), (A, WAIT), error_code=code) == Outcome.FAILED
@@ -117,7 +119,7 @@ def test_whatever_was_answered_one_reading_does_not_prove_a_failure(code: str) -
         ({"finished_at": SENT, "outcome": Outcome.UNKNOWN}, 0, Outcome.UNKNOWN),
     ],
 )
-def test_a_rival_is_waited_for_and_then_named(
+def test_a_competing_attempt_is_waited_for_and_then_named(
     rival: dict[str, Any], seconds: float, expected: Outcome | None
 ) -> None:
     other = entry(**rival)
@@ -126,7 +128,7 @@ def test_a_rival_is_waited_for_and_then_named(
     assert found == (named if expected else None)
 
 
-def test_one_open_rival_among_finished_ones_is_waited_for() -> None:
+def test_one_open_competing_attempt_among_finished_ones_is_waited_for() -> None:
     competing_attempts = [entry(finished_at=SENT, outcome=Outcome.SUCCEEDED), entry()]
     assert judge(entry((U, 0)), competing_attempts, SENT) is None
 
@@ -161,7 +163,9 @@ def test_when_to_read_again(
         (Allocation(VM, "VirtualMachine", "a"), Allocation("", "VirtualMachine", "a"), False),
     ],
 )
-def test_the_same_machine(before: Allocation | None, now: Allocation | None, same: bool) -> None:
+def test_which_allocations_are_the_same(
+    before: Allocation | None, now: Allocation | None, same: bool
+) -> None:
     assert is_same(before, now) is same
 
 
@@ -201,7 +205,7 @@ def closed_after(seconds: float) -> dict[str, Any]:
         ({"outcome": Outcome.FAILED, "basis": Basis.ANSWER, **closed_after(95)}, False),
     ],
 )
-def test_rivals(other: dict[str, Any], is_rival: bool) -> None:
+def test_which_attempts_compete(other: dict[str, Any], is_rival: bool) -> None:
     ours, theirs = entry((X, 5), (U, 10)), entry(**other)
     ours.save()
     theirs.save()
@@ -209,7 +213,7 @@ def test_rivals(other: dict[str, Any], is_rival: bool) -> None:
 
 
 @pytest.mark.django_db
-def test_without_an_unallocated_reading_there_is_nothing_to_be_rivals_about() -> None:
+def test_without_an_unallocated_reading_no_attempt_competes() -> None:
     ours = entry((A, 0))
     ours.save()
     entry().save()
@@ -303,19 +307,21 @@ def test_a_finished_entry_takes_no_reading(unanswered: AuditEntry, katapult: Kat
     assert len(AuditEntry.objects.get().evidence) == 1
 
 
-def test_a_deleted_token_is_said(unanswered: AuditEntry, token: ApiToken) -> None:
+def test_a_reading_with_a_deleted_token_says_so(unanswered: AuditEntry, token: ApiToken) -> None:
     token.delete()
     found = gather(unanswered).evidence[0]
     assert (found["found"], found["error_code"]) == ("unreadable", "token_deleted")
 
 
-def test_a_token_that_cannot_be_opened_is_said(unanswered: AuditEntry, token: ApiToken) -> None:
+def test_a_reading_with_a_token_that_cannot_be_decrypted_says_so(
+    unanswered: AuditEntry, token: ApiToken
+) -> None:
     ApiToken.objects.update(encrypted_secret=b"moved")
     found = gather(unanswered).evidence[0]
     assert (found["found"], found["error_code"]) == ("unreadable", "token_unreadable")
 
 
-def test_another_katapult_is_not_asked(
+def test_a_reading_never_asks_another_api(
     unanswered: AuditEntry, katapult: Katapult, settings: Any
 ) -> None:
     """The same id may be another address there: in a fresh sandbox, say."""
@@ -326,7 +332,7 @@ def test_another_katapult_is_not_asked(
 
 
 @pytest.mark.parametrize("answer", [httpx.ReadTimeout("x"), html(), httpx.ConnectError("x")])
-def test_what_cannot_be_read_leaves_it_open(
+def test_an_unreadable_reading_leaves_the_entry_open(
     unanswered: AuditEntry, katapult: Katapult, answer: Any
 ) -> None:
     # Sent long ago, the deadline would close it.

@@ -227,7 +227,9 @@ setattr(World, "return", World.return_)
 )
 # Landed after the first look.
 @example(steps=[("read", 0, 1), ("read", 0, 1), ("land", 0, 1)])
-def test_no_verdict_lies(steps: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_conclusion_from_readings_is_wrong(
+    steps: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World()
     monkeypatch.setattr(api, "client", lambda: world)
     with transaction.atomic():

@@ -122,7 +122,7 @@ def test_an_address_that_moved_between_pages_is_there_once(
 
 @pytest.mark.parametrize("answer", [lambda: refusal(429, "rate_limit_reached"), html])
 @pytest.mark.parametrize("broken", [1, 2, 4])
-def test_one_broken_page_breaks_the_reading(
+def test_one_unreadable_page_makes_the_inventory_unreadable(
     token: ApiToken,
     serve: Callable[..., Pages],
     answer: Callable[[], httpx.Response],

@@ -55,7 +55,7 @@ def kept() -> list[dict[str, Any]]:
     return [seal.details or {} for seal in found]
 
 
-def test_the_first_read_is_kept_in_the_chain() -> None:
+def test_the_first_later_read_is_kept_in_the_chain() -> None:
     entry, first = attempt_of(), timezone.now()
     note(read_at=first)
     note()
@@ -83,7 +83,7 @@ def test_the_first_read_is_kept_in_the_chain() -> None:
         {"finished_at": ago(COMPARED_FOR.total_seconds() + 60)},
     ],
 )
-def test_nothing_contradicts_another_entry(fields: dict[str, Any]) -> None:
+def test_a_later_read_contradicts_only_attempts_failed_by_evidence(fields: dict[str, Any]) -> None:
     entry = attempt_of(**fields)
     note()
     assert (kept(), later_reads.of(entry)) == ([], None)
@@ -95,7 +95,7 @@ def test_a_read_from_before_the_entry_was_finished_says_nothing() -> None:
     assert kept() == []
 
 
-def test_an_allocated_address_says_nothing() -> None:
+def test_a_later_read_of_an_allocated_address_is_not_kept() -> None:
     attempt_of()
     note(IPAddress(IP, ADDRESS, None, vip=False, allocation=Allocation(VM, None)))
     assert kept() == []
@@ -114,7 +114,7 @@ def test_an_allocated_address_says_nothing() -> None:
         (300, {"outcome": Outcome.SUCCEEDED, "finished_at": ago(200)}, False),
     ],
 )
-def test_what_another_attempt_explains(
+def test_a_later_read_that_another_attempt_explains_is_not_kept(
     age: float, fields: dict[str, Any], is_explained: bool
 ) -> None:
     attempt_of()
@@ -134,7 +134,7 @@ def test_of_several_that_failed_the_newest_names_the_others() -> None:
     assert found.has_competing
 
 
-def test_two_processes_keep_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_keep_a_later_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the other had written it after this one has asked."""
     attempt_of()
     note()
@@ -144,7 +144,7 @@ def test_two_processes_keep_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_threads_keep_it_once() -> None:
+def test_two_threads_keep_a_later_read_once() -> None:
     attempt_of()
     together = Barrier(2)
 
@@ -161,7 +161,7 @@ def test_two_threads_keep_it_once() -> None:
     assert len(kept()) == 1
 
 
-def test_a_failure_to_keep_it_is_logged_and_breaks_nothing(
+def test_a_failure_to_keep_a_later_read_is_logged_only(
     token: ApiToken, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def locked() -> None:
@@ -177,7 +177,7 @@ def test_a_failure_to_keep_it_is_logged_and_breaks_nothing(
 
 
 @pytest.mark.parametrize("details", ['"x"', "[]", "{}", '{"attempt_id": "%s"}', "no JSON"])
-def test_details_that_somebody_changed_are_none(details: str) -> None:
+def test_tampered_details_of_a_later_read_are_ignored(details: str) -> None:
     entry = attempt_of()
     note()
     (seal,) = AuditLink.objects.filter(kind=LinkKind.READ_LATER)
@@ -207,7 +207,7 @@ def listed() -> httpx.Response:
 
 
 @pytest.mark.parametrize("source", READS)
-def test_every_read_of_ours_is_compared(
+def test_every_read_is_compared_with_failed_attempts(
     token: ApiToken, attempt: Attempt, confirmed: Confirmation, katapult: Katapult, source: str
 ) -> None:
     entry = attempt_of(sent_at=ago(700))
@@ -242,7 +242,7 @@ def many(free: int) -> list[IPAddress]:
     ]
 
 
-def test_a_list_costs_one_query(django_assert_num_queries: Any) -> None:
+def test_later_reads_of_a_list_cost_one_query(django_assert_num_queries: Any) -> None:
     for number in range(3):
         attempt_of(address_id=f"ip_{number}")
     with django_assert_num_queries(1):
@@ -253,7 +253,7 @@ def test_a_list_costs_one_query(django_assert_num_queries: Any) -> None:
         note(*many(3))
 
 
-def test_what_is_explained_costs_the_same_for_all(django_assert_num_queries: Any) -> None:
+def test_explained_later_reads_cost_constant_queries(django_assert_num_queries: Any) -> None:
     for number in range(3):
         attempt_of(address_id=f"ip_{number}")
         attempt_of(50, address_id=f"ip_{number}", outcome=Outcome.SUCCEEDED)
@@ -263,7 +263,7 @@ def test_what_is_explained_costs_the_same_for_all(django_assert_num_queries: Any
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads small tables whole")
-def test_both_questions_are_answered_by_an_index(django_assert_num_queries: Any) -> None:
+def test_queries_for_later_reads_use_indexes(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2) as asked:
         note()
         later_reads.of(AuditEntry(outcome="failed", basis="evidence", finished_at=ago(0)))

@@ -54,7 +54,9 @@ def ago(seconds: float) -> datetime:
 LONG = settings.LONGEST_ATTEMPT + 1
 
 
-def test_what_was_never_sent_is_refused_without_asking(token: ApiToken, katapult: Katapult) -> None:
+def test_an_attempt_never_sent_is_refused_without_a_call(
+    token: ApiToken, katapult: Katapult
+) -> None:
     left_open(token, age=LONG)
     [closed] = reconcile()
     assert (closed.outcome, closed.error_code) == (Outcome.REFUSED, "interrupted")
@@ -62,7 +64,7 @@ def test_what_was_never_sent_is_refused_without_asking(token: ApiToken, katapult
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_what_may_still_be_running_is_left_alone(
+def test_an_attempt_that_may_still_run_is_left_open(
     token: ApiToken, katapult: Katapult, sent: bool
 ) -> None:
     entry = left_open(token, age=5, sent_at=ago(4) if sent else None)
@@ -71,7 +73,9 @@ def test_what_may_still_be_running_is_left_alone(
     assert (entry.outcome, katapult.requests) == (Outcome.PENDING, [])
 
 
-def test_sent_and_done_is_succeeded_by_evidence(token: ApiToken, katapult: Katapult) -> None:
+def test_an_attempt_sent_and_carried_out_succeeded_by_evidence(
+    token: ApiToken, katapult: Katapult
+) -> None:
     katapult.holder = None
     left_open(token, age=LONG, sent_at=ago(LONG))
     [closed] = reconcile()
@@ -79,7 +83,7 @@ def test_sent_and_done_is_succeeded_by_evidence(token: ApiToken, katapult: Katap
     assert katapult.methods == "GET"
 
 
-def test_sent_and_not_done_is_failed_after_two_readings(
+def test_an_attempt_not_carried_out_failed_after_two_readings(
     token: ApiToken, katapult: Katapult
 ) -> None:
     entry = left_open(token, age=LONG, sent_at=ago(LONG))
@@ -100,14 +104,16 @@ def test_a_reading_that_is_not_due_is_not_taken(token: ApiToken, katapult: Katap
     assert katapult.methods == "GET"
 
 
-def test_held_by_another_stays_unknown(token: ApiToken, katapult: Katapult) -> None:
+def test_an_address_held_by_another_machine_stays_unknown(
+    token: ApiToken, katapult: Katapult
+) -> None:
     katapult.holder = OTHER_VM
     left_open(token, age=9999, sent_at=ago(9999))
     [closed] = reconcile()
     assert (closed.outcome, closed.evidence[0]["found"]) == (Outcome.UNKNOWN, ReadingResult.OTHER)
 
 
-def test_without_its_token_it_says_so(token: ApiToken, katapult: Katapult) -> None:
+def test_an_attempt_without_its_token_says_so(token: ApiToken, katapult: Katapult) -> None:
     left_open(token, age=9999, sent_at=ago(9999))
     token.delete()
     [closed] = reconcile()
@@ -116,9 +122,7 @@ def test_without_its_token_it_says_so(token: ApiToken, katapult: Katapult) -> No
     assert katapult.requests == []
 
 
-def test_one_that_cannot_be_read_does_not_stop_the_others(
-    token: ApiToken, katapult: Katapult
-) -> None:
+def test_one_unreadable_entry_does_not_stop_the_others(token: ApiToken, katapult: Katapult) -> None:
     katapult.reads.append(httpx.ReadTimeout("timed out"))
     katapult.holder = None
     first, second = (left_open(token, age=LONG, sent_at=ago(LONG)) for _ in range(2))
@@ -131,9 +135,7 @@ def test_one_that_cannot_be_read_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_what_somebody_wrote_past_the_product_is_not_closed(
-    token: ApiToken, katapult: Katapult, sent: bool
-) -> None:
+def test_a_forged_entry_is_not_closed(token: ApiToken, katapult: Katapult, sent: bool) -> None:
     katapult.holder = None
     forged = {"token_id": token.pk, "address_id": IP, "address": ADDRESS, "allocation_id": VM}
     forged |= {"created_at": ago(LONG), "api_url": settings.KATAPULT_API_URL}
@@ -146,7 +148,7 @@ def test_what_somebody_wrote_past_the_product_is_not_closed(
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_nor_is_what_somebody_changed(token: ApiToken, katapult: Katapult, sent: bool) -> None:
+def test_a_tampered_entry_is_not_closed(token: ApiToken, katapult: Katapult, sent: bool) -> None:
     katapult.holder = None
     entry = left_open(token, age=LONG, sent_at=ago(LONG) if sent else None)
     column(entry, "user_name", "mallory")
@@ -155,7 +157,7 @@ def test_nor_is_what_somebody_changed(token: ApiToken, katapult: Katapult, sent:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_close_an_entry_once(token: ApiToken, katapult: Katapult) -> None:
+def test_two_reconcilers_close_an_entry_once(token: ApiToken, katapult: Katapult) -> None:
     katapult.holder = None
     left_open(token, age=LONG, sent_at=ago(LONG))
     left_open(token, age=LONG)
@@ -175,7 +177,7 @@ def test_two_at_once_close_an_entry_once(token: ApiToken, katapult: Katapult) ->
     assert {entry.outcome for entry in closed} == {Outcome.REFUSED, Outcome.SUCCEEDED}
 
 
-def test_the_command_says_what_it_closed(token: ApiToken, katapult: Katapult) -> None:
+def test_the_reconcile_command_says_what_it_closed(token: ApiToken, katapult: Katapult) -> None:
     done = left_open(token, age=LONG)
     left_open(token, age=LONG, sent_at=ago(LONG))
     out = StringIO()

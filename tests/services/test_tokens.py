@@ -43,7 +43,7 @@ def organization(box: Sandbox, number: int) -> Organization:
         ("low-limit", (False, None), []),
     ],
 )
-def test_what_adding_finds(
+def test_adding_a_token_finds_its_organization_and_scopes(
     alice: User, box: Sandbox, name: str, expected: tuple[bool, bool | None], missing: list[str]
 ) -> None:
     token = add(alice, name)
@@ -143,7 +143,7 @@ def test_checking_forgets_an_error_that_is_over(alice: User, box: Sandbox) -> No
     assert kept.checked_at > token.checked_at
 
 
-def test_checking_keeps_the_error(alice: User, box: Sandbox) -> None:
+def test_a_failed_check_keeps_its_error(alice: User, box: Sandbox) -> None:
     token = add(alice, "second")
     box.set_faults([{"kind": "error", "code": "invalid_api_token"}])
     with pytest.raises(ErrorAnswer):
@@ -152,7 +152,7 @@ def test_checking_keeps_the_error(alice: User, box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "read-only", "no-organizations"])
-def test_replacing_within_the_organization(alice: User, box: Sandbox, name: str) -> None:
+def test_replacing_a_token_within_the_organization(alice: User, box: Sandbox, name: str) -> None:
     token = keep_token(alice, "an-old-secret-000", organization(box, 0))
     tokens.replace(token, special(name))
     kept = ApiToken.objects.get()
@@ -161,7 +161,9 @@ def test_replacing_within_the_organization(alice: User, box: Sandbox, name: str)
 
 
 @pytest.mark.parametrize("name", ["second", "empty"])
-def test_replacing_with_a_token_of_elsewhere(alice: User, box: Sandbox, name: str) -> None:
+def test_replacing_with_a_token_of_another_organization_is_refused(
+    alice: User, box: Sandbox, name: str
+) -> None:
     token = keep_token(alice, "an-old-secret-000", organization(box, 0))
     with pytest.raises(tokens.OrganizationMismatch):
         tokens.replace(token, special(name))
@@ -186,7 +188,7 @@ def test_replacing_with_a_token_that_names_other_organizations_only(
 
 
 @pytest.mark.parametrize("name", ["expired", "other-network", "bad-capabilities"])
-def test_replacing_with_a_token_that_is_refused(alice: User, box: Sandbox, name: str) -> None:
+def test_a_refused_token_does_not_replace_another(alice: User, box: Sandbox, name: str) -> None:
     token = keep_token(alice, "an-old-secret-000", organization(box, 0))
     with pytest.raises(ErrorAnswer):
         tokens.replace(token, special(name))

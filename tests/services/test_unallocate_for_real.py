@@ -220,7 +220,7 @@ def is_allocated(box: Sandbox, entry: AuditEntry) -> bool:
         ({"kind": "redirect"}, ("unknown", "", 302)),
     ],
 )
-def test_each_fault_has_its_outcome(
+def test_each_fault_of_the_sandbox_has_its_outcome(
     box: Sandbox,
     own_token: ApiToken,
     confirm: Callable[[], Confirmation],
@@ -271,7 +271,7 @@ def test_two_attempts_unanswered_at_once_say_that_either_may_have_done_it(
     assert sum(entry.outcome == "succeeded" for entry in entries) <= 1
 
 
-def test_the_last_second_belongs_to_whoever_was_faster(
+def test_an_address_unallocated_after_the_confirmation_is_refused(
     box: Sandbox, own_token: ApiToken, confirm: Callable[[], Confirmation]
 ) -> None:
     confirmed = confirm()

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ipadmin.models import AuditEntry
+from tests.page import Page
 
 URL = "/audit/"
 ALL = "/audit/?when=all"
-ENTRY = re.compile(r'class="whole-row" href="/audit/([^/]+)/"')
 
 
 def shown(answer: Any) -> list[str]:
     """The attempt ids of the rows, in order."""
-    return ENTRY.findall(answer.text)
+    urls = Page(answer).all('a.whole-row[href^="/audit/"]')
+    return [(url.attributes["href"] or "").split("/")[2] for url in urls]
 
 
 def link(answer: Any, rel: str) -> str:
-    found = re.search(rf'rel="{rel}" href="([^"]*)"', answer.text)
-    return found[1].replace("&amp;", "&") if found else ""
+    return Page(answer).link(rel)
 
 
 def ids(*entries: AuditEntry) -> list[str]:

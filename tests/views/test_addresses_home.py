@@ -16,11 +16,13 @@ from tests.services.conftest import keep_token
 URL = "/addresses/"
 
 
-def test_the_only_token(alices: Client, token: ApiToken) -> None:
+def test_addresses_leads_to_the_list_of_the_only_token(alices: Client, token: ApiToken) -> None:
     assert alices.get(URL)["Location"] == reverse("addresses", args=[token.id])
 
 
-def test_the_token_used_last(alices: Client, alice: User, token: ApiToken) -> None:
+def test_addresses_leads_to_the_list_of_the_token_used_last(
+    alices: Client, alice: User, token: ApiToken
+) -> None:
     other = keep_token(alice, "x" * 20, Organization("org_2", "Brook", "brook"), "Other")
     for each, age in ((token, 5), (other, 10)):
         each.used_at = timezone.now() - timedelta(minutes=age)
@@ -35,14 +37,16 @@ def test_without_a_token_it_leads_to_adding_one(alices: Client) -> None:
     assert reverse("token_add") in answer.text
 
 
-def test_a_token_without_an_organization_is_none(alices: Client, unready: ApiToken) -> None:
+def test_addresses_passes_over_a_token_without_an_organization(
+    alices: Client, unready: ApiToken
+) -> None:
     assert "Add an API token" in alices.get(URL).text
 
 
-def test_somebody_elses_token_is_none(alices: Client, bobs_token: ApiToken) -> None:
+def test_addresses_passes_over_tokens_of_other_users(alices: Client, bobs_token: ApiToken) -> None:
     assert "Add an API token" in alices.get(URL).text
 
 
-def test_only_operators(charlie: User, audrey: User, client_of: ClientOf) -> None:
+def test_addresses_is_for_operators_only(charlie: User, audrey: User, client_of: ClientOf) -> None:
     assert client_of(charlie).get(URL).status_code == 403
     assert client_of(audrey).get(URL).status_code == 403

@@ -20,13 +20,13 @@ from ipadmin.audit.integrity import chain
 from ipadmin.models import ApiToken, AuditLink, Outcome, User
 from ipadmin.views import export as view
 from tests.conftest import ClientOf
+from tests.page import Page
 from tests.views.conftest import MakeEntry
 from tests.views.katapult import HOSTILE
 
 URL = "/audit/export/"
 CSV = {"format": "csv", "when": "all"}
 JSON_LINES = {"format": "jsonl", "when": "all"}
-INPUT = re.compile(r'<input type="hidden" name="(.*?)" value="(.*?)">')
 
 
 @pytest.fixture(autouse=True)
@@ -301,12 +301,14 @@ def test_a_narrowed_operator_exports_only_own_organizations(
 def test_the_form_on_the_page_exports_its_filters(alices: Client, entry: MakeEntry) -> None:
     entry(reason="hers")
     entry(reason="his", user_name="bob")
-    page = alices.get("/audit/?person=alice&when=all&before=4102444800000000-1").text
-    form = page.split(f'action="{URL}"')[1].split("</form>")[0]
-    asked = dict(INPUT.findall(form))
+    page = Page(alices.get("/audit/?person=alice&when=all&before=4102444800000000-1"))
+    form = page.one(f'form[action="{URL}"]')
+    inputs = [each.attributes for each in form.css('input[type="hidden"]')]
+    asked = {each["name"]: each["value"] for each in inputs}
     asked.pop("csrfmiddlewaretoken")
     assert asked == {"person": "alice", "when": "all"}
-    assert re.findall(r'formmethod="post" name="format" value="(.*?)"', form) == ["csv", "jsonl"]
+    buttons = form.css('button[formmethod="post"][name="format"]')
+    assert [each.attributes["value"] for each in buttons] == ["csv", "jsonl"]
     assert reasons(alices.post(URL, asked | {"format": "csv"})) == ["hers"]
 
 

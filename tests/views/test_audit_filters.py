@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from ipadmin.models import Outcome
+from tests.page import Page
 from tests.services.katapult import ADDRESS, IP
 from tests.views.audit_page import URL, ids, shown
 from tests.views.conftest import HTMX, MakeEntry
@@ -31,7 +32,6 @@ CHIP = re.compile(
         ({"when": "all", "outcome": ["succeeded", "failed"]}, "ab"),
         ({"when": "all", "outcome": "unknown"}, ""),
         ({"when": "all", "person": "ALICE"}, "a"),
-        ({"when": "all", "person": "ali"}, ""),
         ({"when": "all", "person": "  bob "}, "b"),
         ({"when": "all", "person": ["bob", "alice"]}, "ab"),
         ({"when": "all", "token": TOKEN}, "b"),
@@ -42,7 +42,6 @@ CHIP = re.compile(
         ({"q": "2001:DB8:"}, "b"),
         ({"q": "2001:db8::/32"}, "b"),
         ({"q": IP}, "a"),
-        ({"q": IP.upper()}, ""),
         ({"q": "%"}, ""),
         ({"q": "bo"}, "b"),
         ({"q": "no_allocation"}, "b"),
@@ -53,18 +52,10 @@ CHIP = re.compile(
         ({"until": "2026-01-02T03:04:05"}, "a"),
         ({"until": "2026-01-02T03:04:04"}, ""),
         ({"since": "2026-01-02T03:04:05", "until": "2026-03-01"}, "ab"),
-        ({"when": "all", "person": "alice", "outcome": "failed"}, ""),
         ({"when": "all", "unknown": "x"}, "ab"),
     ],
 )
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_a_filter(
-    alices: Client,
-    entry: MakeEntry,
-    query: dict[str, Any],
-    hits: str,
-    headers: dict[str, str],
-) -> None:
+def test_a_filter(alices: Client, entry: MakeEntry, query: dict[str, Any], hits: str) -> None:
     made = {
         "a": entry(created_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)),
         "b": entry(
@@ -78,9 +69,16 @@ def test_a_filter(
             error_code="no_allocation",
         ),
     }
-    answer = alices.get(f"{URL}?{urlencode(query, doseq=True)}", headers=headers)
+    answer = alices.get(f"{URL}?{urlencode(query, doseq=True)}")
     assert answer.status_code == 200
     assert shown(answer) == ids(*(made[name] for name in reversed(hits)))
+
+
+def test_a_filter_asked_for_by_htmx(alices: Client, entry: MakeEntry) -> None:
+    his, _ = entry(user_name="bob"), entry(user_name="alice")
+    answer = alices.get(f"{URL}?person=bob", headers=HTMX)
+    assert "<html" not in answer.text
+    assert shown(answer) == ids(his)
 
 
 def test_a_chip_for_each_filter_with_the_url_without_it(alices: Client, entry: MakeEntry) -> None:
@@ -114,12 +112,12 @@ def test_the_chip_of_a_moment_says_utc(alices: Client, entry: MakeEntry) -> None
 def test_the_form_keeps_what_was_asked(alices: Client, entry: MakeEntry) -> None:
     entry(token_id=TOKEN, token_label="Ops")
     query = f"person=alice&person=bob&outcome=failed&since=2026-01-02T03:04:05&token={TOKEN}&q=w"
-    text = alices.get(f"{URL}?{query}").text
-    assert re.findall(r'name="person" value="(\w+)"', text)[:2] == ["alice", "bob"]
-    assert f'<option value="{TOKEN}" selected>Ops' in text
-    assert re.search(r'name="q"[^>]* value="w"', text)
-    assert re.search(r'value="failed"[^>]*checked', text)
-    assert 'value="2026-01-02T03:04:05"' in text
+    form = Page(alices.get(f"{URL}?{query}")).form("since")
+    assert form["person"][:2] == ["alice", "bob"]
+    assert form["token"] == [TOKEN]
+    assert form["q"] == ["w"]
+    assert form["outcome"] == ["failed"]
+    assert form["since"] == ["2026-01-02T03:04:05"]
 
 
 def test_the_form_keeps_what_no_list_offers(alices: Client, entry: MakeEntry) -> None:
@@ -162,25 +160,23 @@ def test_nothing_matches(alices: Client, entry: MakeEntry) -> None:
         "since=0001-01-01T00:00:00%2B14:00",
     ],
 )
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
 def test_what_is_not_understood_is_not_applied(
-    alices: Client, entry: MakeEntry, query: str, headers: dict[str, str]
+    alices: Client, entry: MakeEntry, query: str
 ) -> None:
     made = entry()
-    answer = alices.get(f"{URL}?{query}", headers=headers)
+    answer = alices.get(f"{URL}?{query}")
     assert answer.status_code == 200
     assert shown(answer) == ids(made)
 
 
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_what_is_not_understood_is_said(
-    alices: Client, entry: MakeEntry, headers: dict[str, str]
-) -> None:
+def test_what_is_not_understood_is_said(alices: Client, entry: MakeEntry) -> None:
     """The filters are folded away: they must open, or the words stand outside of them."""
     entry()
-    text = alices.get(f"{URL}?since=yesterday", headers=headers).text
-    assert "Enter a valid date/time." in text
-    assert headers or re.search(r'<details class="card filters"\s+open>', text)
+    query = f"{URL}?since=yesterday"
+    assert "Enter a valid date/time." in alices.get(query, headers=HTMX).text
+    page = Page(alices.get(query))
+    assert "Enter a valid date/time." in page.text
+    assert page.all("details.filters[open]")
 
 
 @pytest.mark.parametrize(
@@ -206,12 +202,9 @@ def test_what_is_not_understood_is_said(
         "&&&=&=",
     ],
 )
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_hostile_query_strings(
-    alices: Client, entry: MakeEntry, query: str, headers: dict[str, str]
-) -> None:
+def test_hostile_query_strings(alices: Client, entry: MakeEntry, query: str) -> None:
     entry()
-    answer = alices.get(f"{URL}?{query}", headers=headers)
+    answer = alices.get(f"{URL}?{query}")
     assert answer.status_code == 200
     assert HOSTILE not in answer.text
 

@@ -12,7 +12,7 @@ from tests.conftest import ClientOf
 @pytest.mark.parametrize(
     ("who", "where"), [("alice", "/addresses/"), ("audrey", "/audit/"), ("adam", "/admin/")]
 )
-def test_each_role_has_its_page(
+def test_home_leads_each_role_to_its_page(
     request: pytest.FixtureRequest, client_of: ClientOf, who: str, where: str
 ) -> None:
     answer = client_of(request.getfixturevalue(who)).get("/")
@@ -20,13 +20,13 @@ def test_each_role_has_its_page(
     assert answer["Location"] == where
 
 
-def test_an_administrator_who_is_an_operator_works_first(
+def test_home_leads_an_administrator_who_is_an_operator_to_addresses(
     adam_the_operator: User, client_of: ClientOf
 ) -> None:
     assert client_of(adam_the_operator).get("/")["Location"] == "/addresses/"
 
 
-def test_without_a_role_it_says_whom_to_ask(charlie: User, client_of: ClientOf) -> None:
+def test_home_tells_a_user_without_a_role_whom_to_ask(charlie: User, client_of: ClientOf) -> None:
     answer = client_of(charlie).get("/")
     assert answer.status_code == 200
     assert "has no role yet" in answer.text
@@ -41,15 +41,15 @@ def test_an_administrator_no_longer_staff_has_no_role(adam: User, client_of: Cli
 
 
 @pytest.mark.django_db
-def test_anonymous(client: Client) -> None:
+def test_home_needs_a_sign_in(client: Client) -> None:
     assert client.get("/")["Location"] == "/accounts/login/?next=/"
 
 
-def test_wrong_method(alices: Client) -> None:
+def test_home_refuses_post(alices: Client) -> None:
     assert alices.post("/").status_code == 405
 
 
-def test_every_page_says_where_it_acts(charlie: User, client_of: ClientOf) -> None:
+def test_every_page_shows_its_environment(charlie: User, client_of: ClientOf) -> None:
     answer = client_of(charlie).get("/")
     assert 'data-environment="sandbox"' in answer.text
     assert "<title>No role yet · IP admin · SANDBOX</title>" in answer.text

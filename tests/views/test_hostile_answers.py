@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ from ipadmin.katapult.client import KatapultClient, Timeouts
 from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services import api
 from ipadmin.services.reconcile import reconcile
+from tests.page import Page
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM
 
 TIMEOUTS = Timeouts(connect=2, read=2, total=0.6)
@@ -120,10 +120,7 @@ def confirm(alices: Client, token: ApiToken, hostile: HostileKatapult) -> Callab
     url = reverse("unallocate", args=[token.id, IP])
 
     def press() -> AuditEntry:
-        page = alices.get(url)
-        found = re.search(r'name="confirmation" value="([^"]+)"', page.text)
-        assert found, page.text
-        alices.post(url, {"confirmation": found[1]})
+        alices.post(url, {"confirmation": Page(alices.get(url)).confirmation()})
         return AuditEntry.objects.latest("id")
 
     return press

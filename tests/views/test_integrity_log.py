@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from django.utils import timezone
 from ipadmin.audit.integrity import status
 from ipadmin.models import AuditStream, LinkKind
 from tests import tampering
+from tests.page import Page
 from tests.views.conftest import HTMX
 from tests.views.katapult import HOSTILE
 from tests.views.test_integrity import URL, act, audreys, links, verified
@@ -27,8 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def page_link(answer: Any, rel: str) -> str:
-    found = re.search(rf'rel="{rel}" href="([^"#]*)#log"', answer.text)
-    return found[1] if found else ""
+    return Page(answer).link(rel).removesuffix("#log")
 
 
 # The log

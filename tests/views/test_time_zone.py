@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.test import Client
 
 from ipadmin.models import User
 from tests.conftest import ClientOf
+from tests.page import Page
 from tests.views.conftest import MakeEntry
 
 URL = "/time-zone/"
@@ -26,9 +26,7 @@ def indian(alices: Client) -> Client:
 
 
 def foot(answer: Any) -> str:
-    found = re.search(r'<div class="foot-zone">.*?</div>', answer.text, re.DOTALL)
-    assert found
-    return found[0]
+    return Page(answer).one(".foot-zone").html or ""
 
 
 def test_history_in_the_readers_zone(indian: Client, entry: MakeEntry) -> None:
@@ -84,12 +82,13 @@ def test_the_cookie_over_https(indian: Client, settings: Any) -> None:
 def test_it_leads_to_no_other_site(indian: Client, page: str) -> None:
     answer = indian.post(URL, {"choice": "utc", "next": page})
     assert answer.status_code == 302
-    assert re.match(r"/($|[^/\\])", answer["Location"])
+    assert answer["Location"].startswith("/")
+    assert answer["Location"][1:2] not in {"/", "\\"}
 
 
 def test_the_way_back_is_escaped(indian: Client) -> None:
-    shown = foot(indian.get('/audit/?person="><b>&since=1'))
-    assert 'value="/audit/?person=%22%3E%3Cb%3E&amp;since=1"' in shown
+    form = Page(indian.get('/audit/?person="><b>&since=1')).form("next")
+    assert form["next"] == ["/audit/?person=%22%3E%3Cb%3E&since=1"]
 
 
 @pytest.mark.parametrize("zone", ["", "UTC", "Etc/UTC", "../../etc/passwd", "<b>", "x" * 4000])

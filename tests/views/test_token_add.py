@@ -103,7 +103,6 @@ def test_one_that_may_not_list_is_of_use_even_so(alices: Client, katapult: Organ
     assert ApiToken.objects.get().can_list is False
 
 
-@pytest.mark.parametrize("htmx", [True, False])
 @pytest.mark.parametrize(("status", "code", "detail", "words"), NO, ids=[each[1] for each in NO])
 def test_a_token_that_is_refused_is_not_kept(
     alices: Client,
@@ -112,10 +111,9 @@ def test_a_token_that_is_refused_is_not_kept(
     code: str,
     detail: dict[str, Any],
     words: list[str],
-    htmx: bool,
 ) -> None:
     katapult.names.append(refusal(status, code, detail, "Own words"))
-    answer = alices.post(URL, NEW, headers=HTMX if htmx else {})
+    answer = alices.post(URL, NEW, headers=HTMX)
     assert answer.status_code == 200
     assert all(word in answer.text for word in [*words, "Nothing was changed."])
     assert SECRET not in answer.text
@@ -144,12 +142,9 @@ def test_a_token_that_cannot_be_tried_is_not_kept(
     [
         {"label": "New"},
         {"secret": SECRET},
-        {"label": " ", "secret": SECRET},
         {"label": "x" * 61, "secret": SECRET},
         {"label": "a\x00b", "secret": SECRET},
         {"label": "New", "secret": "two words"},
-        {"label": "New", "secret": "tab\tbed"},
-        {"label": "New", "secret": "line\nline"},
         {"label": "New", "secret": "schlüssel"},
         {"label": "New", "secret": "x" * 2001},
         {"label": "New", "secret": "a\x00b"},

@@ -20,6 +20,7 @@ from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services.confirmation import SALT
 from tests.conftest import ClientOf
+from tests.page import Page
 from tests.sandbox_client import some
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, REQUEST_ID, VM, html, refusal
 from tests.views.conftest import HTMX, PLANTED, MakeEntry
@@ -77,6 +78,9 @@ FAILING = [
 ]
 FORM = 'name="confirmation"'
 CODES = [pytest.param(*each, id=f"{each[1]}-{number}") for number, each in enumerate(NO)]
+# One of each kind of detail.
+FEW_CODES = [each for each in CODES if each.values[1] in {"scope_not_granted", "no_allocation"}]
+with_and_without_htmx = pytest.mark.parametrize("htmx", [True, False], ids=["htmx", "plain"])
 
 
 @pytest.fixture
@@ -86,9 +90,7 @@ def url(token: ApiToken) -> str:
 
 def confirmation_of(page: Any) -> str:
     """What the form of a page would send along."""
-    found = re.search(r'name="confirmation" value="([^"]+)"', page.text)
-    assert found, page.text
-    return found[1]
+    return Page(page).confirmation()
 
 
 def ask(client: Client, url: str) -> str:
@@ -128,7 +130,7 @@ def test_it_works_from_a_row(alices: Client, url: str, katapult: Organizations) 
 @pytest.mark.usefixtures("katapult")
 def test_it_works_from_the_page_of_an_address(alices: Client, url: str) -> None:
     answer = act(alices, url, htmx=True)
-    assert re.match(rf'\s*<section id="row-{IP}"', answer.text)
+    assert Page(answer).one(f"section#row-{IP}")
     assert "data-announce" in answer.text
 
 
@@ -158,10 +160,9 @@ def test_a_csrf_token_is_enough(
 ) -> None:
     client = client_of(alice, enforce_csrf_checks=True)
     page = client.get(url)
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
-    assert found
+    [csrf_token] = Page(page).form("confirmation")["csrfmiddlewaretoken"]
     form = {"confirmation": confirmation_of(page)}
-    headers = HTMX | {"x-csrftoken": found[1]}
+    headers = HTMX | {"x-csrftoken": csrf_token}
     assert client.post(url, form, headers=headers).status_code == 200
     assert len(katapult.sent) == 1
 
@@ -257,7 +258,7 @@ def test_asking_escapes_what_katapult_says(
     assert answer.text.count("&lt;script&gt;") >= 4
 
 
-@pytest.mark.parametrize(("status", "code", "detail", "words"), CODES)
+@pytest.mark.parametrize(("status", "code", "detail", "words"), FEW_CODES)
 def test_asking_explains_a_refusal(
     alices: Client,
     url: str,
@@ -403,15 +404,14 @@ def test_any_other_is_not_typed(alices: Client, url: str, katapult: Organization
     assert "typed_address" not in alices.get(url).text
 
 
-@pytest.mark.parametrize("typed", ["", " ", "192.0.2.70", "web-01", HOSTILE, "\x00", "1" * 65])
-@pytest.mark.parametrize("htmx", [True, False])
+@pytest.mark.parametrize("typed", ["", "192.0.2.70", HOSTILE, "\x00", "1" * 65])
 def test_something_else_typed(
-    alices: Client, url: str, katapult: Organizations, typed: str, htmx: bool
+    alices: Client, url: str, katapult: Organizations, typed: str
 ) -> None:
     katapult.more = {"vip": True}
     confirmation = ask(alices, url)
     form = {"confirmation": confirmation, "typed_address": typed, "reason": "kept"}
-    answer = alices.post(url, form, headers=HTMX if htmx else {})
+    answer = alices.post(url, form, headers=HTMX)
     assert answer.status_code == 422
     assert "errorlist" in answer.text
     assert HOSTILE not in answer.text
@@ -438,8 +438,17 @@ def test_a_reason_too_long(alices: Client, url: str, katapult: Organizations) ->
 # A confirmation is good for what it showed
 
 
-@pytest.mark.parametrize("sent", ["", "x", "a:b:c", "\x00", HOSTILE, "x" * 30_000])
-@pytest.mark.parametrize("htmx", [True, False])
+@pytest.mark.parametrize(
+    ("sent", "htmx"),
+    [
+        ("", True),
+        ("", False),
+        ("a:b:c", True),
+        ("\x00", True),
+        (HOSTILE, True),
+        ("x" * 30_000, True),
+    ],
+)
 def test_no_confirmation_of_ours(
     alices: Client, url: str, katapult: Organizations, sent: str, htmx: bool
 ) -> None:
@@ -498,7 +507,7 @@ def test_a_confirmation_with_another_secret(
     assert katapult.sent == []
 
 
-@pytest.mark.parametrize("htmx", [True, False])
+@with_and_without_htmx
 def test_an_expired_confirmation(
     alices: Client, url: str, katapult: Organizations, settings: Settings, htmx: bool
 ) -> None:
@@ -524,7 +533,7 @@ def test_a_form_that_was_filled_in_badly_grows_no_younger(
 # Once
 
 
-@pytest.mark.parametrize("htmx", [True, False])
+@with_and_without_htmx
 def test_a_double_post_is_one_call(
     alices: Client, url: str, katapult: Organizations, htmx: bool
 ) -> None:
@@ -572,7 +581,6 @@ def test_a_replay_with_another_reason_changes_nothing(
 
 
 @pytest.mark.parametrize(("status", "code", "detail", "words"), CODES)
-@pytest.mark.parametrize("htmx", [True, False])
 def test_a_no_has_one_entry_and_its_own_words(
     alices: Client,
     url: str,
@@ -581,12 +589,9 @@ def test_a_no_has_one_entry_and_its_own_words(
     code: str,
     detail: dict[str, Any],
     words: list[str],
-    htmx: bool,
 ) -> None:
     katapult.posts.append(refusal(status, code, detail, "Own words"))
-    answer = act(alices, url, htmx=htmx)
-    if not htmx:
-        answer = alices.get(answer["Location"])
+    answer = alices.get(act(alices, url)["Location"])
     assert answer.status_code == 200
     assert all(word in answer.text for word in [*words, "Nothing was changed.", REQUEST_ID])
     entry = only_entry()
@@ -594,7 +599,7 @@ def test_a_no_has_one_entry_and_its_own_words(
     assert len(katapult.sent) == 1
 
 
-@pytest.mark.parametrize(("status", "code", "detail", "words"), CODES)
+@pytest.mark.parametrize(("status", "code", "detail", "words"), FEW_CODES)
 def test_a_flat_no_reads_the_same(
     alices: Client,
     url: str,
@@ -699,7 +704,7 @@ def test_what_is_no_longer_what_was_seen_is_refused(
     assert words in text
     assert VM in text
     assert (katapult.sent, only_entry().outcome) == ([], "refused")
-    assert holder is None or holder in text
+    assert (OTHER_VM in text) is (holder == OTHER_VM)
 
 
 def test_no_allocation_is_calm(alices: Client, url: str, katapult: Organizations) -> None:
@@ -735,7 +740,7 @@ def test_hostile_words_of_katapult_are_escaped(
 # Ourselves
 
 
-@pytest.mark.parametrize("htmx", [True, False])
+@with_and_without_htmx
 def test_no_entry_no_call(
     alices: Client,
     url: str,
@@ -755,7 +760,7 @@ def test_no_entry_no_call(
     assert ("<html" in answer.text, katapult.sent) == (not htmx, [])
 
 
-@pytest.mark.parametrize("htmx", [True, False])
+@with_and_without_htmx
 def test_an_outcome_that_cannot_be_written_is_said(
     alices: Client,
     url: str,

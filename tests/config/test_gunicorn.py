@@ -80,7 +80,7 @@ def an_address(site: Site, page: str) -> tuple[str, str]:
     )
 
 
-def test_a_stuck_api_leaves_the_rest_of_the_site_quick(site: Site) -> None:
+def test_a_slow_api_does_not_slow_other_pages(site: Site) -> None:
     operator = site.sign_in("operator")
     base = str(operator.get("/addresses/").url)
     before = site.received("get")
@@ -100,7 +100,7 @@ def test_a_stuck_api_leaves_the_rest_of_the_site_quick(site: Site) -> None:
     assert all("Katapult did not answer" in answer.text for answer in answers)
 
 
-def test_a_stopping_site_lets_an_attempt_end(site: Site) -> None:
+def test_a_stopping_server_lets_an_attempt_finish(site: Site) -> None:
     operator = site.sign_in("operator")
     listed = operator.get("/addresses/")
     id, address = an_address(site, listed.text)
@@ -117,6 +117,6 @@ def test_a_stopping_site_lets_an_attempt_end(site: Site) -> None:
     assert manage(site.env, "shell", "-v", "0", "-c", ask).strip() == "succeeded"
 
 
-def test_a_client_does_not_say_where_the_site_begins(site: Site) -> None:
+def test_a_client_cannot_set_the_script_name(site: Site) -> None:
     answer = httpx.get(f"{site.web.url}/evil/accounts/login/", headers={"SCRIPT_NAME": "/evil"})
     assert answer.status_code == 404

@@ -20,7 +20,7 @@ def granted(role: str) -> set[str]:
     return {permission.codename for permission in Group.objects.get(name=role).permissions.all()}
 
 
-def test_what_each_role_may_do() -> None:
+def test_the_permissions_of_each_role() -> None:
     assert granted("operator") == {"use_apitoken", "view_auditentry"}
     assert granted("auditor") == {"view_auditentry", "view_auditlink"}
     assert granted("administrator") == {
@@ -34,20 +34,22 @@ def test_nobody_may_change_an_entry() -> None:
     assert [permission.codename for permission in codenames] == ["view_auditentry"]
 
 
-def test_running_it_again_changes_nothing() -> None:
+def test_making_roles_twice_changes_nothing() -> None:
     before = {role: granted(role) for role in roles.ROLES}
     roles.make_roles(apps, connection.schema_editor())
     assert {role: granted(role) for role in roles.ROLES} == before
     assert Group.objects.count() == 3
 
 
-def test_permissions_that_are_not_there_yet_are_made() -> None:
+def test_making_roles_creates_missing_permissions() -> None:
     Permission.objects.all().delete()
     roles.make_roles(apps, connection.schema_editor())
     assert granted("operator") == {"use_apitoken", "view_auditentry"}
 
 
-def test_the_cast(alice: User, audrey: User, adam: User, charlie: User) -> None:
+def test_each_test_user_has_the_role_of_its_fixture(
+    alice: User, audrey: User, adam: User, charlie: User
+) -> None:
     assert alice.has_perm("ipadmin.use_apitoken")
     assert not audrey.has_perm("ipadmin.use_apitoken")
     assert audrey.has_perm("ipadmin.view_auditentry")

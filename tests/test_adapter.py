@@ -50,7 +50,7 @@ def test_a_session_lasts_a_working_day(client: Client, alice: User) -> None:
 
 
 @pytest.mark.parametrize(("name", "password"), [("alice", "wrong"), ("nobody", PASSWORD)])
-def test_wrong_name_or_password_read_the_same(
+def test_a_wrong_name_and_a_wrong_password_get_the_same_message(
     client: Client, alice: User, name: str, password: str
 ) -> None:
     answer = client.post(LOGIN, {"login": name, "password": password})
@@ -59,7 +59,7 @@ def test_wrong_name_or_password_read_the_same(
     assert not is_signed_in(client)
 
 
-def test_a_former_colleague_is_told_no_more(client: Client, alice: User) -> None:
+def test_an_inactive_user_gets_the_same_message(client: Client, alice: User) -> None:
     alice.is_active = False
     alice.save()
     answer = client.post(LOGIN, {"login": "alice", "password": PASSWORD})
@@ -67,13 +67,13 @@ def test_a_former_colleague_is_told_no_more(client: Client, alice: User) -> None
     assert not is_signed_in(client)
 
 
-def test_a_name_is_no_e_mail_address(client: Client, alice: User) -> None:
+def test_signing_in_with_an_email_address_fails(client: Client, alice: User) -> None:
     alice.email = "alice@example.com"
     alice.save()
     assert sign_in(client, "alice@example.com", PASSWORD) == 200
 
 
-def test_guessing_is_limited(client: Client, alice: User) -> None:
+def test_guessing_a_password_is_limited(client: Client, alice: User) -> None:
     for _ in range(5):
         sign_in(client, "alice", "wrong")
     answer = client.post(LOGIN, {"login": "alice", "password": PASSWORD})
@@ -113,7 +113,7 @@ def test_a_weak_password_is_refused(alice: User, client_of: ClientOf, new: str) 
     assert alice.check_password(PASSWORD)
 
 
-def test_the_old_password_is_needed(alice: User, client_of: ClientOf) -> None:
+def test_changing_the_password_needs_the_old_one(alice: User, client_of: ClientOf) -> None:
     new = "quite another passphrase"
     form = {"oldpassword": "wrong", "password1": new, "password2": new}
     client_of(alice).post(CHANGE, form)
@@ -126,18 +126,18 @@ def test_only_a_signed_in_person_changes_a_password(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["signup/", "password/reset/", "email/", "confirm-email/", ""])
-def test_nothing_else_of_allauth_is_there(alice: User, client_of: ClientOf, path: str) -> None:
+def test_no_other_url_of_allauth_exists(alice: User, client_of: ClientOf, path: str) -> None:
     assert client_of(alice).get(f"/accounts/{path}").status_code == 404
 
 
-def test_nothing_offers_a_sign_up_or_a_mail(client: Client) -> None:
+def test_no_account_page_offers_sign_up_or_email(client: Client) -> None:
     page = client.get(LOGIN).text.lower()
     for word in ("sign up", "signup", "forgot", "reset", "e-mail", "email"):
         assert word not in page
 
 
 @pytest.mark.parametrize("path", [LOGIN, LOGOUT, CHANGE])
-def test_wrong_method(alice: User, client_of: ClientOf, path: str) -> None:
+def test_account_pages_refuse_other_methods(alice: User, client_of: ClientOf, path: str) -> None:
     client = client_of(alice)
     if path == LOGIN:
         client.logout()
@@ -145,14 +145,14 @@ def test_wrong_method(alice: User, client_of: ClientOf, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [LOGIN, LOGOUT, CHANGE])
-def test_no_csrf(alice: User, path: str) -> None:
+def test_signing_in_needs_a_csrf_token(alice: User, path: str) -> None:
     client = Client(enforce_csrf_checks=True)
     if path != LOGIN:
         client.force_login(alice)
     assert client.post(path).status_code == 403
 
 
-def test_what_is_shown_once_never_lengthens_a_session(alice: User, client_of: ClientOf) -> None:
+def test_a_message_does_not_extend_the_session(alice: User, client_of: ClientOf) -> None:
     client = client_of(alice)
     request = RequestFactory().get("/")
     request.COOKIES, request.session = {}, client.session
@@ -163,7 +163,9 @@ def test_what_is_shown_once_never_lengthens_a_session(alice: User, client_of: Cl
     assert not request.session.modified
 
 
-def test_a_guessed_account_is_not_forgotten_for_others(client: Client, alice: User) -> None:
+def test_the_limit_of_a_guessed_account_outlives_other_sign_ins(
+    client: Client, alice: User
+) -> None:
     for _ in range(5):
         sign_in(client, "alice", "wrong")
     for number in range(1000):
@@ -172,7 +174,7 @@ def test_a_guessed_account_is_not_forgotten_for_others(client: Client, alice: Us
     assert not is_signed_in(client)
 
 
-def test_a_file_is_not_kept(client: Client) -> None:
+def test_an_uploaded_file_is_not_kept(client: Client) -> None:
     large = SimpleUploadedFile("large", b"x" * 3_000_000)
     answer = client.post(LOGIN, {"login": "a", "password": "b", "file": large})
     assert answer.status_code == 200

@@ -1,0 +1,32 @@
+"""A committed migration never changes: a database that has run it does not run it again.
+
+Print the lines of `COMMITTED` with:
+
+    cd ipadmin && sha256sum migrations/0*.py models/triggers.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.conf import settings
+
+# Add a line for a new migration; never change one. 0003_triggers runs the SQL of triggers.py.
+COMMITTED = """
+959eab40de65e025fb3bc6ea76c9de030d202340e3eaa3dcd3de436baec6ef1d  migrations/0001_schema.py
+d9333beb1a9f6ddcfc44452c1a47238b5361085f7a20c6bc13b8c3f5a25b1f74  migrations/0002_roles.py
+a1458e005f3556347bb257fa650ee648197c8f164b67321c824c0c75d1e9069c  migrations/0003_triggers.py
+3d486f2e1e297268544dac401070daf22c6215b3f7c0ad6c88e1fb8b323a727a  models/triggers.py
+"""
+DIGESTS = {name: digest for digest, name in map(str.split, COMMITTED.strip().splitlines())}
+IPADMIN = settings.BASE_DIR / "ipadmin"
+
+
+def test_committed_migrations_are_unchanged() -> None:
+    found = {name: hashlib.sha256((IPADMIN / name).read_bytes()).hexdigest() for name in DIGESTS}
+    assert found == DIGESTS
+
+
+def test_every_migration_has_a_digest() -> None:
+    names = {f"migrations/{path.name}" for path in IPADMIN.glob("migrations/0*.py")}
+    assert names == DIGESTS.keys() - {"models/triggers.py"}
