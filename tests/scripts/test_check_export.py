@@ -73,12 +73,12 @@ def test_an_untouched_export_is_as_it_was_sealed(lines: Lines, check: Check) -> 
     code, said = check(lines)
     assert code == 0
     assert said.startswith("3 entries, all as they were sealed but 1 that were still open; comp")
-    assert said.endswith('Asked for: everything\nBy: {"name": "audrey"}\n')
+    assert said.endswith('Asked for: everything\nBy: {"command_line": "tests"}\n')
 
 
 def test_it_says_what_was_asked_for(check: Check) -> None:
     """In letters that steer no terminal."""
-    criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, {"name": "audrey"}
+    criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, Actor(user_name="audrey")
     entries = AuditEntry.objects.filter(user_name="nobody")
     pieces = export(entries, Format.JSON_LINES, by=by, criteria=criteria)
     code, said = check([*pieces])
