@@ -72,11 +72,12 @@ def changed(line: bytes, change: Callable[[Any], Any]) -> bytes:
 def test_an_unchanged_export_passes_the_check(lines: Lines, check: Check) -> None:
     code, said = check(lines)
     assert code == 0
-    assert said.startswith("3 entries, all as they were sealed except 1 that were open; complete")
-    assert said.endswith('Filters: none\nExported by: {"name": "audrey"}\n')
+    assert said.startswith("3 entries, all as they were sealed but 1 that were still open; comp")
+    assert said.endswith('Asked for: everything\nBy: {"command_line": "tests"}\n')
 
 
-def test_the_filters_are_printed_as_ascii(check: Check) -> None:
+def test_it_says_what_was_asked_for(check: Check) -> None:
+    """In letters that steer no terminal."""
     criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, Actor(user_name="audrey")
     entries = AuditEntry.objects.filter(user_name="nobody")
     pieces = export(entries, Format.JSON_LINES, by=by, criteria=criteria)
