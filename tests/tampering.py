@@ -71,7 +71,7 @@ def column(entry: AuditEntry, name: str, value: Any) -> None:
 
 
 def link(sequence: int, name: str, value: Any) -> None:
-    execute(f"UPDATE ipadmin_auditseal SET {name} = %s WHERE sequence = %s", value, sequence)
+    execute(f"UPDATE ipadmin_auditlink SET {name} = %s WHERE sequence = %s", value, sequence)
 
 
 def exchange(table: str, key: str, one: Any, other: Any) -> None:
