@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection
 
+from ipadmin.audit.document import RawEntry
 from ipadmin.models import AuditCounter, AuditValueCounter, Facet, Span
 from ipadmin.models.audit_entry import keys_of
 
@@ -49,24 +50,6 @@ COUNTED_VALUES = {
     "allocation_name_key": "allocation_name",
     "reverse_dns_key": "",
 }
-# The fields of an entry that counting needs.
-COUNTED_FIELDS = (
-    "created_at",
-    "user_name",
-    "token_id",
-    "token_label",
-    "organization_id",
-    "organization_name",
-    "organization_sub_domain",
-    "environment",
-    "outcome",
-    "error_code",
-    "address",
-    "allocation_id",
-    "allocation_name",
-    "reverse_dns",
-    "duration_us",
-)
 
 
 def actor_of(values: Mapping[str, Any]) -> str:
@@ -82,14 +65,14 @@ class Counters:
         self.values: dict[tuple[str, str], int] = defaultdict(int)
         self.labels: dict[tuple[str, str], str] = {}
 
-    def add(self, entry: Mapping[str, Any], *, sign: int = 1) -> None:
-        """Count a finished entry, from its raw values of COUNTED_FIELDS; with `sign=-1`, subtract
-        it."""
-        values = {**entry, **keys_of(entry)}
+    def add(self, entry: RawEntry, *, sign: int = 1) -> None:
+        """Count a finished entry; with `sign=-1`, subtract it."""
+        values: dict[str, Any] = {**entry, **keys_of(entry)}
         values["actor"] = actor_of(values)
         duration_us = entry["duration_us"]
-        timed = 0 if duration_us is None else sign
-        log_seconds = timed * log(max(duration_us, SHORTEST_US) / 1_000_000) if timed else 0.0
+        timed, log_seconds = 0, 0.0
+        if duration_us is not None:
+            timed, log_seconds = sign, sign * log(max(duration_us, SHORTEST_US) / 1_000_000)
         date = entry["created_at"][:10]
         for facet, field in FACETS.items():
             value = values[field] if field else ""
@@ -113,8 +96,8 @@ class Counters:
         _add_up(AuditValueCounter, VALUE_KEY, ("label", "attempts"), values)
 
 
-def count(entry: Mapping[str, Any]) -> None:
-    """Count an entry, from its raw values, inside the transaction that finishes it."""
+def count(entry: RawEntry) -> None:
+    """Count an entry, inside the transaction that finishes it."""
     counters = Counters()
     counters.add(entry)
     counters.write()

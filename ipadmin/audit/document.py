@@ -26,43 +26,16 @@ ECS_VERSION = "8.17.0"
 ECS_OUTCOMES = {"succeeded": "success", "failed": "failure", "refused": "failure"}
 # Larger integers lose digits where JSON numbers are read as floats.
 LARGEST_INTEGER = 2**53
-# The fields that are set when an entry is opened. The others may change until it is finished.
-OPENING = (
-    "id",
-    "attempt_id",
-    "action",
-    "created_at",
-    "user_id",
-    "user_name",
-    "source_ip",
-    "request_id",
-    "reason",
-    "token_id",
-    "token_label",
-    "token_fingerprint",
-    "organization_id",
-    "organization_name",
-    "organization_sub_domain",
-    "environment",
-    "api_url",
-    "address_id",
-    "address",
-    "address_label",
-    "allocation_id",
-    "allocation_type",
-)
 
 
-class RawEntry(TypedDict):
-    """The raw values of an entry, without search keys. Times are ISO 8601 text in UTC."""
+class Opening(TypedDict):
+    """The raw values that are set when an entry is opened, and sealed then. The others may change
+    until it is finished. Times are ISO 8601 text in UTC."""
 
     id: int
     attempt_id: str
     action: str
-    outcome: str
     created_at: str
-    sent_at: str | None
-    finished_at: str | None
     user_id: int
     user_name: str
     source_ip: str | None
@@ -79,10 +52,18 @@ class RawEntry(TypedDict):
     address_id: str
     address: str
     address_label: str
-    vip: bool
-    reverse_dns: str
     allocation_id: str
     allocation_type: str
+
+
+class RawEntry(Opening):
+    """The raw values of an entry, without search keys."""
+
+    outcome: str
+    sent_at: str | None
+    finished_at: str | None
+    vip: bool
+    reverse_dns: str
     allocation_name: str
     http_status: int | None
     error_code: str
@@ -97,31 +78,14 @@ class RawEntry(TypedDict):
     competing_attempts: list[str]
 
 
-class Event(TypedDict):
-    """`duration` is in nanoseconds, as ECS has it."""
-
-    id: str
-    kind: str
-    category: list[str]
-    type: list[str]
-    action: str
-    outcome: str
-    provider: str
-    dataset: str
-    sequence: int
-    start: str | None
-    end: str | None
-    duration: int | None
-    reason: str
-
-
+OPENING = tuple(Opening.__annotations__)
 Section = Mapping[str, object]
 Document = TypedDict(
     "Document",
     {
         "@timestamp": str,
         "ecs": Section,
-        "event": Event,
+        "event": Section,
         "user": Section,
         "source": Section,
         "organization": Section,

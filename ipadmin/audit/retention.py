@@ -186,12 +186,11 @@ def _next_part(before: datetime) -> Part | None:
     if until is None:
         return None
     part = Part(until, [], counters.Counters())
-    names = (*counters.COUNTED_FIELDS, "attempt_id")
-    for rows in raw_rows.chunks(_finished(until).order_by(), names):
-        for row in rows:
-            part.counts.add(dict(zip(names, row, strict=True)), sign=-1)
+    for entries in documents.batches(_finished(until).order_by()):
+        for entry in entries:
+            part.counts.add(entry, sign=-1)
         sealed = AuditLink.objects.filter(
-            attempt_id__in=[row[-1] for row in rows], kind=LinkKind.FINISHED
+            attempt_id__in=[entry["attempt_id"] for entry in entries], kind=LinkKind.FINISHED
         )
         part.links.extend(raw_rows.rows(sealed.order_by(), ("sequence", "attempt_id")))
     part.links.sort()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 
-from ipadmin.audit import counters, entries
-from ipadmin.audit import rows as raw_rows
+from ipadmin.audit import counters, document, entries
 from ipadmin.models import AuditCounter, AuditEntry, AuditValueCounter, Facet, Outcome, Span
 from tests.audit.search.made_up import histories, kept
 from tests.history import attempt, keep
@@ -52,8 +52,8 @@ def test_counters_are_zero_after_every_entry_is_subtracted(many: list[dict[str, 
     with kept(many):
         counts = counters.Counters()
         finished = AuditEntry.objects.exclude(finished_at=None).order_by()
-        for row in raw_rows.dicts(finished, counters.COUNTED_FIELDS):
-            counts.add(row, sign=-1)
+        for entry in chain.from_iterable(document.batches(finished)):
+            counts.add(entry, sign=-1)
         counts.write()
         assert not AuditValueCounter.objects.exclude(attempts=0)
         left = AuditCounter.objects.values_list("attempts", "timed", "log_seconds")
@@ -83,9 +83,9 @@ def test_a_counter_has_the_latest_label() -> None:
 def test_subtracting_an_old_entry_keeps_the_latest_label() -> None:
     keep(organization_name="Acme", created_at=AT)
     keep(organization_name="Acme Ltd")
-    old = AuditEntry.objects.filter(created_at=AT).order_by()
+    old = AuditEntry.objects.filter(created_at=AT)
     counts = counters.Counters()
-    counts.add(next(raw_rows.dicts(old, counters.COUNTED_FIELDS)), sign=-1)
+    counts.add(document.values_of(old.get()), sign=-1)
     counts.write()
     value = AuditValueCounter.objects.get(field="organization_key")
     assert (value.label, value.attempts) == ("Acme Ltd", 1)
