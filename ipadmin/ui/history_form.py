@@ -269,7 +269,7 @@ class HistoryFilters(forms.Form):
             text = time_zones.text_of(value)
             return f"{text} ± {AROUND.seconds // 60} min" if name == "at" else text
         if name in VALUE_NAMES:
-            return VALUE_NAMES[name].get(value, value)
+            return VALUE_NAMES[name].get(value, str(value))
         return self._labels.get((name, value)) or str(value)
 
     def _without(self, name: str, value: Any) -> str:
