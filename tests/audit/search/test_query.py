@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db.models import Q
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -191,68 +190,12 @@ def test_unfinished_entries_are_found_without_counters(typed: str, outcome: str)
     assert found(typed) == [wanted]
 
 
-# What it costs
-
-
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfinished_entries_are_found_beside_frequent_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 3)
-    monkeypatch.setattr(plan, "MAX_SEPARATE_VALUES", 2)
-
-
-def scans(typed: str) -> list[tuple[int, bool]]:
-    """The number of entries of each index scan, and whether it is read as a whole."""
-    found = fetch_plan(Search(interpretation=interpret(typed))).scans
-    return [(each.entries, each.few is not None) for each in found]
-
-
-def test_one_frequent_value_is_read_in_order_of_time(tiny: None) -> None:
-    for _ in range(4):
-        keep()
-    assert scans("192.0.2.7") == [(4, False), (0, True)]
-
-
-def test_unfinished_entries_are_found_beside_frequent_values(tiny: None) -> None:
     wanted = [keep(outcome=Outcome.PENDING if n == 2 else Outcome.FAILED) for n in range(6)][::-1]
     assert found("192.0.2.7") == found("web-01") == found("vm_0000000000000001") == wanted
-
-
-def test_few_entries_of_many_values_are_read_as_a_whole(tiny: None) -> None:
-    for number in range(3):
-        keep(address=f"192.0.2.{number}")
-    assert scans("192.0.2.") == [(3, True)]
-
-
-def test_many_entries_of_many_values_are_read_in_order_of_time(tiny: None) -> None:
-    for number in range(4):
-        keep(address=f"192.0.2.{number}")
-    assert scans("192.0.2.") == [(4, False)]
-
-
-def test_a_frequent_token_is_read_in_order_of_time(tiny: None) -> None:
-    for _ in range(4):
-        keep(token_id=TOKEN)
-    assert (4, False) in scans(str(TOKEN))
-
-
-def test_the_filter_with_the_fewest_entries_is_read_by_index() -> None:
-    for _ in range(3):
-        keep()
-    keep(user_name="bob")
-    keep(user_name="carol", environment="live")
-    asked = Search(people=["alice", "bob"], environment="live", outcomes=["failed"])
-    found = fetch_plan(asked)
-    assert [each.q for each in found.scans] == [Q(outcome="failed")]
-    assert found.filters == [
-        Q(environment="live"),
-        Q(user_name_key="alice") | Q(user_name_key="bob"),
-    ]
-
-
-def test_an_empty_list_of_organizations_matches_no_entry() -> None:
-    keep()
-    assert pages.page(fetch_plan(Search(organizations=[]))).entries == []
-    assert not AuditEntry.objects.filter(Search(organizations=[]).q)
 
 
 # Whatever is typed
