@@ -84,7 +84,7 @@ def test_operators_are_told_of_their_open_attempts(
         address_id="ip_a",
         address="192.0.2.1",
     )
-    told = "1 attempt of yours without an outcome yet"
+    told = "1 of your attempts is still being checked"
     page = client_of(alice).get("/tokens/").text
     assert told in page
     assert entry.get_absolute_url() in page

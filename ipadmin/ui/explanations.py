@@ -253,7 +253,7 @@ def _shown(
 
 # Label of each part of an error's `detail` that an operator needs.
 _DETAIL_LABELS = {
-    "ip_address": "This site's address",
+    "ip_address": "Address seen by Katapult",
     "scopes": "Scope needed",
     "errors": "Katapult says",
     "details": "Katapult says",
@@ -279,8 +279,8 @@ def _facts(
     is_ours = code in {"not_sent", "unreadable_answer", "answer_lost"}
     if is_ours or (code and code not in WORDS):
         facts.append(("Error code", code))
-        if description:
-            facts.append(("Technical detail" if is_ours else "Katapult says", description))
+    if is_ours and description:
+        facts.append(("Technical detail", description))
     if request_id:
         facts.append(("Katapult request ID", request_id))
     return tuple(facts)

@@ -45,7 +45,7 @@ def test_from_the_list_to_the_history(page: Page, token: ApiToken, box: Sandbox)
     confirm(page)
 
     result = row(page, address)
-    expect(result).to_contain_text(f"{address['address']} is unallocated")
+    expect(result).to_contain_text(f"{address['address']} was unallocated")
     expect(result).to_contain_text("took")
     expect(result).to_be_focused()
     expect(dialog).to_be_hidden()
@@ -66,7 +66,7 @@ def test_from_the_page_of_one_address(page: Page, token: ApiToken, box: Sandbox)
     page.goto(reverse("address", args=[token.id, address["id"]]))
     page.get_by_role("link", name="Unallocate…").click()
     confirm(page)
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     assert calls(box) == 1
 
 
@@ -80,7 +80,7 @@ def test_without_javascript(browse: Browse, token: ApiToken, box: Sandbox) -> No
     page.get_by_label("Reason").fill("No longer needed")
     confirm(page)
     expect(page).to_have_url(re.compile(re.escape(the_entry().get_absolute_url())))
-    expect(page.locator("main")).to_contain_text("is unallocated")
+    expect(page.locator("main")).to_contain_text("was unallocated")
     expect(page.locator("main")).to_contain_text("No longer needed")
     assert calls(box) == 1
     page.get_by_role("link", name="History").first.click()
@@ -96,8 +96,8 @@ def test_without_javascript_the_list_works_too(
     page.get_by_role("button", name="Search").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     page.get_by_role("link", name="Unallocated").click()
-    expect(page.get_by_text("Nothing matches “cache-01”")).to_be_visible()
-    page.get_by_label("Look up an address or id").fill(ordinary(box)["address"])
+    expect(page.get_by_text("No results for “cache-01”")).to_be_visible()
+    page.get_by_label("Look up an address or ID").fill(ordinary(box)["address"])
     page.get_by_role("button", name="Look up").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(ordinary(box)["address"])
 
@@ -108,10 +108,10 @@ def test_by_keyboard_alone(page: Page, token: ApiToken, box: Sandbox) -> None:
     button = unallocate_button(page, address)
     tab_to(page, button)
     page.keyboard.press("Enter")
-    expect(dialog_of(page).get_by_role("link", name="Keep it")).to_be_focused()
+    expect(dialog_of(page).get_by_role("link", name="Cancel")).to_be_focused()
     tab_to(page, danger_button(page))
     page.keyboard.press("Enter")
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     expect(row(page, address)).to_be_focused()
     assert calls(box) == 1
     tab_to(page, row(page, address).get_by_role("link", name="Audit entry"))
@@ -127,7 +127,7 @@ def test_leaving_the_dialog_returns_to_the_very_button(
     button = unallocate_button(page, address_of(box, "files-01"))
     button.focus()
     page.keyboard.press("Enter")
-    expect(dialog_of(page).get_by_role("link", name="Keep it")).to_be_focused()
+    expect(dialog_of(page).get_by_role("link", name="Cancel")).to_be_focused()
     page.keyboard.press(leave)
     expect(dialog_of(page)).to_be_hidden()
     expect(button).to_be_focused()
@@ -158,7 +158,7 @@ def test_the_dangerous_ones_have_to_be_typed(
     assert calls(box) == 0
     typed.fill(address["address"])
     confirm(page)
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     assert calls(box) == 1
 
 
@@ -172,7 +172,7 @@ def test_a_mistyped_address_keeps_the_reason(page: Page, token: ApiToken, box: S
     expect(dialog.get_by_label("Reason")).to_have_value("Moved to the new cluster")
     dialog.get_by_label("Type the address").fill(vip(box)["address"])
     confirm(page)
-    expect(row(page, vip(box))).to_contain_text("is unallocated")
+    expect(row(page, vip(box))).to_contain_text("was unallocated")
     assert the_entry().reason == "Moved to the new cluster"
 
 
@@ -181,7 +181,7 @@ def test_the_result_is_announced(page: Page, token: ApiToken, box: Sandbox) -> N
     open_list(page, token)
     ask(page, address)
     confirm(page)
-    expect(page.locator("#announcer")).to_contain_text(f"{address['address']} is unallocated")
+    expect(page.locator("#announcer")).to_contain_text(f"{address['address']} was unallocated")
 
 
 def tab_to(page: Page, wanted: Locator, limit: int = 40) -> None:

@@ -45,8 +45,8 @@ def test_back_restores_a_whole_page(page: Page, token: ApiToken) -> None:
 
 def test_nothing_found(page: Page, token: ApiToken) -> None:
     open_list(page, token, "?q=nowhere")
-    expect(page.get_by_text("Nothing matches “nowhere”")).to_be_visible()
-    page.get_by_role("link", name="Clear the search").click()
+    expect(page.get_by_text("No results for “nowhere”")).to_be_visible()
+    page.get_by_role("link", name="Clear search").click()
     expect(page.locator("tbody tr")).to_have_count(30)
 
 
@@ -100,7 +100,7 @@ def test_refresh_reads_anew(page: Page, token: ApiToken, box: Sandbox) -> None:
 def test_no_button_where_it_cannot_work(page: Page, token: ApiToken, box: Sandbox) -> None:
     open_list(page, token)
     balancer = row(page, address_of(box, "lb-01"))
-    expect(balancer).to_contain_text("A load balancer keeps its address")
+    expect(balancer).to_contain_text("be unallocated from a load balancer")
     expect(balancer.get_by_role("link", name="Unallocate")).to_have_count(0)
 
 
@@ -123,7 +123,7 @@ def test_copying_without_the_permission(page: Page, token: ApiToken) -> None:
 @pytest.mark.parametrize("written", ["198.18.0.6", " 198.18.0.6/22 ", "ip_IeeNsXE1jFXe6kW9"])
 def test_looking_one_up(page: Page, token: ApiToken, written: str) -> None:
     open_list(page, token)
-    page.get_by_label("Look up an address or id").fill(written)
+    page.get_by_label("Look up an address or ID").fill(written)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("198.18.0.6")
     expect(page.get_by_role("link", name="Unallocate…")).to_be_visible()
@@ -131,9 +131,9 @@ def test_looking_one_up(page: Page, token: ApiToken, written: str) -> None:
 
 def test_looking_up_what_is_not_there(page: Page, token: ApiToken) -> None:
     open_list(page, token)
-    page.get_by_label("Look up an address or id").fill("192.0.2.1")
+    page.get_by_label("Look up an address or ID").fill("192.0.2.1")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("No such address", exact=True)).to_be_visible()
+    expect(page.get_by_text("Address not found", exact=True)).to_be_visible()
 
 
 def test_a_list_that_cannot_be_read_still_leaves_the_lookup(
@@ -143,7 +143,7 @@ def test_a_list_that_cannot_be_read_still_leaves_the_lookup(
     box.set_faults([{"call": "list", **denied}])
     open_list(page, token)
     expect(page.get_by_text("This token lacks a scope")).to_be_visible()
-    page.get_by_label("Look up an address or id").fill("198.18.0.6")
+    page.get_by_label("Look up an address or ID").fill("198.18.0.6")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("198.18.0.6")
 

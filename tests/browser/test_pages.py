@@ -142,7 +142,7 @@ def wrong_token(scene: Scene) -> None:
     scene.go("token_add")
     scene.page.get_by_label("Label").fill("Main")
     scene.page.get_by_label("API token").fill("two words")
-    scene.page.get_by_role("button", name="Try and save").click()
+    scene.page.get_by_role("button", name="Check and save").click()
     expect(scene.page.get_by_text("This is not an API token")).to_be_visible()
 
 

@@ -67,7 +67,7 @@ def test_an_auditor_sees_history_only(
     navigation = audit.get_by_role("navigation", name="Main").get_by_role("link")
     expect(navigation).to_have_text(["History"])
     audit.locator(".entries tbody a").first.click()
-    expect(audit.locator("main")).to_contain_text("is unallocated")
+    expect(audit.locator("main")).to_contain_text("was unallocated")
     for path in ("/tokens/", f"/tokens/{token.id}/addresses/"):
         answer = audit.goto(path)
         assert answer

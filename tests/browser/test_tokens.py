@@ -17,7 +17,7 @@ def paste(page: Page, secret: str, label: str = "Main") -> None:
     page.goto("/tokens/add/")
     page.get_by_label("Label").fill(label)
     page.get_by_label("API token").fill(secret)
-    page.get_by_role("button", name="Try and save").click()
+    page.get_by_role("button", name="Check and save").click()
 
 
 def test_choosing_among_organizations(browse: Browse, bob: User) -> None:
@@ -26,7 +26,7 @@ def test_choosing_among_organizations(browse: Browse, bob: User) -> None:
     expect(page.get_by_role("heading", name="Choose the organization")).to_be_visible()
     page.get_by_label("Harbour Labs").check()
     page.get_by_role("button", name="Use this organization").click()
-    expect(page.get_by_text("“Main” acts for Harbour Labs.")).to_be_visible()
+    expect(page.get_by_text("“Main” is now connected to Harbour Labs.")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(10)
 
 
@@ -40,10 +40,10 @@ def test_a_single_organization_is_chosen_at_once(browse: Browse, bob: User) -> N
 def test_a_token_that_may_not_name_its_organization(browse: Browse, bob: User) -> None:
     page = browse(bob)
     paste(page, f"{PLANTED}-no-organizations")
-    expect(page.get_by_text("This token may not list organizations")).to_be_visible()
+    expect(page.get_by_text("organizations:read")).to_be_visible()
     page.get_by_label("Sub-domain").fill("southwind")
     page.get_by_role("button", name="Use this organization").click()
-    expect(page.get_by_text("No such organization")).to_be_visible()
+    expect(page.get_by_text("Organization not found")).to_be_visible()
     page.get_by_label("Sub-domain").fill("northwind")
     page.get_by_role("button", name="Use this organization").click()
     expect(page.locator("tbody tr")).to_have_count(30)
@@ -90,10 +90,10 @@ def test_rename_check_and_replace(page: Page, token: ApiToken) -> None:
 
     page.get_by_role("link", name="Replace…").click()
     page.get_by_label("API token").fill(f"{PLANTED}-second")
-    page.get_by_role("button", name="Try and replace").click()
-    expect(page.get_by_text("does not reach Northwind Hosting")).to_be_visible()
+    page.get_by_role("button", name="Check and replace").click()
+    expect(page.get_by_text("can't access Northwind Hosting")).to_be_visible()
     page.get_by_label("API token").fill(f"{PLANTED}-low-limit")
-    page.get_by_role("button", name="Try and replace").click()
+    page.get_by_role("button", name="Check and replace").click()
     expect(page.get_by_text("The secret of “Night shift” was replaced.")).to_be_visible()
     open_list(page, token)
     expect(page.locator("tbody tr")).to_have_count(30)
@@ -103,10 +103,10 @@ def test_delete(page: Page, token: ApiToken) -> None:
     page.goto("/tokens/")
     page.get_by_role("link", name="Manage Main").click()
     page.get_by_role("link", name="Delete…").click()
-    expect(page.get_by_role("link", name="Keep it")).to_be_focused()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     page.get_by_role("button", name="Delete token").click()
-    expect(page.get_by_text("Token “Main” was deleted. Its history stays.")).to_be_visible()
-    expect(page.get_by_text("No token yet")).to_be_visible()
+    expect(page.get_by_text("Token “Main” was deleted. Its history is kept.")).to_be_visible()
+    expect(page.get_by_text("No tokens yet")).to_be_visible()
 
 
 def test_a_token_that_is_gone_says_so_in_a_tab_that_still_shows_it(
@@ -115,4 +115,4 @@ def test_a_token_that_is_gone_says_so_in_a_tab_that_still_shows_it(
     open_list(page, token)
     ApiToken.objects.all().delete()
     page.get_by_role("navigation", name="State").get_by_role("link", name="Unallocated").click()
-    expect(page.locator("#listing").get_by_text("There is nothing here")).to_be_visible()
+    expect(page.locator("#listing").get_by_text("Page not found")).to_be_visible()

@@ -35,10 +35,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 BreakAt = Callable[[Any, str, Exception], None]
 
 FAILURES = [
-    (SuspiciousOperation("x"), "This request cannot be read"),
+    (SuspiciousOperation("x"), "Invalid request"),
     (PermissionDenied(), "Your role does not allow this"),
-    (Http404(), "There is nothing here"),
-    (RuntimeError("broken on purpose"), "Something went wrong on our side"),
+    (Http404(), "Page not found"),
+    (RuntimeError("broken on purpose"), "An internal error occurred"),
 ]
 each_failure = pytest.mark.parametrize(
     ("error", "words"), FAILURES, ids=["400", "403", "404", "500"]
@@ -110,7 +110,7 @@ def test_no_entry_no_call(page: Page, token: ApiToken, box: Sandbox, break_at: B
     ask(page, ordinary(box))
     break_at(service, "unallocate", service.AuditUnavailable())
     confirm(page)
-    expect_in_view(dialog_of(page).get_by_text("The audit history can't be written"))
+    expect_in_view(dialog_of(page).get_by_text("The audit log can't be written"))
     expect(dialog_of(page)).to_contain_text("Nothing was changed.")
 
 
@@ -122,10 +122,10 @@ def test_a_form_that_stood_too_long_is_asked_again(
     ask(page, address)
     settings.CONFIRMATION_MAX_AGE = -1
     confirm(page)
-    expect_in_view(dialog_of(page).get_by_text("had stood for too long"))
+    expect_in_view(dialog_of(page).get_by_text("has expired"))
     settings.CONFIRMATION_MAX_AGE = 600
     confirm(page)
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     assert calls(box) == 1
 
 
@@ -136,7 +136,7 @@ def test_a_proxys_page_is_not_pasted_into_ours(page: Page, token: ApiToken, box:
         "**/unallocate/**", lambda route: route.fulfill(status=502, body="<html>Bad gateway")
     )
     confirm(page)
-    expect_in_view(dialog_of(page).get_by_text("The answer could not be shown"))
+    expect_in_view(dialog_of(page).get_by_text("The response can't be shown"))
     expect(page.get_by_text("Bad gateway")).to_have_count(0)
 
 
@@ -145,7 +145,7 @@ def test_an_empty_answer_is_said(page: Page, token: ApiToken, box: Sandbox, stat
     open_list(page, token)
     page.route("**/unallocate/**", lambda route: route.fulfill(status=status, body=""))
     unallocate_button(page, ordinary(box)).click()
-    expect_in_view(dialog_of(page).get_by_text("The answer could not be shown"))
+    expect_in_view(dialog_of(page).get_by_text("The response can't be shown"))
 
 
 # The network between the browser and us
@@ -155,7 +155,7 @@ def test_the_network_is_cut_before_asking(page: Page, token: ApiToken, box: Sand
     open_list(page, token)
     page.context.set_offline(True)
     unallocate_button(page, ordinary(box)).click()
-    expect_in_view(page.get_by_text("No answer from IP admin"))
+    expect_in_view(page.get_by_text("No response from IP admin"))
     page.context.set_offline(False)
     ask(page, ordinary(box))
 
@@ -166,11 +166,11 @@ def test_the_network_is_cut_before_acting(page: Page, token: ApiToken, box: Sand
     ask(page, address)
     page.context.set_offline(True)
     confirm(page)
-    expect_in_view(dialog_of(page).get_by_text("No answer reached this page"))
+    expect_in_view(dialog_of(page).get_by_text("No response from IP admin"))
     assert calls(box) == 0
     page.context.set_offline(False)
     confirm(page)
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     assert (calls(box), AuditEntry.objects.count()) == (1, 1)
 
 
@@ -188,9 +188,9 @@ def test_the_answer_is_lost_on_its_way_to_the_browser(
 
     page.route("**/unallocate/**", lose, times=1)
     confirm(page)
-    expect_in_view(dialog_of(page).get_by_text("No answer reached this page"))
+    expect_in_view(dialog_of(page).get_by_text("No response from IP admin"))
     confirm(page)
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     assert (calls(box), AuditEntry.objects.count()) == (1, 1)
 
 
@@ -202,7 +202,7 @@ def test_katapult_is_gone_when_the_list_is_read(
 ) -> None:
     monkeypatch.setattr(api, "client", lambda: nobody)
     open_list(page, token)
-    expect_in_view(page.get_by_text("Katapult could not be reached"))
+    expect_in_view(page.get_by_text("Katapult can't be reached"))
     expect(page.get_by_text("Nothing was changed.")).to_be_visible()
 
 
@@ -216,7 +216,7 @@ def test_katapult_is_gone_when_asking(
     open_list(page, token)
     monkeypatch.setattr(api, "client", lambda: nobody)
     unallocate_button(page, ordinary(box)).click()
-    expect_in_view(dialog_of(page).get_by_text("Katapult could not be reached"))
+    expect_in_view(dialog_of(page).get_by_text("Katapult can't be reached"))
 
 
 def test_katapult_is_gone_when_acting(
@@ -231,7 +231,7 @@ def test_katapult_is_gone_when_acting(
     ask(page, address)
     monkeypatch.setattr(api, "client", lambda: nobody)
     confirm(page)
-    expect_in_view(row(page, address).get_by_text("Katapult could not be reached"))
+    expect_in_view(row(page, address).get_by_text("Katapult can't be reached"))
     expect(row(page, address)).to_contain_text("Nothing was changed.")
     assert is_allocated(box, address)
 
@@ -240,7 +240,7 @@ def test_katapult_is_gone_when_acting(
     ("fault", "words"),
     [
         ({"kind": "error", "code": "resource_does_not_support_unallocation"}, "does not let go"),
-        ({"kind": "error", "code": "no_allocation"}, "It was unallocated already"),
+        ({"kind": "error", "code": "no_allocation"}, "The address was already unallocated"),
         ({"kind": "rate_limit", "retry_after": 30}, re.compile("Try again (at|from)")),
     ],
 )
@@ -265,5 +265,5 @@ def test_no_javascript_sees_the_same_refusal(
     page.goto(reverse("unallocate", args=[token.id, ordinary(box)["id"]]))
     box.set_faults([{"call": "unallocate", "kind": "rate_limit"}])
     confirm(page)
-    expect(page.locator("main")).to_contain_text("Too many calls this minute")
+    expect(page.locator("main")).to_contain_text("Too many requests this minute")
     expect(page.locator("main")).to_contain_text("Nothing was changed.")

@@ -41,7 +41,7 @@ def act_without_an_answer(page: Page, token: ApiToken, box: Sandbox) -> dict[str
     box.set_faults(LOST)
     confirm(page)
     expect_in_view(row(page, address).get_by_text(OPEN))
-    expect(row(page, address)).to_contain_text("It may have been unallocated, and it may not.")
+    expect(row(page, address)).to_contain_text("may or may not have been unallocated")
     return address
 
 
@@ -67,9 +67,9 @@ def test_it_happened_late(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = act_without_an_answer(page, token, box)
     box.unallocate(address["id"])
     rounds_of_the_worker(page)
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     expect(row(page, address)).to_contain_text("The address was read as unallocated")
-    expect(page.locator("#announcer")).to_contain_text("is unallocated")
+    expect(page.locator("#announcer")).to_contain_text("was unallocated")
     assert (the_entry().outcome, the_entry().basis) == ("succeeded", "evidence")
 
 
@@ -81,7 +81,7 @@ def test_it_happened_at_once_and_only_the_answer_was_lost(
     ask(page, address)
     box.set_faults([{"call": "unallocate", "kind": "reset_after"}])
     confirm(page)
-    expect(row(page, address)).to_contain_text("is unallocated")
+    expect(row(page, address)).to_contain_text("was unallocated")
     expect(row(page, address)).to_contain_text("The address was read as unallocated")
 
 
@@ -111,11 +111,11 @@ def test_following_survives_a_failure(
 ) -> None:
     address = act_without_an_answer(page, token, box)
     page.context.set_offline(True)
-    expect_in_view(row(page, address).get_by_text("can't follow along at the moment"))
+    expect_in_view(row(page, address).get_by_text("can't update at the moment"))
     page.context.set_offline(False)
     rounds_of_the_worker(page)
     expect(row(page, address)).to_contain_text("It was still allocated to")
-    expect(row(page, address)).not_to_contain_text("can't follow along at the moment")
+    expect(row(page, address)).not_to_contain_text("can't update at the moment")
 
 
 def test_an_open_attempt_is_a_banner_on_every_page(
@@ -123,10 +123,10 @@ def test_an_open_attempt_is_a_banner_on_every_page(
 ) -> None:
     act_without_an_answer(page, token, box)
     page.goto("/tokens/")
-    expect(page.get_by_text("1 attempt of yours without an outcome yet")).to_be_visible()
+    expect(page.get_by_text("1 of your attempts is still being checked")).to_be_visible()
     rounds_of_the_worker(page)
     page.reload()
-    expect(page.get_by_text("without an outcome yet")).to_have_count(0)
+    expect(page.get_by_text("still being checked")).to_have_count(0)
 
 
 def test_how_the_verdict_came_about_is_shown(page: Page, token: ApiToken, box: Sandbox) -> None:

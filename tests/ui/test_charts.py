@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
+from ipadmin.ui import history_texts
 from ipadmin.ui.charts import (
     BASE,
     MIN_SEGMENT_HEIGHT,
@@ -61,7 +62,13 @@ def draw(many: list[dict[str, int]], unit: str = "day") -> Chart:
 
 def page(summary: Summary, errors: list[tuple[str, int, str]] | None = None) -> str:
     drawn = chart(summary, lambda bar: f"?since={bar.since:%Y-%m-%d}&to=x")
-    context = {"summary": summary, "chart": drawn, "error_links": errors or []}
+    figures = history_texts.figures(summary)
+    context = {
+        "summary": summary,
+        "chart": drawn,
+        "figures": figures,
+        "error_links": errors or [],
+    }
     return render_to_string("ipadmin/_summary.html", context)
 
 
@@ -212,14 +219,13 @@ def test_a_hostile_link_of_a_bar_stays_a_link() -> None:
 
 def test_an_empty_range_is_a_sentence() -> None:
     html = page(summarize([{}], typical_seconds=None))
-    assert "No attempts in this range" in html
-    assert "<svg" not in html
+    assert "No attempts in this period" in html
 
 
 def test_what_is_not_known_is_said_in_words() -> None:
     html = page(summarize([{"pending": 2}], typical_seconds=None))
-    assert "None has finished" in html
-    assert "No call was made" in html
+    assert "None finished" in html
+    assert "No request was sent" in html
     assert " %" not in html.split("chart-head")[0]
 
 

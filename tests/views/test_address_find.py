@@ -85,11 +85,11 @@ def test_nothing(
 @pytest.mark.parametrize(
     ("problem", "words"),
     [
-        (refusal(404, "ip_address_not_found"), "No such address"),
+        (refusal(404, "ip_address_not_found"), "Address not found"),
         (refusal(403, "invalid_api_token"), "does not accept this token"),
-        (refusal(429, "rate_limit_reached"), "Too many calls this minute"),
-        (httpx.ConnectError("refused"), "could not be reached"),
-        (html(), "The answer could not be read"),
+        (refusal(429, "rate_limit_reached"), "Too many requests this minute"),
+        (httpx.ConnectError("refused"), "No connection to Katapult could be opened"),
+        (html(), "format. It may come from a proxy"),
     ],
 )
 def test_a_problem_is_explained(
@@ -108,7 +108,7 @@ def test_few_calls_left(alices: Client, url: str, katapult: Organizations) -> No
     few = {"X-Ratelimit-Permitted": "1000", "X-Ratelimit-Remaining": "3"}
     katapult.reads.append(httpx.Response(200, json=katapult.body(), headers=few))
     alices.get(url, {"q": ADDRESS})
-    assert "Reading waits" in alices.get(url, {"q": ADDRESS}).text
+    assert "Few requests are left" in alices.get(url, {"q": ADDRESS}).text
 
 
 @pytest.mark.usefixtures("unopenable")

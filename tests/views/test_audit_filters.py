@@ -18,7 +18,7 @@ from tests.views.katapult import HOSTILE
 
 TOKEN = "7d1f5a3e-2b4c-4d6e-9f80-a1b2c3d4e5f6"
 CHIP = re.compile(
-    r'<li><span class="quiet">([^<]*)</span> (.*?) <a href="([^"]*)" aria-label="Remove', re.DOTALL
+    r'<span class="quiet">([^<]*)</span> ([^<]*?)\s+<a href="([^"]*)" aria-label="Remove'
 )
 
 

@@ -23,26 +23,26 @@ NEW = {"label": "New", "secret": SECRET}
 
 # What refuses a token, each with its own words.
 NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
-    (400, "missing_api_token", {}, ["Katapult saw no API token"]),
+    (400, "missing_api_token", {}, ["Katapult received no API token"]),
     (
         403,
         "unauthorized_network_for_api_token",
         {"ip_address": "203.0.113.9"},
-        ["from this network", "Address Katapult saw", 'data-copy="203.0.113.9"'],
+        ["from this network", "Address seen by Katapult", 'data-copy="203.0.113.9"'],
     ),
     (403, "invalid_api_token", {"details": "expired"}, ["does not accept this token"]),
     (403, "invalid_capabilities_token", {}, ["signed with the wrong key"]),
     (403, "organization_suspended", {}, ["The organization is suspended"]),
     (403, "organization_not_activated", {}, ["The organization is not activated"]),
-    (404, "route_not_found", {}, ["Check KATAPULT_API_URL"]),
+    (404, "route_not_found", {}, ["Check the setting KATAPULT_API_URL"]),
     (
         429,
         "rate_limit_reached",
         {"total_permitted": 200},
-        ["Too many calls this minute", 'data-copy="200"', "Try again at"],
+        ["Too many requests this minute", 'data-copy="200"', "Try again at"],
     ),
     (503, "service_unavailable", {}, ["Katapult is unavailable"]),
-    (500, "unhandled_exception", {}, ["Katapult failed"]),
+    (500, "unhandled_exception", {}, ["Internal error in Katapult"]),
     (418, "never_heard_of", {"why": HOSTILE}, ["never_heard_of", "Own words"]),
 ]
 
@@ -92,7 +92,7 @@ def test_without_the_scope_to_name_any(alices: Client, katapult: Organizations) 
         katapult.names.append(refusal(404, "no_user_associated_with_identity"))
         katapult.names.append(refusal(403, "scope_not_granted", scopes))
     answer = alices.post(URL, NEW, follow=True)
-    assert "This token may not list organizations" in answer.text
+    assert "organizations:read" in answer.text
     assert ApiToken.objects.get().missing_scopes == ["organizations:read"]
 
 
@@ -126,9 +126,9 @@ def test_a_token_that_is_refused_is_not_kept(
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (httpx.ConnectError("refused"), "Katapult could not be reached"),
+        (httpx.ConnectError("refused"), "No connection to Katapult could be opened"),
         (httpx.ReadTimeout("slow"), "Katapult did not answer"),
-        (html(), "The answer could not be read"),
+        (html(), "format. It may come from a proxy"),
     ],
 )
 def test_a_token_that_cannot_be_tried_is_not_kept(

@@ -20,7 +20,7 @@ def test_it_asks_first(alices: Client, url: str) -> None:
     answer = alices.get(url)
     assert answer.status_code == 200
     assert "Delete “Live”?" in answer.text
-    assert "The history stays" in answer.text
+    assert "The history is kept" in answer.text
     assert ApiToken.objects.count() == 1
 
 

@@ -72,7 +72,7 @@ def test_a_sub_domain_where_none_is_named(
     alices: Client, unready: ApiToken, url: str, nameless: Organizations
 ) -> None:
     ApiToken.objects.update(missing_scopes=["organizations:read"])
-    assert "This token may not list organizations" in alices.get(url).text
+    assert "organizations:read" in alices.get(url).text
     assert alices.post(url, {"sub_domain": " acme "}).status_code == 302
     unready.refresh_from_db()
     assert (unready.organization_id, unready.organization_sub_domain) == ("", "acme")
@@ -93,10 +93,10 @@ def test_no_sub_domain(alices: Client, url: str, nameless: Organizations, typed:
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (404, "organization_not_found", "No such organization"),
+        (404, "organization_not_found", "Organization not found"),
         (403, "permission_denied", "Katapult denied permission"),
         (403, "organization_suspended", "The organization is suspended"),
-        (429, "rate_limit_reached", "Too many calls this minute"),
+        (429, "rate_limit_reached", "Too many requests this minute"),
         (503, "service_unavailable", "Katapult is unavailable"),
     ],
 )
@@ -122,12 +122,12 @@ def test_a_sub_domain_that_is_refused(
     [
         (
             refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
-            ["Address Katapult saw", 'data-copy="203.0.113.9"'],
+            ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (refusal(403, "invalid_api_token"), ["does not accept this token"]),
-        (refusal(429, "rate_limit_reached"), ["Too many calls this minute", "Try again at"]),
-        (httpx.ConnectError("refused"), ["could not be reached"]),
-        (html(), ["could not be read"]),
+        (refusal(429, "rate_limit_reached"), ["Too many requests this minute", "Try again at"]),
+        (httpx.ConnectError("refused"), ["No connection to Katapult could be opened"]),
+        (html(), ["may come from a proxy"]),
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])

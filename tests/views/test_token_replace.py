@@ -56,17 +56,17 @@ def test_one_of_another_organization(alices: Client, url: str, katapult: Organiz
     katapult.lists.append(refusal(404, "organization_not_found"))
     answer = alices.post(url, {"secret": SECRET})
     assert answer.status_code == 422
-    assert "does not reach Acme" in answer.text
+    assert "access Acme, the organization of" in answer.text
     assert kept() == PLANTED
 
 
 @pytest.mark.parametrize(
     ("problem", "words"),
     [
-        (refusal(400, "missing_api_token"), ["Katapult saw no API token"]),
+        (refusal(400, "missing_api_token"), ["Katapult received no API token"]),
         (
             refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
-            ["Address Katapult saw", 'data-copy="203.0.113.9"'],
+            ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (refusal(403, "invalid_api_token"), ["does not accept this token"]),
         (refusal(403, "invalid_capabilities_token"), ["signed with the wrong key"]),
@@ -74,14 +74,14 @@ def test_one_of_another_organization(alices: Client, url: str, katapult: Organiz
         (refusal(403, "organization_not_activated"), ["is not activated"]),
         (
             refusal(429, "rate_limit_reached", {"total_permitted": 200}),
-            ["Too many calls this minute", 'data-copy="200"', "Try again at"],
+            ["Too many requests this minute", 'data-copy="200"', "Try again at"],
         ),
         (refusal(503, "service_unavailable"), ["is unavailable"]),
-        (refusal(500, "unhandled_exception"), ["Katapult failed"]),
+        (refusal(500, "unhandled_exception"), ["Internal error in Katapult"]),
         (refusal(418, "new", {}, HOSTILE), ["Katapult answered: new", "&lt;script&gt;"]),
-        (httpx.ConnectError("refused"), ["could not be reached"]),
+        (httpx.ConnectError("refused"), ["No connection to Katapult could be opened"]),
         (httpx.ReadTimeout("slow"), ["did not answer"]),
-        (html(), ["could not be read"]),
+        (html(), ["may come from a proxy"]),
     ],
 )
 def test_one_that_is_refused_leaves_the_old(

@@ -20,7 +20,7 @@ URL = "/tokens/"
 def test_none_yet(alices: Client) -> None:
     answer = alices.get(URL)
     assert answer.status_code == 200
-    assert "No token yet" in answer.text
+    assert "No tokens yet" in answer.text
     assert reverse("token_add") in answer.text
 
 
@@ -28,14 +28,14 @@ def test_one_that_works(alices: Client, token: ApiToken) -> None:
     token.can_list, token.used_at = True, timezone.now()
     token.save()
     text = alices.get(URL).text
-    for shown in ("Live", "Acme", "••••NARY", "Works", reverse("addresses", args=[token.id])):
+    for shown in ("Live", "Acme", "••••NARY", "Working", reverse("addresses", args=[token.id])):
         assert shown in text
     assert PLANTED not in text
 
 
 def test_one_that_is_not_ready(alices: Client, unready: ApiToken) -> None:
     text = alices.get(URL).text
-    assert "Organization missing" in text
+    assert "No organization" in text
     assert reverse("token_organization", args=[unready.id]) in text
     assert reverse("addresses", args=[unready.id]) not in text
 
@@ -59,7 +59,7 @@ def test_one_moved_to_another_owner_cannot_be_opened(
     [
         ({"last_error_code": "invalid_api_token"}, ["Error since last check", "invalid_api_token"]),
         ({"missing_scopes": ["ip_addresses"]}, ["Scope missing", "ip_addresses"]),
-        ({"can_list": False}, ["Cannot list addresses"]),
+        ({"can_list": False}, ["Can look up single addresses"]),
         ({"can_list": None}, ["Not checked", "Never"]),
     ],
 )
@@ -91,13 +91,13 @@ def test_names_are_escaped(alices: Client, token: ApiToken) -> None:
 def test_only_ones_own(alices: Client, bobs_token: ApiToken) -> None:
     text = alices.get(URL).text
     assert "Bob" not in text
-    assert "No token yet" in text
+    assert "No tokens yet" in text
 
 
 def test_not_even_for_an_administrator(
     adam_the_operator: User, client_of: ClientOf, token: ApiToken
 ) -> None:
-    assert "No token yet" in client_of(adam_the_operator).get(URL).text
+    assert "No tokens yet" in client_of(adam_the_operator).get(URL).text
 
 
 def test_only_operators(charlie: User, audrey: User, client_of: ClientOf) -> None:

@@ -27,12 +27,12 @@ from tests.views.katapult import HOSTILE, LIST, Organizations, listed
 
 # The codes of the API page that unallocating can be answered with: (status, code, detail, words).
 NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
-    (400, "missing_api_token", {}, ["Katapult saw no API token", "Check the proxy"]),
+    (400, "missing_api_token", {}, ["Katapult received no API token", "Check the proxy"]),
     (
         403,
         "unauthorized_network_for_api_token",
         {"ip_address": "203.0.113.9"},
-        ["may not be used from this network", "Address Katapult saw", 'data-copy="203.0.113.9"'],
+        ["be used from this network", "Address seen by Katapult", 'data-copy="203.0.113.9"'],
     ),
     (403, "invalid_api_token", {"details": "expired"}, ["does not accept this token", "expired"]),
     (403, "invalid_capabilities_token", {}, ["signed with the wrong key"]),
@@ -45,27 +45,32 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
     (403, "permission_denied", {"details": "not yours"}, ["denied permission", "not yours"]),
     (403, "organization_suspended", {}, ["The organization is suspended"]),
     (403, "organization_not_activated", {}, ["The organization is not activated"]),
-    (404, "ip_address_not_found", {}, ["No such address"]),
-    (404, "organization_not_found", {}, ["No such organization"]),
-    (404, "virtual_machine_not_found", {}, ["No such virtual machine"]),
-    (404, "route_not_found", {}, ["does not know this call", "KATAPULT_API_URL"]),
-    (409, "resource_does_not_support_unallocation", {}, ["does not let go of its address"]),
-    (422, "no_allocation", {}, ["It was unallocated already", "nothing left to do"]),
-    (422, "validation_error", {"errors": ["is locked"]}, ["found the change invalid", "is locked"]),
-    (422, "validation_error", {"errors": "is held"}, ["found the change invalid", "is held"]),
+    (404, "ip_address_not_found", {}, ["Address not found"]),
+    (404, "organization_not_found", {}, ["Organization not found"]),
+    (404, "virtual_machine_not_found", {}, ["Virtual machine not found"]),
+    (404, "route_not_found", {}, ["does not know this request", "KATAPULT_API_URL"]),
+    (409, "resource_does_not_support_unallocation", {}, ["does not support unallocation"]),
+    (422, "no_allocation", {}, ["The address was already unallocated", "nothing left to do"]),
+    (
+        422,
+        "validation_error",
+        {"errors": ["is locked"]},
+        ["Katapult rejected the change", "is locked"],
+    ),
+    (422, "validation_error", {"errors": "is held"}, ["Katapult rejected the change", "is held"]),
     (400, "invalid_argument", {}, ["did not understand the request"]),
-    (400, "missing_required_argument", {}, ["missed an argument"]),
+    (400, "missing_required_argument", {}, ["lacked an argument"]),
     (400, "invalid_json_body", {}, ["did not arrive as JSON"]),
     (
         429,
         "rate_limit_reached",
         {"total_permitted": 1000},
-        ["Too many calls this minute", "Calls permitted a minute", "1000", "Try again at"],
+        ["Too many requests this minute", "Requests allowed per minute", "1000", "Try again at"],
     ),
 ]
 FAILING = [
     (503, "service_unavailable", "Katapult answered that its service is unavailable"),
-    (500, "unhandled_exception", "Katapult ran into an error of its own"),
+    (500, "unhandled_exception", "An internal error occurred in Katapult"),
     # A gateway's: it says nothing of what became of the request.
     (408, "request_timeout", "Own words"),
     (400, "no_allocation", "Own words"),
@@ -115,7 +120,7 @@ def test_it_works_from_a_row(alices: Client, url: str, katapult: Organizations) 
     answer = act(alices, f"{url}?table=1", htmx=True)
     assert answer.status_code == 200
     assert re.match(rf'\s*<tr id="row-{IP}"', answer.text)
-    assert f"{ADDRESS} is unallocated" in answer.text
+    assert f"{ADDRESS} was unallocated" in answer.text
     assert "<html" not in answer.text
     assert (only_entry().outcome, len(katapult.sent)) == ("succeeded", 1)
 
@@ -167,7 +172,7 @@ def test_in_the_sandbox(alices: Client, token: ApiToken, box: Sandbox) -> None:
     token.save()
     url = reverse("unallocate", args=[token.id, address["id"]])
     answer = act(alices, url, htmx=True, typed_address=address["address"])
-    assert f"{address['address']} is unallocated" in answer.text
+    assert f"{address['address']} was unallocated" in answer.text
     assert len(box.ledger("unallocate")) == 1
     assert some(box, None, id=address["id"])
 
@@ -229,13 +234,13 @@ def test_asking_shows_earlier_attempts(alices: Client, url: str, entry: MakeEntr
 def test_asking_warns_of_an_earlier_attempt_that_is_open(
     alices: Client, url: str, entry: MakeEntry
 ) -> None:
-    assert "not decided yet" not in alices.get(url).text
+    assert "has no outcome yet" not in alices.get(url).text
     entry(outcome=Outcome.FAILED, error_code="permission_denied")
-    assert "not decided yet" not in alices.get(url).text
+    assert "has no outcome yet" not in alices.get(url).text
     entry(outcome=Outcome.PENDING, user_id=2, user_name="bob")
     text = alices.get(url).text
-    assert "not decided yet" in text
-    assert "What bob began" in text
+    assert "has no outcome yet" in text
+    assert "The attempt by bob" in text
 
 
 def test_asking_escapes_what_katapult_says(
@@ -276,16 +281,16 @@ def test_asking_in_the_dialog_explains_a_refusal(
     katapult.reads.append(refusal(404, "ip_address_not_found"))
     answer = alices.get(url, headers=HTMX)
     assert answer["HX-Retarget"] == "#dialog"
-    assert "No such address" in answer.text
+    assert "Address not found" in answer.text
     assert FORM not in answer.text
 
 
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (httpx.ConnectError("refused"), "Katapult could not be reached"),
+        (httpx.ConnectError("refused"), "No connection to Katapult could be opened"),
         (httpx.ReadTimeout("timed out"), "Katapult did not answer"),
-        (html(), "The answer could not be read"),
+        (html(), "format. It may come from a proxy"),
     ],
 )
 def test_asking_without_an_answer(
@@ -298,7 +303,7 @@ def test_asking_without_an_answer(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"allocation_type": "LoadBalancer"}, "A load balancer keeps its address"),
+        ({"allocation_type": "LoadBalancer"}, "be unallocated from a load balancer"),
         ({"allocation_id": None, "allocation_type": None}, "Not allocated"),
     ],
 )
@@ -317,7 +322,7 @@ def test_an_address_outside_the_organization_is_not_offered(
 ) -> None:
     katapult.listed = [listed(8)]
     answer = alices.get(url)
-    assert "not among this organization" in answer.text
+    assert "Use a token of its organization" in answer.text
     assert FORM not in answer.text
 
 
@@ -327,7 +332,7 @@ def test_an_address_outside_the_organization_is_not_unallocated(
     signed = forged(ask(alices, url), ours=False)
     answer = alices.post(url, {"confirmation": signed, "typed_address": ADDRESS})
     assert answer.status_code == 422
-    assert "not among this organization" in answer.text
+    assert "Use a token of its organization" in answer.text
     assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
 
 
@@ -349,7 +354,7 @@ def test_a_list_that_cannot_be_read_says_what_is_not_known(
 ) -> None:
     katapult.lists.append(answer)
     page = alices.get(url)
-    assert "could not be checked" in page.text
+    assert "Not checked whether this is the last" in page.text
     assert alices.post(url, {"confirmation": confirmation_of(page)}).status_code == 302
     assert only_entry().outcome == Outcome.SUCCEEDED
 
@@ -361,7 +366,7 @@ def test_a_list_that_is_not_answered_says_so(
     katapult.lists.append(answer)
     page = alices.get(url)
     assert page.status_code == 200
-    assert "Nothing was changed" in page.text or "could not be checked" in page.text
+    assert "Nothing was changed" in page.text or "Not checked whether this is the last" in page.text
 
 
 def test_few_calls_left_do_not_keep_a_confirmation_waiting(
@@ -369,7 +374,7 @@ def test_few_calls_left_do_not_keep_a_confirmation_waiting(
 ) -> None:
     few = {"X-Ratelimit-Permitted": "1000", "X-Ratelimit-Remaining": "3"}
     katapult.reads.append(httpx.Response(200, json=katapult.body(), headers=few))
-    assert "could not be checked" in alices.get(url).text
+    assert "Not checked whether this is the last" in alices.get(url).text
     assert katapult.calls(LIST) == 0
 
 
@@ -440,7 +445,7 @@ def test_no_confirmation_of_ours(
 ) -> None:
     answer = alices.post(url, {"confirmation": sent}, headers=HTMX if htmx else {})
     assert answer.status_code == 422
-    assert "did not come from a confirmation page of yours" in answer.text
+    assert "This confirmation is not valid" in answer.text
     assert confirmation_of(answer)
     assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
 
@@ -501,7 +506,7 @@ def test_an_expired_confirmation(
     settings.CONFIRMATION_MAX_AGE = -1
     answer = alices.post(url, {"confirmation": confirmation}, headers=HTMX if htmx else {})
     assert answer.status_code == 422
-    assert "stood for too long" in answer.text
+    assert "has expired" in answer.text
     assert confirmation_of(answer) != confirmation
     assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
 
@@ -513,7 +518,7 @@ def test_a_form_that_was_filled_in_badly_grows_no_younger(
     confirmation = confirmation_of(act(alices, url, typed_address="wrong"))
     settings.CONFIRMATION_MAX_AGE = -1
     answer = alices.post(url, {"confirmation": confirmation, "typed_address": ADDRESS})
-    assert "stood for too long" in answer.text
+    assert "has expired" in answer.text
 
 
 # Once
@@ -538,7 +543,7 @@ def test_a_second_post_while_the_first_is_under_way(
     attempt = signing.loads(confirmation, salt=SALT)["attempt"]
     entry(attempt_id=attempt, outcome=Outcome.PENDING)
     answer = alices.post(f"{url}?table=1", {"confirmation": confirmation}, headers=HTMX)
-    assert "under way" in answer.text
+    assert "in progress" in answer.text
     assert f'hx-get="{reverse("attempt_result", args=[attempt])}?table=1"' in answer.text
     assert katapult.sent == []
 
@@ -550,7 +555,7 @@ def test_back_after_it_expired_shows_the_outcome(
     first = alices.post(url, form)
     settings.CONFIRMATION_MAX_AGE = -1
     assert alices.post(url, form)["Location"] == first["Location"]
-    assert "is unallocated" in alices.post(url, form, headers=HTMX).text
+    assert "was unallocated" in alices.post(url, form, headers=HTMX).text
     assert len(katapult.sent) == 1
 
 
@@ -611,7 +616,7 @@ def test_a_flat_no_reads_the_same(
     ("holder", "outcome", "said"),
     [
         (VM, "unknown", "not known yet"),
-        (None, "succeeded", "is no longer allocated"),
+        (None, "succeeded", "It was allocated to"),
         (OTHER_VM, "unknown", "not known yet"),
     ],
 )
@@ -644,7 +649,7 @@ def test_a_lost_answer_says_that_it_is_not_known(
     katapult.posts.append(httpx.ReadTimeout("timed out"))
     text = act(alices, f"{url}?table=1", htmx=True).text
     assert "not known yet" in text
-    assert "It may have been unallocated, and it may not." in text
+    assert "may or may not have been unallocated" in text
     assert "Do not try again yet" in text
     assert f"{reverse('attempt_result', args=[only_entry().attempt_id])}?table=1" in text
     assert (only_entry().outcome, only_entry().is_open) == ("unknown", True)
@@ -655,7 +660,7 @@ def test_an_answer_lost_that_did_work_is_found_out(
 ) -> None:
     katapult.posts.append(katapult.landing_in_silence)
     text = act(alices, url, htmx=True).text
-    assert f"{ADDRESS} is unallocated" in text
+    assert f"{ADDRESS} was unallocated" in text
     assert "The address was read as unallocated at" in text
     assert only_entry().basis == "evidence"
 
@@ -673,14 +678,17 @@ def test_where_all_connections_are_in_use_the_network_is_not_blamed(
 def test_what_was_never_sent_was_refused(alices: Client, url: str, katapult: Organizations) -> None:
     katapult.posts.append(httpx.ConnectError("refused"))
     text = act(alices, url, htmx=True).text
-    assert "Katapult could not be reached" in text
+    assert "No connection to Katapult could be opened" in text
     assert "Nothing was changed." in text
     assert (only_entry().outcome, only_entry().sent_at) == ("refused", None)
 
 
 @pytest.mark.parametrize(
     ("holder", "words"),
-    [(None, "It was unallocated meanwhile"), (OTHER_VM, "The address changed hands meanwhile")],
+    [
+        (None, "The address was unallocated in the meantime"),
+        (OTHER_VM, "The address was reassigned in the meantime"),
+    ],
 )
 def test_what_is_no_longer_what_was_seen_is_refused(
     alices: Client, url: str, katapult: Organizations, holder: str | None, words: str
@@ -742,7 +750,7 @@ def test_no_entry_no_call(
     monkeypatch.setattr(AuditEntry, "save", full)
     answer = alices.post(url, {"confirmation": confirmation}, headers=HTMX if htmx else {})
     assert answer.status_code == 503
-    assert "The audit history can&#x27;t be written" in answer.text
+    assert "The audit log can&#x27;t be written" in answer.text
     assert "Nothing was changed." in answer.text
     assert ("<html" in answer.text, katapult.sent) == (not htmx, [])
 
@@ -766,8 +774,8 @@ def test_an_outcome_that_cannot_be_written_is_said(
     monkeypatch.setattr(QuerySet, "update", full)
     answer = alices.post(url, {"confirmation": confirmation}, headers=HTMX if htmx else {})
     assert answer.status_code == 503
-    assert "The outcome could not be written down" in answer.text
-    assert "This is not known yet." in answer.text
+    assert "The outcome could not be saved" in answer.text
+    assert "Whether anything was changed is not known yet." in answer.text
     assert (only_entry().outcome, len(katapult.sent)) == ("pending", 1)
 
 
