@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 from django.utils.html import strip_tags
 
-from ipadmin.audit.search.pages import Found
+from ipadmin.audit.search.pages import Cursor, Page
 from ipadmin.audit.search.summary import Summary
 from ipadmin.models import AuditEntry
 from ipadmin.ui import history_texts
 
-NOON = (datetime(2026, 1, 2, 12, tzinfo=UTC), 7)
+NOON = Cursor(datetime(2026, 1, 2, 12, tzinfo=UTC), 7)
 
 
 def summary(**changed: Any) -> Summary:
-    parts = {"attempts": 1204, "is_partial": False, "outcomes": {}, "typical_seconds": None}
+    parts: dict[str, Any] = {
+        "attempts": 1204,
+        "is_partial": False,
+        "outcomes": {},
+        "typical_seconds": None,
+    }
     return Summary(**parts | {"errors": [], "unit": "day", "bars": []} | changed)
 
 
@@ -30,7 +35,7 @@ def summary(**changed: Any) -> Summary:
     ],
 )
 def test_count_of_entries(changed: dict[str, Any], text: str) -> None:
-    assert history_texts.count(Found([AuditEntry()]), summary(**changed)) == text
+    assert history_texts.count(Page([AuditEntry()]), summary(**changed)) == text
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,7 @@ def test_count_of_entries(changed: dict[str, Any], text: str) -> None:
     ],
 )
 def test_how_far_a_search_went(is_newer: bool, text: str) -> None:
-    page = Found([], looked_to=NOON, is_newer=is_newer)
+    page = Page([], searched_to=NOON, is_newer=is_newer)
     assert strip_tags(history_texts.searched_to(page)) == text
     assert history_texts.empty(page, has_any=True).title == "No matches so far"
 
@@ -49,12 +54,12 @@ def test_how_far_a_search_went(is_newer: bool, text: str) -> None:
 @pytest.mark.parametrize(
     ("page", "has_any", "title"),
     [
-        (Found([]), False, "No attempts yet"),
-        (Found([]), True, "No attempts match"),
-        (Found([], newer_than=NOON), True, "No older attempts match"),
+        (Page([]), False, "No attempts yet"),
+        (Page([]), True, "No attempts match"),
+        (Page([], newer_than=NOON), True, "No older attempts match"),
     ],
 )
-def test_why_a_list_is_empty(page: Found, has_any: bool, title: str) -> None:
+def test_why_a_list_is_empty(page: Page, has_any: bool, title: str) -> None:
     assert history_texts.empty(page, has_any=has_any).title == title
 
 
