@@ -83,8 +83,8 @@ def empty(page: Page, *, has_any: bool) -> EmptyHistory:
         return EmptyHistory("search", "No matches so far", text, has_filters=False)
     if has_any:
         return EmptyHistory("search", f"No {_age(page)}attempts match", "", has_filters=True)
-    text = "Attempts to unallocate an address appear here."
-    return EmptyHistory("history", "No attempts yet", text, has_filters=False)
+    hint = "Attempts to unallocate an address appear here."
+    return EmptyHistory("history", "No attempts yet", hint, has_filters=False)
 
 
 def _age(page: Page) -> str:

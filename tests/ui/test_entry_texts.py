@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ def entry(**fields: Any) -> AuditEntry:
     return AuditEntry(attempt_id=uuid4(), **fields)
 
 
-def fact(facts: Any, label: str) -> Fact:
+def fact(facts: Iterable[Fact], label: str) -> Fact:
     return next(each for each in facts if each.label == label)
 
 

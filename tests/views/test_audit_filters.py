@@ -140,7 +140,7 @@ def test_nothing_matches(alices: Client, entry: MakeEntry) -> None:
     entry()
     text = alices.get(f"{URL}?person=nobody").text
     assert "No attempts match" in text
-    assert 'href="?person=nobody&amp;when=all">Look in all time' in text
+    assert 'href="?person=nobody&amp;when=all">Search all time' in text
     assert "Clear all filters" in text
 
 
