@@ -110,7 +110,7 @@ class AuditEntry(models.Model):
     evidence = models.JSONField(default=list)
     competing_attempts = models.JSONField(default=list)
 
-    # What the fields above are searched by (see `ipadmin/keys.py`); `keys_of` makes them.
+    # What the fields above are searched by (see `models/search_keys.py`); `keys_of` makes them.
     address_key = models.CharField(max_length=33, blank=True, editable=False)
     organization_key = models.CharField(max_length=MAX_KEY_LENGTH, blank=True, editable=False)
     allocation_id_key = models.CharField(max_length=MAX_KEY_LENGTH, blank=True, editable=False)
