@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 
 from ipadmin import crypto
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
 from ipadmin.models import AuditEntry
 from tests.tampering import finished, opened
@@ -35,7 +36,7 @@ def lines() -> Lines:
     finished(address="2001:db8::1")
     opened()
     entries = AuditEntry.objects.order_by("pk")
-    pieces = export(entries, Format.JSON_LINES, by={"name": "audrey"}, criteria={})
+    pieces = export(entries, Format.JSON_LINES, by=Actor(command_line="tests"), criteria={})
     return b"".join(pieces).splitlines(keepends=True)
 
 
