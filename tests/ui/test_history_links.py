@@ -138,6 +138,6 @@ def test_within_some_organizations_a_token_has_no_name() -> None:
 
 def test_what_a_list_may_not_have_is_offered_when_it_is_chosen() -> None:
     keep(token_id=TOKEN, token_label="Ops")
-    assert asked(f"token={TOKEN}").firsts["token"] == (TOKEN, "Ops")
+    assert asked(f"token={TOKEN}").firsts["token"] == (TOKEN, f"Ops · {TOKEN[:8]}")
     assert asked("organization=org_9").firsts == {"organization": ("org_9", "org_9")}
     assert asked("").firsts == {}

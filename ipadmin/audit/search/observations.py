@@ -51,7 +51,7 @@ GONE = Holding(is_gone=True)
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The holder of an address at one time. `entry` records it; None if it was read now."""
+    """The holder of an address at a time. `entry`: where it is recorded; None if read now."""
 
     at: datetime
     holding: Holding

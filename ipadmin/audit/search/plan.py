@@ -75,8 +75,8 @@ def select_from(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
     conditions into a query with a limit.
     """
     rows = CTE(entries, name="entries")
-    found: QuerySet[AuditEntry] = with_cte(rows, select=rows).order_by()
-    return found
+    selected: QuerySet[AuditEntry] = with_cte(rows, select=rows)
+    return selected.order_by()
 
 
 def select_few(q: Q) -> QuerySet[AuditEntry]:

@@ -48,7 +48,7 @@ class Attempt:
 
     @property
     def found(self) -> Holding | None:
-        """The holder after the attempt, if it is neither the one before nor nothing as asked."""
+        """The holder after the attempt; None if it is as before or the attempt succeeded."""
         is_new = self.left and not self.left.holding.is_same(Holding(self.entry.allocation))
         is_said = self.entry.outcome == Outcome.SUCCEEDED
         return self.left.holding if self.left and is_new and not is_said else None
@@ -126,8 +126,8 @@ def neighbours(entries: Entries, entry: AuditEntry) -> Neighbours:
         return Neighbours(None, None)
     earlier, later = _earlier(same, cursor_of(entry)), _later(same, cursor_of(entry))
     names = ("attempt_id", "created_at")
-    asked = [Subquery(each.values(name)[:1]) for each in (earlier, later) for name in names]
-    row = AuditEntry.objects.filter(pk=entry.pk).values_list(*asked).get()
+    columns = [Subquery(each.values(name)[:1]) for each in (earlier, later) for name in names]
+    row = AuditEntry.objects.filter(pk=entry.pk).values_list(*columns).get()
     return Neighbours(row[:2] if row[0] else None, row[2:] if row[2] else None)
 
 
@@ -148,8 +148,8 @@ def _changes_before(
 ) -> dict[int, list[Change]]:
     """Changes between entries of the same address id, by the id of the entry after them."""
     found: dict[int, list[Change]] = defaultdict(list)
-    told = sorted([*beyond, *shown[::-1]], key=_identity)
-    for _, same in groupby(told, key=_identity):
+    ordered = sorted([*beyond, *shown[::-1]], key=_identity)
+    for _, same in groupby(ordered, key=_identity):
         for change in reversed(changes(list(same))):
             if change.after.entry is not None:
                 found[change.after.entry.pk].append(change)

@@ -1,4 +1,4 @@
-"""What a typed text is understood as, and what it finds."""
+"""The meaning of a search text, the entries it finds, and the plan to find them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db.models import Q
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,33 +62,24 @@ def wanted() -> AuditEntry:
         "185.44",
         "185.4",
         "185.44.252.0/22",
-        "185.44.255.215/22",
-        "185.44.252.0/255.255.252.0",
-        "128.0.0.0/2",
         "ip_AbCdEfGh",
         "vm_WebServer1",
-        "VM_WEBSERVER1",
         "org_AcmeAcme",
         "web_01% shop",
         "WEB_01%",
         "mail.example.net",
-        "MAIL.",
-        "dörte.groß",
         "DÖRTE.GROSS",
-        "dö",
         "permission_denied",
         OURS,
         str(UUID(OURS)),
         KATAPULTS,
-        KATAPULTS.replace("-", ""),
         KATAPULTS.upper(),
         str(ATTEMPT),
         ATTEMPT.hex,
-        f"{{{ATTEMPT}}}",
         str(TOKEN),
     ],
 )
-def test_it_is_found(wanted: AuditEntry, typed: str) -> None:
+def test_a_text_finds_the_entry(wanted: AuditEntry, typed: str) -> None:
     assert found(typed) == [wanted]
 
 
@@ -100,36 +90,23 @@ def test_it_is_found(wanted: AuditEntry, typed: str) -> None:
         "185.44.255.2",  # an address of its own
         "185.44.255.215/33",
         "185.44.256.",
-        "185.44.0255.",
-        "86.44.",
         "ip_abcdefgh",
-        "ip_AbCd",
         "vm_Web",
         "web-01",
         "web_01_",
         "eb_01",
         "%",
-        "_",
-        "\\",
-        "permission",
         "denied",
         OURS[:-1],
         "groß",
         "'; DROP TABLE ipadmin_auditentry; --",
         "💩",
-        "\u202emoc.elpmaxe",
-        "א",
         "x" * 500,
-        "0" * 500,
-        "1." * 250,
-        ":" * 40,
         "::",
         "/",
-        "//",
-        "1/1/1",
     ],
 )
-def test_nothing_is_found(wanted: AuditEntry, typed: str) -> None:
+def test_a_text_that_finds_nothing(wanted: AuditEntry, typed: str) -> None:
     assert found(typed) == []
 
 
@@ -156,7 +133,7 @@ def test_an_ipv6_address_however_it_is_written(typed: str) -> None:
     assert found(typed) == [wanted]
 
 
-def test_the_first_address_of_all() -> None:
+def test_the_address_with_zeros_only() -> None:
     assert found("::") == [] != [keep(address="::")] == found("::")
 
 
@@ -182,7 +159,7 @@ def test_request_ids_of_any_form(name: str, id: str) -> None:
         ("web", "names that begin with “web”, error codes and request ids"),
     ],
 )
-def test_it_is_said_what_was_understood(typed: str, said: str) -> None:
+def test_the_reader_sees_the_meaning_of_a_text(typed: str, said: str) -> None:
     assert interpret(typed).text == said
 
 
@@ -196,7 +173,7 @@ def test_a_name_that_looks_like_an_id() -> None:
     assert found("web_server1") == [wanted]
 
 
-def test_what_others_have_does_not_show_in_the_words() -> None:
+def test_the_meaning_does_not_depend_on_entries() -> None:
     said = interpret("disk_full1").text
     wanted = [keep(allocation_name="disk_full123")]
     wanted += [keep(outcome=Outcome.FAILED, error_code="disk_full1")]
@@ -206,75 +183,19 @@ def test_what_others_have_does_not_show_in_the_words() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.PENDING, Outcome.UNKNOWN])
 @pytest.mark.parametrize("typed", ["192.0.2.7", "192.0.", "vm_New0", "new", "carl", "org_New0"])
-def test_what_is_open_is_found_though_it_is_not_counted(typed: str, outcome: str) -> None:
+def test_unfinished_entries_are_found_without_counters(typed: str, outcome: str) -> None:
     names = {"allocation_id": "vm_New0", "allocation_name": "new", "organization_id": "org_New0"}
     wanted = keep(outcome=outcome, finished_at=None, user_name="carl", **names)
     assert not AuditValueCounter.objects.exists()
     assert found(typed) == [wanted]
 
 
-# What it costs
-
-
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfinished_entries_are_found_beside_frequent_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 3)
-    monkeypatch.setattr(plan, "MAX_SEPARATE_VALUES", 2)
-
-
-def scans(typed: str) -> list[tuple[int, bool]]:
-    """The number of entries of each index scan, and whether it is read as a whole."""
-    found = fetch_plan(Search(interpretation=interpret(typed))).scans
-    return [(each.entries, each.few is not None) for each in found]
-
-
-def test_one_value_is_followed_in_its_order(tiny: None) -> None:
-    for _ in range(4):
-        keep()
-    assert scans("192.0.2.7") == [(4, False), (0, True)]
-
-
-def test_what_is_open_is_found_beside_the_many_that_are_counted(tiny: None) -> None:
     wanted = [keep(outcome=Outcome.PENDING if n == 2 else Outcome.FAILED) for n in range(6)][::-1]
     assert found("192.0.2.7") == found("web-01") == found("vm_0000000000000001") == wanted
-
-
-def test_few_entries_of_many_values_are_read_as_a_whole(tiny: None) -> None:
-    for number in range(3):
-        keep(address=f"192.0.2.{number}")
-    assert scans("192.0.2.") == [(3, True)]
-
-
-def test_many_entries_of_many_values_are_followed_by_time(tiny: None) -> None:
-    for number in range(4):
-        keep(address=f"192.0.2.{number}")
-    assert scans("192.0.2.") == [(4, False)]
-
-
-def test_a_token_of_many_attempts_is_known_as_such(tiny: None) -> None:
-    for _ in range(4):
-        keep(token_id=TOKEN)
-    assert (4, False) in scans(str(TOKEN))
-
-
-def test_the_filter_with_the_fewest_entries_is_read_by_index() -> None:
-    for _ in range(3):
-        keep()
-    keep(user_name="bob")
-    keep(user_name="carol", environment="live")
-    asked = Search(people=["alice", "bob"], environment="live", outcomes=["failed"])
-    found = fetch_plan(asked)
-    assert [each.q for each in found.scans] == [Q(outcome="failed")]
-    assert found.filters == [
-        Q(environment="live"),
-        Q(user_name_key="alice") | Q(user_name_key="bob"),
-    ]
-
-
-def test_nobodys_organizations_have_no_entries() -> None:
-    keep()
-    assert pages.page(fetch_plan(Search(organizations=[]))).entries == []
-    assert not AuditEntry.objects.filter(Search(organizations=[]).q)
 
 
 # Whatever is typed
@@ -285,7 +206,7 @@ def test_nobodys_organizations_have_no_entries() -> None:
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=200)
     | st.from_regex(r"[0-9a-f.:/%_-]{1,40}", fullmatch=True)
 )
-def test_anything_is_understood_as_something(typed: str) -> None:
+def test_any_text_has_a_meaning(typed: str) -> None:
     understood = interpret(typed)
     assert understood.text
     assert not AuditEntry.objects.filter(understood.q)
