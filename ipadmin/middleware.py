@@ -80,9 +80,9 @@ class HeadersMiddleware:
 
 
 class TimeZoneMiddleware:
-    """Lets a page show its times in the reader's zone: that of their browser, or UTC.
+    """Activates the reader's time zone while a page is made: that of the browser, or UTC.
 
-    What is streamed is made when this is over, and so in UTC.
+    The content of streaming responses is made later, in UTC.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

@@ -35,7 +35,9 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/export/", export.audit_export, name="audit_export"),
     path("audit/integrity/", integrity.integrity, name="integrity"),
-    path("audit/integrity/<int:verification_id>/", integrity.verification, name="verification"),
+    path(
+        "audit/integrity/<int:verification_id>/", integrity.verification_detail, name="verification"
+    ),
     path("audit/addresses/<str:address>/", timeline.address_timeline, name="address_timeline"),
     path(
         "audit/addresses/<str:address>/now/",

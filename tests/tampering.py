@@ -1,8 +1,9 @@
-"""A sealed history to tamper with, and what somebody who can write to the database could do."""
+"""A sealed history, and ways to tamper with it for someone who can write to the database."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
@@ -11,11 +12,12 @@ from django.utils import timezone
 
 from ipadmin.audit import entries
 from ipadmin.audit.integrity import verification
+from ipadmin.audit.integrity.checkpoint import parse_checkpoint
 from ipadmin.models import AuditEntry, AuditLink, Outcome, triggers
 
 
 def opened(**fields: Any) -> AuditEntry:
-    """An attempt that was begun, sealed."""
+    """A sealed entry that is still open."""
     entry = AuditEntry(
         **{
             "attempt_id": uuid.uuid4(),
@@ -38,7 +40,7 @@ def opened(**fields: Any) -> AuditEntry:
 
 
 def finished(**fields: Any) -> AuditEntry:
-    """An attempt with its end, sealed: two links."""
+    """A finished entry with its two links."""
     entry = opened(**fields)
     finish(entry)
     return entry
@@ -50,7 +52,7 @@ def finish(entry: AuditEntry) -> None:
 
 
 def unsealed(**fields: Any) -> AuditEntry:
-    """An entry that was written past the product, or before there were seals."""
+    """An entry that was not written by the product."""
     given = {"attempt_id": uuid.uuid4(), "user_id": 1, "token_id": uuid.uuid4(), "address": "::1"}
     return AuditEntry.objects.create(**given | fields)
 
@@ -69,7 +71,7 @@ def column(entry: AuditEntry, name: str, value: Any) -> None:
 
 
 def link(sequence: int, name: str, value: Any) -> None:
-    execute(f"UPDATE ipadmin_auditseal SET {name} = %s WHERE sequence = %s", value, sequence)
+    execute(f"UPDATE ipadmin_auditlink SET {name} = %s WHERE sequence = %s", value, sequence)
 
 
 def exchange(table: str, key: str, one: Any, other: Any) -> None:
@@ -79,14 +81,36 @@ def exchange(table: str, key: str, one: Any, other: Any) -> None:
         execute(sql, new, old)
 
 
-def finding(head: str = "") -> str:
-    """What a verification finds first; empty when all holds."""
-    found = verification.prepare("audrey", head)
-    while found.is_running:
-        verification.step(found, seconds=10)
-    return found.finding
+def finding(stored: str = "") -> str:
+    """The first problem that a verification finds; empty when there is none."""
+    return verification.verify(parse_checkpoint(stored), lambda _done, _total: None).finding
 
 
-def head() -> str:
+def checkpoint() -> str:
     last = AuditLink.objects.latest("sequence")
-    return f"{last.sequence}:{bytes(last.mac).hex()}"
+    return f"{last.sequence}:{bytes(last.seal).hex()}"
+
+
+def hide(condition: str, indexes: Sequence[str]) -> None:
+    """Rebuild indexes of SQLite without the rows that do not meet a condition."""
+    for index in indexes:
+        rebuild(index, ")", f") WHERE {condition}")
+
+
+def rebuild(index: str, old: str, new: str) -> None:
+    """Rebuild an index of SQLite with another definition, and restore its definition."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [index])
+        (before,) = cursor.fetchone()
+        _define(index, before.replace(old, new, 1))
+        cursor.execute(f"REINDEX {index}")
+        _define(index, before)
+
+
+def _define(index: str, sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA writable_schema = ON")
+        cursor.execute("UPDATE sqlite_master SET sql = %s WHERE name = %s", [sql, index])
+        cursor.execute("PRAGMA schema_version")
+        (version,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA schema_version = {version + 1}")

@@ -8,21 +8,16 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.utils import timezone
-from django_tasks import TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
 from ipadmin import tasks
-from ipadmin.audit.integrity import verification, verification_row, walk
 from ipadmin.models import AuditEntry, User
 from tests import tampering
 from tests.conftest import ClientOf
 
 # The worker opens and closes connections of its own.
 pytestmark = pytest.mark.django_db(transaction=True)
-
-READY, RUNNING = TaskResultStatus.READY, TaskResultStatus.RUNNING
-SUCCESSFUL = TaskResultStatus.SUCCESSFUL
 
 
 def run_worker_once() -> None:
@@ -58,61 +53,6 @@ def test_old_results_do_not_pile_up() -> None:
         run_worker_once()
     run_worker_once()
     assert DBTaskResult.objects.count() == 1
-
-
-def results(task: str) -> list[str]:
-    done = DBTaskResult.objects.filter(task_path__endswith=task).order_by("finished_at")
-    return [result.status for result in done]
-
-
-def test_the_worker_does_a_verification_in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "STRETCH", 0)
-    monkeypatch.setattr(walk, "CHUNK", 1)
-    tampering.finished()
-    asked = verification.request("audrey")
-    run_worker_once()
-    asked.refresh_from_db()
-    assert asked.holds
-    assert results("continue_verification") == [SUCCESSFUL] * 4
-    assert results("reconcile_attempts") == [SUCCESSFUL]
-
-
-def test_a_verification_that_cannot_go_on_ends_and_says_so() -> None:
-    asked = verification.request("audrey")
-    asked.state = {"sequence": "nonsense"}
-    verification_row.seal(asked)
-    asked.save()
-    tasks.continue_verification.enqueue()
-    run_worker_once()
-    asked.refresh_from_db()
-    assert not asked.is_running
-    assert "could not be verified: ValueError" in asked.finding
-    assert verification_row.is_ours(asked)
-
-
-def test_nothing_is_verified_unasked() -> None:
-    run_worker_once()
-    assert results("continue_verification") == []
-
-
-def test_a_stretch_waits_at_most_once() -> None:
-    verification.request("audrey")
-    tasks.schedule()
-    tasks.schedule()
-    assert results("continue_verification") == [READY]
-
-
-@pytest.mark.parametrize(("age", "waiting"), [(timedelta(seconds=1), 0), (tasks.SILENCE * 2, 1)])
-def test_a_verification_whose_worker_was_killed_goes_on(age: timedelta, waiting: int) -> None:
-    asked = verification.request("audrey")
-    tasks.continue_verification.enqueue()
-    started_at = timezone.now() - age
-    DBTaskResult.objects.update(status=RUNNING, started_at=started_at)
-    tasks.schedule()
-    assert results("continue_verification").count(READY) == waiting
-    run_worker_once()
-    asked.refresh_from_db()
-    assert asked.holds is bool(waiting)
 
 
 def test_a_worker_is_running_as_long_as_its_work_is_done() -> None:

@@ -62,7 +62,7 @@ def add_finished(new: Sequence[AuditEntry]) -> None:
     with transaction.atomic():
         AuditEntry.objects.bulk_create(new)
         written = AuditEntry.objects.filter(attempt_id__in=[entry.attempt_id for entry in new])
-        chain.append_all(chain.locked_head(), _counted(written, counts))
+        chain.add_entry_links(chain.locked_chain(), _counted(written, counts))
         counts.write()
 
 

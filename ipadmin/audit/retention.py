@@ -1,10 +1,10 @@
-"""Remove finished entries from before a moment: exported first, the removal sealed into the chain.
+"""Retention: exports finished entries created before a time, deletes them, and seals the deletion.
 
-All of them go into one file, which is read back: each entry in it must be as it was sealed. Only
-then are entries removed, the oldest first, in parts of some thousands. Each part is a transaction
-of its own that counts its entries off, deletes them, and seals that it did. So no attempt waits for
-longer than one part takes, and a process that is killed leaves a history that is whole and proven:
-the oldest parts gone, the others there, and the file has them all.
+All of them are exported to one file, which is read back: each entry in it must be as it was sealed.
+Then entries are deleted, the oldest first, in parts of some thousands. Each part is a transaction
+that updates the counters, deletes the entries and seals a link. So no attempt waits longer than one
+part takes, and a process that is killed leaves a history that still verifies: the oldest parts are
+gone, the others are there, and the file contains all of them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from django.utils import timezone
 from ipadmin.audit import counters
 from ipadmin.audit import document as documents
 from ipadmin.audit import rows as raw_rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
 from ipadmin.audit.export.export import Progress as ExportProgress
 from ipadmin.audit.export.files import new_file
@@ -40,19 +41,18 @@ from ipadmin.models import (
     AuditValueCounter,
     LinkKind,
 )
-from ipadmin.models.audit_link import FINISHED_KINDS
 
-# Entries removed in one transaction, while which every attempt waits; and the seconds after it in
-# which those who waited get their turn (on SQLite they ask again every tenth of a second).
-PART = 5_000
-PAUSE = 0.15
+# Deleted in one transaction, during which every attempt waits. In the pause after it, those that
+# waited get their turn: on SQLite they try again every tenth of a second.
+ENTRIES_PER_PART = 5_000
+PAUSE_SECONDS = 0.15
 
-# Told how many entries were "exported", "checked" or "removed" by now.
+# Called with how many entries are "exported", "checked" or "removed".
 Progress = Callable[[str, int], None]
 
 
 class NotPruned(Exception):
-    """Why nothing is removed, or nothing more: a sentence for whoever asked for it."""
+    """Why nothing, or nothing more, was removed: a sentence for the person who asked for it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Prunable:
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """As a removal's seal names it."""
+    """The exported file, as the link of each pruning describes it."""
 
     file: str
     sha256: str
@@ -73,27 +73,27 @@ class ExportedFile:
 
 @dataclass
 class Part:
-    """Finished entries created before a moment that are still there; none of them changes."""
+    """The oldest finished entries: those created before a time."""
 
     before: datetime
-    # The number of each entry's seal, and its attempt.
+    # The number of the link that finished each entry, and its attempt id.
     links: list[tuple[int, str]]
-    tally: counters.Counters
+    counts: counters.Counters
 
 
 def prunable(before: datetime) -> Prunable | None:
-    """What a pruning would remove."""
+    """What a pruning would remove; None when there is nothing."""
     found = _finished(before).aggregate(first=Min("created_at"), last=Max("created_at"))
     if found["first"] is None:
         return None
     return Prunable(_finished(before).count(), found["first"], found["last"])
 
 
-def prune(before: datetime, path: Path, *, by: dict[str, Any], progress: Progress) -> int:
-    """Export to a new file, and remove what is in it; returns how many entries that were.
+def prune(before: datetime, path: Path, *, by: Actor, progress: Progress) -> int:
+    """Export to a new file, and delete what was exported; returns the number of entries.
 
-    Raises NotPruned and OSError; django.db.Error too, as when others keep the database locked. What
-    was removed by then stays so, sealed; the rest is untouched.
+    Raises NotPruned, OSError and django.db.Error, as when the database stays locked. What was
+    deleted until then is sealed; the rest is untouched.
     """
     _refuse_what_is_not_streamed(before)
     last = AuditLink.objects.last()
@@ -101,10 +101,10 @@ def prune(before: datetime, path: Path, *, by: dict[str, Any], progress: Progres
     exported = _export(before, path, by, progress)
     removed = 0
     while part := _next_part(before):
-        since = _remove(part, before, since, {"export": asdict(exported), "by": by})
+        since = _remove(part, before, since, {"export": asdict(exported), "by": by.details()})
         removed += len(part.links)
         progress("removed", removed)
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_SECONDS)
     return removed
 
 
@@ -113,7 +113,7 @@ def _refuse_what_is_not_streamed(before: datetime) -> None:
         return
     stream = AuditStream.objects.filter(target=settings.AUDIT_STREAM).first()
     ahead = AuditLink.objects.filter(sequence__gt=stream.sequence if stream else 0)
-    if ahead.filter(kind__in=FINISHED_KINDS, at__lt=before).exists():
+    if ahead.filter(kind=LinkKind.FINISHED, at__lt=before).exists():
         why = f" It says: {stream.error}" if stream and stream.error else ""
         raise NotPruned(
             f"{settings.AUDIT_STREAM} (AUDIT_STREAM) has not taken all of these entries yet. The"
@@ -125,11 +125,11 @@ def _finished(before: datetime) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(finished_at__isnull=False, created_at__lt=before)
 
 
-def _export(before: datetime, path: Path, by: dict[str, Any], progress: Progress) -> ExportedFile:
+def _export(before: datetime, path: Path, by: Actor, progress: Progress) -> ExportedFile:
     entries = _finished(before).order_by("created_at", "id")
     criteria = {"finished before": [raw_rows.moment(before)]}
     digest, size, so_far = hashlib.sha256(), 0, ExportProgress()
-    # First the file: what cannot be written is not even begun.
+    # The file first: if it cannot be created, no export is sealed.
     with (
         new_file(path) as file,
         closing(
@@ -144,7 +144,7 @@ def _export(before: datetime, path: Path, by: dict[str, Any], progress: Progress
     written = ExportedFile(path.name, digest.hexdigest(), size)
     try:
         is_whole = _read_back(path, progress) == (so_far.entries, written)
-    except ValueError:  # no JSON
+    except ValueError:  # not JSON
         is_whole = False
     if not is_whole:
         raise NotPruned(f"{path} does not read back as it was written.")
@@ -152,11 +152,12 @@ def _export(before: datetime, path: Path, by: dict[str, Any], progress: Progress
 
 
 def _read_back(path: Path, progress: Progress) -> tuple[int, ExportedFile]:
-    """How many entries the file has, and its sum. Each is as it was sealed, or NotPruned."""
+    """How many entries the file has, and its digest. Raises NotPruned for one that is not as it was
+    sealed."""
     digest, size, count = hashlib.sha256(), 0, 0
     with path.open("rb") as file:
         if hasattr(os, "posix_fadvise"):
-            # From the disk, and not what memory still has of it.
+            # Read from the disk, not from the page cache.
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         for line in file:
             digest.update(line)
@@ -171,20 +172,17 @@ def _read_back(path: Path, progress: Progress) -> tuple[int, ExportedFile]:
 
 
 def _refuse_unproven(document: dict[str, Any]) -> None:
-    """What was never sealed, or changed since, goes only once it is known why."""
+    """Entries that were never sealed, or were changed since, are evidence and stay."""
     seal = document.pop("seal")
     attempt = f"Attempt {document['event']['id']} of {document['@timestamp']}"
     if seal is None:
-        raise NotPruned(
-            f"{attempt} has no seal. `manage.py seal_history` seals what is from before there were"
-            " seals."
-        )
+        raise NotPruned(f"{attempt} has no seal. `manage.py verify_audit` says more.")
     if documents.digest(document).hex() != seal["digest"]:
         raise NotPruned(f"{attempt} is not as it was sealed. `manage.py verify_audit` says more.")
 
 
 def _next_part(before: datetime) -> Part | None:
-    """The oldest entries, or none that are left. Read before anything is locked."""
+    """The oldest entries; None when none are left. Read before anything is locked."""
     until = _end_of_part(before)
     if until is None:
         return None
@@ -192,9 +190,9 @@ def _next_part(before: datetime) -> Part | None:
     names = (*counters.FIELDS, "attempt_id")
     for rows in raw_rows.chunks(_finished(until).order_by(), names):
         for row in rows:
-            part.tally.add(dict(zip(names, row, strict=True)), sign=-1)
+            part.counts.add(dict(zip(names, row, strict=True)), sign=-1)
         sealed = AuditLink.objects.filter(
-            attempt_id__in=[row[-1] for row in rows], kind__in=FINISHED_KINDS
+            attempt_id__in=[row[-1] for row in rows], kind=LinkKind.FINISHED
         )
         part.links.extend(raw_rows.rows(sealed.order_by(), ("sequence", "attempt_id")))
     part.links.sort()
@@ -202,45 +200,45 @@ def _next_part(before: datetime) -> Part | None:
 
 
 def _end_of_part(before: datetime) -> datetime | None:
-    """Before which moment about PART entries were created, and one at least; None without any."""
+    """A time before which about ENTRIES_PER_PART entries were created; None when none are left."""
     moments = _finished(before).order_by("created_at").values_list("created_at", flat=True)
     first = moments.first()
     if first is None:
         return None
     later = moments.filter(created_at__gt=first)
-    return later[PART - 1 : PART].first() or before
+    return later[ENTRIES_PER_PART - 1 : ENTRIES_PER_PART].first() or before
 
 
 def _remove(part: Part, before: datetime, since: int, details: dict[str, Any]) -> int:
-    """Returns the number of the seal, which is the last. `since` is the last link that was there
+    """Returns the number of the pruning's link, the last one. `since` is the last link that existed
     when the entries were read."""
     with transaction.atomic(durable=True):
-        head = chain.locked_head()
+        locked = chain.locked_chain()
         _refuse_what_came_since(since, before)
-        head.pruning_before = part.before
-        head.save()
+        locked.pruning_before = part.before
+        locked.save()
         deleted, _by_model = _finished(part.before).delete()
         if deleted != len(part.links):
             raise NotPruned(
                 f"{deleted:,} entries have {len(part.links):,} seals. `manage.py verify_audit` says"
                 " more."
             )
-        part.tally.write()
+        part.counts.write()
         AuditCounter.objects.filter(attempts__lte=0).delete()
         AuditValueCounter.objects.filter(attempts__lte=0).delete()
-        head.pruning_before = None
+        locked.pruning_before = None
         removed = {
             "before": raw_rows.moment(part.before),
             "entries": deleted,
             "digest": chain.pruned_digest(part.links).hex(),
         }
-        at = timezone.now()
-        return chain.append(head, LinkKind.PRUNED, at=at, details={**removed, **details}).sequence
+        activity = {**removed, **details}
+        return chain.add_link(locked, LinkKind.PRUNED, at=timezone.now(), details=activity).sequence
 
 
 def _refuse_what_came_since(since: int, before: datetime) -> None:
-    """The file would not have it: an old attempt that was closed only now."""
-    came = Q(kind__in=FINISHED_KINDS, at__lt=before) | Q(kind=LinkKind.PRUNED)
+    """An old attempt that was finished meanwhile is not in the file."""
+    came = Q(kind=LinkKind.FINISHED, at__lt=before) | Q(kind=LinkKind.PRUNED)
     if AuditLink.objects.filter(came, sequence__gt=since).exists():
         raise NotPruned(
             "Meanwhile one of these attempts was finished, or another pruning has begun. Run it"

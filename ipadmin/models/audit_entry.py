@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ipadmin.katapult.types import Allocation
-from ipadmin.models.search_keys import LONGEST, address_key, folded
+from ipadmin.models.search_keys import MAX_KEY_LENGTH, address_key, folded
 
 # Field to the short name of its index, of which databases allow 30 characters.
 SEARCHED_BY = {
@@ -112,11 +112,11 @@ class AuditEntry(models.Model):
 
     # What the fields above are searched by (see `ipadmin/keys.py`); `keys_of` makes them.
     address_key = models.CharField(max_length=33, blank=True, editable=False)
-    organization_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
-    allocation_id_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
-    allocation_name_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
-    reverse_dns_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
-    user_name_key = models.CharField(max_length=LONGEST, blank=True, editable=False)
+    organization_key = models.CharField(max_length=MAX_KEY_LENGTH, blank=True, editable=False)
+    allocation_id_key = models.CharField(max_length=MAX_KEY_LENGTH, blank=True, editable=False)
+    allocation_name_key = models.CharField(max_length=MAX_KEY_LENGTH, blank=True, editable=False)
+    reverse_dns_key = models.CharField(max_length=MAX_KEY_LENGTH, blank=True, editable=False)
+    user_name_key = models.CharField(max_length=MAX_KEY_LENGTH, blank=True, editable=False)
 
     class Meta:
         verbose_name_plural = "audit entries"

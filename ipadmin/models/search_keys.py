@@ -1,33 +1,26 @@
-"""Texts in the form in which the history is searched and sorted by them."""
+"""Search keys: values of an entry in the form in which the history is searched and sorted."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import (
-    AddressValueError,
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_network,
-)
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 
 # First and last key, both included.
-Range = tuple[str, str]
-# At least one whole part of an address, and the beginning of the next.
-IPV4_BEGINNING = re.compile(r"((?:\d{1,3}\.){1,3})(\d{0,3})")
-IPV6_BEGINNING = re.compile(r"((?:[0-9a-f]{1,4}:){1,7})([0-9a-f]{0,4})")
-
-# The longest text that is worth an index entry. A host name has at most 253 characters; what is
-# longer is found by its beginning.
-LONGEST = 200
+KeyRange = tuple[str, str]
+# Complete groups of an address, and the first digits of the next group.
+IPV4_PREFIX = re.compile(r"((?:[0-9]{1,3}\.){1,3})([0-9]{0,3})")
+IPV6_PREFIX = re.compile(r"((?:[0-9a-f]{1,4}:){1,7})([0-9a-f]{0,4})")
+IPV4_KEY_LENGTH = 9
+IPV6_KEY_LENGTH = 33
+# Longest key of a name, in characters. Longer names are found by a prefix.
+MAX_KEY_LENGTH = 200
 
 
 @lru_cache(maxsize=10_000)
 def address_key(text: str) -> str:
-    """An address so that texts sort as addresses do: its version, then its bits in hexadecimal,
-    `4b92cffd7` for 185.44.255.215. Empty for what is no address."""
+    """The key of an address, `4c6120007` for 198.18.0.7: its version, then its bits in hexadecimal,
+    so that keys sort as addresses do. Empty if the text is not an address."""
     try:
         return f"4{int(IPv4Address(text)):08x}"
     except AddressValueError:
@@ -39,82 +32,82 @@ def address_key(text: str) -> str:
 
 
 def address_of(key: str) -> str:
-    """The address of a key, as it is usually written; empty for an empty key."""
+    """The address of a key in its usual form; empty for an empty key."""
     if not key:
         return ""
     number = int(key[1:], 16)
     return str(IPv4Address(number) if key[0] == "4" else IPv6Address(number))
 
 
-def network_keys(network: IPv4Network | IPv6Network) -> Range:
-    """The keys of the first and the last address of a network."""
-    first, last = network.network_address, network.broadcast_address
-    return address_key(str(first)), address_key(str(last))
-
-
-def ranges_in(text: str) -> list[Range]:
-    """What somebody means who types an address, a network (`185.44.252.0/22`), or the beginning of
-    an address (`185.44.`; of `185.4` the next digits may follow). Nothing for anything else."""
-    beginning = IPV6_BEGINNING.fullmatch(text.removesuffix(":").lower())
-    if text.endswith("::") and beginning and not beginning[2]:
-        # That is an address as well. What begins so has zeros in the next two parts.
-        whole = [*_parts(beginning[1]), 0, 0][:8]
-        return [_spread(whole, whole, IPV6)]
+def key_ranges(text: str) -> list[KeyRange]:
+    """The keys of the addresses that a search text means: one address, a network
+    (`198.18.0.0/22`), or an address prefix (`198.18.`, or `198.1` for 198.1, 198.10 to 198.19 and
+    198.100 to 198.199). Empty if the text means no addresses."""
+    text = text.lower()
+    if text.endswith("::") and (groups := IPV6_PREFIX.fullmatch(text[:-1])):
+        # An address, too, but meant as the prefix with (at least) two groups of zeros.
+        key = _ipv6_key(groups[1]) + "0000" * 2
+        return [_padded(key, key, IPV6_KEY_LENGTH)]
     if key := address_key(text):
         return [(key, key)]
     if "/" in text:
         return _network(text)
-    if found := IPV4_BEGINNING.fullmatch(text):
-        return _beginning([int(part) for part in found[1].split(".")[:-1]], found[2], IPV4)
-    if found := IPV6_BEGINNING.fullmatch(text.lower()):
-        return _beginning(_parts(found[1]), found[2], IPV6)
+    if prefix := IPV4_PREFIX.fullmatch(text):
+        return _ipv4_ranges(*prefix.groups())
+    if prefix := IPV6_PREFIX.fullmatch(text):
+        return _ipv6_ranges(*prefix.groups())
     return []
 
 
-# Version, parts of an address, bits of a part, base of its digits.
-IPV4 = ("4", 4, 8, 10)
-IPV6 = ("6", 8, 16, 16)
-
-
-def _network(text: str) -> list[Range]:
+def _network(text: str) -> list[KeyRange]:
     try:
-        return [network_keys(ip_network(text, strict=False))]
+        network = ip_network(text, strict=False)
     except ValueError:
         return []
+    return [(address_key(str(network[0])), address_key(str(network[-1])))]
 
 
-def _parts(beginning: str) -> list[int]:
-    return [int(part, 16) for part in beginning.split(":")[:-1]]
-
-
-def _beginning(whole: list[int], digits: str, form: tuple[str, int, int, int]) -> list[Range]:
-    """The ranges of the addresses whose text begins with these parts and then these digits."""
-    _version, _parts, bits, base = form
-    most = (1 << bits) - 1
-    if any(part > most for part in whole):
+def _ipv4_ranges(groups: str, digits: str) -> list[KeyRange]:
+    octets = [int(octet) for octet in groups.split(".")[:-1]]
+    if max(octets) > 255:
         return []
+    key = "4" + bytes(octets).hex()
     if not digits:
-        return [_spread(whole, whole, form)]
-    found = []
-    first = last = int(digits, base)
-    # A leading zero is never written: nothing follows one.
-    while first <= most and first:
-        found.append(_spread([*whole, first], [*whole, min(last, most)], form))
-        first, last = first * base, last * base + base - 1
-    return found or [_spread([*whole, first], [*whole, first], form)] * (first == 0)
+        return [_padded(key, key, IPV4_KEY_LENGTH)]
+    # Octets with as many digits and the same first digits are consecutive.
+    candidates = [n for n in range(256) if str(n).startswith(digits)]
+    runs = ([n for n in candidates if len(str(n)) == length] for length in (1, 2, 3))
+    return [
+        _padded(f"{key}{run[0]:02x}", f"{key}{run[-1]:02x}", IPV4_KEY_LENGTH) for run in runs if run
+    ]
 
 
-def _spread(first: list[int], last: list[int], form: tuple[str, int, int, int]) -> Range:
-    """From the first address that begins with `first` to the last that begins with `last`."""
-    version, parts, bits, _base = form
-    low = high = 0
-    for index in range(parts):
-        low = low << bits | (first[index] if index < len(first) else 0)
-        high = high << bits | (last[index] if index < len(last) else (1 << bits) - 1)
-    width = parts * bits // 4
-    return f"{version}{low:0{width}x}", f"{version}{high:0{width}x}"
+def _ipv6_ranges(groups: str, digits: str) -> list[KeyRange]:
+    key = _ipv6_key(groups)
+    digits = digits.lstrip("0") or digits[-1:]
+    if digits in ("", "0"):
+        # No group follows a zero: addresses are written without leading zeros.
+        key += digits and "0000"
+        return [_padded(key, key, IPV6_KEY_LENGTH)]
+    return [
+        _padded(
+            key + digits.ljust(length, "0").zfill(4),
+            key + digits.ljust(length, "f").zfill(4),
+            IPV6_KEY_LENGTH,
+        )
+        for length in range(len(digits), 5)
+    ]
+
+
+def _ipv6_key(groups: str) -> str:
+    return "6" + "".join(group.zfill(4) for group in groups.split(":")[:-1])
+
+
+def _padded(first: str, last: str, length: int) -> KeyRange:
+    """The keys of this length from the first with one prefix to the last with the other."""
+    return first[:length].ljust(length, "0"), last[:length].ljust(length, "f")
 
 
 def folded(text: str) -> str:
-    """A name so that those that differ only in their case are the same."""
-    return text.casefold()[:LONGEST]
+    """A name without regard to case."""
+    return text.casefold()[:MAX_KEY_LENGTH]

@@ -131,10 +131,10 @@ def _write(
     if competing:
         details["competing"] = ids_of(competing)
     with transaction.atomic():
-        head = chain.locked_head()
+        locked = chain.locked_chain()
         # Another process may have read the same: asked under the lock, it is kept once.
         if of(entry) is None:
-            chain.append(head, LinkKind.READ_LATER, at=timezone.now(), details=details)
+            chain.add_link(locked, LinkKind.READ_LATER, at=timezone.now(), details=details)
 
 
 def _kept(since: datetime, until: datetime | None = None) -> list[dict[str, Any]]:

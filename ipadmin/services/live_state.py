@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ipadmin.audit.search.observations import GONE, Change, Holding, How, Observation, changes
+from ipadmin.audit.search.observations import GONE, Change, Holding, Observation, Source, changes
 from ipadmin.katapult.types import IPAddress
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.models.search_keys import address_key
@@ -43,6 +43,6 @@ def look_up(entries: Sequence[AuditEntry], token: ApiToken) -> LiveState:
     ip = inventory.find(token, id=latest.address_id)
     is_it = address_key(ip.address) == latest.address_key
     holding = Holding(ip.allocation) if is_it else GONE
-    now = Observation(timezone.now(), holding, How.READ, latest.address_id)
+    now = Observation(timezone.now(), holding, Source.READ, latest.address_id)
     since = [each for each in changes(entries, now) if each.after is now]
     return LiveState(ip, now, since)

@@ -1,4 +1,4 @@
-"""Numbers for people, and what comes by the hundred: the bars of a chart, the options of a list."""
+"""Numbers, and markup that repeats hundreds of times: bars of a chart, options of a list."""
 
 from __future__ import annotations
 
@@ -20,22 +20,10 @@ def thousands(number: int) -> str:
     return f"{number:,}"
 
 
-@register.filter
-def percent(share: float | None) -> str:
-    """`97.3 %`; 100 and 0 only where it is all or none. Nothing for None."""
-    if share is None:
-        return ""
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    if 0.999 < share < 1:
-        return "> 99.9 %"
-    return f"{share * 100:.1f}".removesuffix(".0") + " %"
-
-
 @register.simple_tag
 def bars(chart: Chart) -> SafeString:
-    """A link for each bar that has attempts. Not written in the template, where hundreds of
-    rectangles would take as long as the rest of the page."""
+    """A link for each bar that has attempts. Built here because a template would take as long for
+    hundreds of rectangles as for the rest of the page."""
     drawn = "".join(_bar(column, chart) for column in chart.columns if column.href)
     return mark_safe(drawn)  # noqa: S308  numbers, and what `_bar` escapes
 
@@ -56,19 +44,34 @@ def _bar(column: Column, chart: Chart) -> str:
 
 
 @register.simple_tag
-def options(terms: Iterable[AuditValueCounter], without: str = "") -> SafeString:
-    """Of a `<select>`; all but one that stands there already. Like the bars, too many for a
-    template."""
-    made = (
-        f'<option value="{escape(term.value)}">{escape(term.title)}</option>'
-        for term in terms
-        if term.value != without
+def bar_rows(chart: Chart) -> SafeString:
+    """The chart as rows of a table, one for each bar that has attempts."""
+    rows = (
+        f'<tr><th scope="row"><a href="{escape(column.href)}">{escape(column.when)}</a></th>'
+        + "".join(f"<td>{count}</td>" for count in column.counts)
+        + "</tr>"
+        for column in chart.columns
+        if column.href
+    )
+    return mark_safe("".join(rows))  # noqa: S308  numbers, and escaped texts
+
+
+@register.simple_tag
+def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | None) -> SafeString:
+    """The options of a `<select>`, the selected one (value and name) first. Built here because
+    there can be hundreds."""
+    value, name = selected or ("", "")
+    made = [f'<option value="{escape(value)}" selected>{escape(name)}</option>'] if value else []
+    made += (
+        f'<option value="{escape(each.value)}">{escape(each.title)}</option>'
+        for each in values
+        if each.value != value
     )
     return mark_safe("".join(made))  # noqa: S308  everything is escaped
 
 
 @register.simple_tag
-def names(terms: Iterable[AuditValueCounter]) -> SafeString:
-    """Of a `<datalist>`."""
-    made = (f'<option value="{escape(term.title)}">' for term in terms)
+def names(values: Iterable[AuditValueCounter]) -> SafeString:
+    """The options of a `<datalist>`."""
+    made = (f'<option value="{escape(each.title)}">' for each in values)
     return mark_safe("".join(made))  # noqa: S308  everything is escaped

@@ -1,12 +1,12 @@
-"""The words for an act on the history: what was done, by whom, and what its seal says of it.
+"""Activity of the audit log in words: what was done, by whom, and the details that its link seals.
 
-Details are shown whatever they are: a later version may seal others, and somebody may have changed
-them in the database.
+The details may be of any shape: they can have been changed in the database. What is not expected
+is shown as JSON.
 """
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,167 +14,155 @@ from typing import Any
 
 from ipadmin.audit.integrity.verification import HOLDS
 from ipadmin.models import LinkKind
+from ipadmin.ui import time_zones
 
-UNREADABLE = "Cannot be read"
+# No value of ours is longer.
+TEXT_CHARACTERS = 500
 FORMATS = {"csv": "CSV", "jsonl": "JSON lines"}
 LABELS = {
     "criteria": "Filters",
     "sha256": "SHA-256",
-    "head": "Head compared",
-    "before": "From before",
+    "started": "Started as record",
+    "checkpoint": "Checkpoint compared",
+    "before": "Created before",
+    "file": "File",
     "bytes": "Size in bytes",
-    "source_ip": "From",
-    "request_id": "Request id",
-    "links": "Links",
-    "started": "Started as link",
-    "attempt_id": "Attempt",
-    "address_id": "Id",
-    "source": "By the",
+    "attempt_id": "Attempt ID",
+    "address": "Address",
+    "address_id": "Address ID",
+    "read_at": "Read at",
+    "source": "Read for",
     "competing": "Competing attempts",
+    "source_ip": "From",
+    "request_id": "Request ID",
 }
-# Told by the title, or by who did it; the digest of a pruning tells only a verification anything.
-TOLD = {"by", "format", "entries", "result", "complete", "digest"}
-NAMES = ("name", "user_name", "user", "command_line")
-# A person's number is of no use to who reads the name.
-NOT_TOLD = {*NAMES, "id", "user_id"}
-CODES = {"sha256", "head", "request_id", "source_ip", "attempt_id", "address_id", "address"}
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
-# Nothing of ours comes near these; what somebody else wrote may not fill the page.
-LONGEST = 500
-DEEPEST = 4
-TITLES: dict[str, str] = {
-    LinkKind.EXPORT_STARTED: "Export{format} started",
-    LinkKind.EXPORT_FINISHED: "{entries} exported{format}",
-    LinkKind.VERIFIED: "Verified: all links hold",
-    LinkKind.CHECKPOINT_CREATED: "Checkpoint created",
-    LinkKind.PRUNED: "{entries} pruned",
-    LinkKind.READ_LATER: "Read as unallocated after a failed attempt",
-}
-ICONS: dict[str, str] = {
-    LinkKind.EXPORT_STARTED: "download",
-    LinkKind.EXPORT_FINISHED: "download",
-    LinkKind.VERIFIED: "shield-check",
-    LinkKind.CHECKPOINT_CREATED: "anchor",
-    LinkKind.PRUNED: "scissors",
-    LinkKind.READ_LATER: "eye",
-}
+CODES = {"sha256", "checkpoint", "request_id", "source_ip", "attempt_id", "address_id", "address"}
+# Parts of the title, the actor, and a digest that says nothing to a reader.
+NOT_LISTED = {"format", "entries", "complete", "links", "result", "by", "export", "digest"}
+ACTOR_NAMES = {"user_id", "user_name", "command_line"}
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class KindText:
+    icon: str
+    title: str
+    tone: str = "neutral"
+
+
+KINDS: dict[str, KindText] = {
+    LinkKind.EXPORT_STARTED: KindText("download", "Export{format} started"),
+    LinkKind.EXPORT_FINISHED: KindText("download", "{entries} exported{format}"),
+    LinkKind.VERIFIED: KindText("shield-check", "Verified: {links} intact"),
+    LinkKind.CHECKPOINT_CREATED: KindText("anchor", "Checkpoint created"),
+    LinkKind.PRUNED: KindText("scissors", "{entries} removed"),
+    LinkKind.READ_LATER: KindText("eye", "Read as unallocated after a failed attempt"),
+}
+EXPORT_STOPPED = KindText("download", "Export{format} stopped after {entries}", "warning")
+TAMPERING = KindText("shield-alert", "Verified: tampering detected", "danger")
+UNREADABLE = KindText("shield-alert", "Unreadable record", "danger")
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityFact:
     label: str
     text: str
-    is_code: bool
+    is_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """`at` is a plain moment."""
+class ActivityText:
+    """`at` is the raw value of a time."""
 
     sequence: int
     at: str | None
     icon: str
     tone: str
     title: str
-    who: str
-    facts: list[Fact]
+    actor: str
+    facts: list[ActivityFact]
 
 
-def act(sequence: int, kind: str, at: str | None, details: Any) -> Act:
-    """Without a kind the seal cannot be read."""
+def describe(sequence: int, kind: str, at: str | None, details: object) -> ActivityText:
+    """`kind` is empty for a link that cannot be read."""
     given: dict[str, Any] = details if isinstance(details, dict) else {}
-    title, tone = _title(kind, given)
-    icon = "shield-alert" if tone == "danger" else ICONS.get(kind, "info")
     by = given.get("by")
-    return Act(sequence, at, icon, tone, title, _who(by), list(_facts(kind, given)))
+    actor: dict[str, Any] = by if isinstance(by, dict) else {}
+    text = _kind_text(kind, given)
+    title = (
+        text.title
+        if kind not in KINDS
+        else text.title.format(
+            entries=_count(given.get("entries"), "attempt"),
+            links=_count(given.get("links"), "record"),
+            format=_format(given.get("format")),
+        )
+    )
+    title = title[0].upper() + title[1:]
+    facts = list(_facts(kind, given, actor))
+    return ActivityText(sequence, at, text.icon, text.tone, title, _name(actor), facts)
 
 
-def _title(kind: str, given: dict[str, Any]) -> tuple[str, str]:
-    """What was done, and its tone."""
-    words = {"entries": _entries(given.get("entries")), "format": _format(given.get("format"))}
+def _kind_text(kind: str, given: dict[str, Any]) -> KindText:
     if kind == LinkKind.VERIFIED and given.get("result") != HOLDS:
-        return "Verified: not everything holds", "danger"
+        return TAMPERING
     if kind == LinkKind.EXPORT_FINISHED and given.get("complete") is False:
-        return "Export{format} broken off after {entries}".format(**words), "warning"
-    if kind in TITLES:
-        title = TITLES[kind].format(**words)
-        return title[0].upper() + title[1:], "neutral"
-    return (_name(kind), "warning") if kind else (UNREADABLE, "danger")
+        return EXPORT_STOPPED
+    return KINDS.get(kind) or (KindText("info", kind, "warning") if kind else UNREADABLE)
 
 
-def _entries(count: Any) -> str:
+def _count(count: object, noun: str) -> str:
     if not isinstance(count, int):
-        return "an unknown number of attempts"
-    return f"{count:,} attempt{'' if count == 1 else 's'}"
+        return f"an unknown number of {noun}s"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _format(value: Any) -> str:
-    return f" as {FORMATS.get(value, value[:LONGEST])}" if isinstance(value, str) else ""
+def _format(format: object) -> str:
+    return f" as {FORMATS.get(format, format[:20])}" if isinstance(format, str) else ""
 
 
-def _who(by: Any) -> str:
-    if not isinstance(by, dict):
-        return _text(by)
-    for name in NAMES:
-        if by.get(name):
-            told = _text(by[name])
-            return f"{told} (command line)" if name == "command_line" else told
-    return ""
+def _name(actor: dict[str, Any]) -> str:
+    if command_line := actor.get("command_line"):
+        return f"{_text(command_line)} (command line)"
+    return _text(actor.get("user_name"))
 
 
-def _facts(kind: str, given: dict[str, Any]) -> Iterator[Fact]:
+def _facts(kind: str, given: dict[str, Any], actor: dict[str, Any]) -> Iterator[ActivityFact]:
+    if kind not in KINDS:
+        yield from [ActivityFact("Details", _json(given))] if given else []
+        return
     if kind == LinkKind.VERIFIED and given.get("result") != HOLDS:
-        yield Fact("Found", _text(given.get("result")), is_code=False)
+        yield ActivityFact("Found", _text(given.get("result")))
     if kind in {LinkKind.EXPORT_STARTED, LinkKind.EXPORT_FINISHED} and not given.get("criteria"):
-        yield Fact(LABELS["criteria"], "None: the whole history", is_code=False)
-    by = given["by"] if isinstance(given.get("by"), dict) else {}
-    yield from _flat({key: value for key, value in given.items() if key not in TOLD}, 0)
-    yield from _flat({key: value for key, value in by.items() if key not in NOT_TOLD}, 0)
+        yield ActivityFact("Filters", "None: the whole history")
+    file = given.get("export")
+    shown = given | (file if isinstance(file, dict) else {}) | actor
+    for name, label in LABELS.items():
+        if shown.get(name):
+            yield ActivityFact(label, _text(shown[name]), is_code=name in CODES)
+    unknown = shown.keys() - LABELS.keys() - NOT_LISTED - ACTOR_NAMES
+    if unknown:
+        yield ActivityFact("Details", _json({name: shown[name] for name in sorted(unknown)}))
 
 
-def _flat(given: dict[str, Any], depth: int) -> Iterator[Fact]:
-    for key, value in given.items():
-        if value in (None, "", [], {}):
-            continue
-        if isinstance(value, dict) and key != "criteria" and depth < DEEPEST:
-            yield from _flat(value, depth + 1)
-        else:
-            yield _fact(str(key), value)
-
-
-def _fact(key: str, value: Any) -> Fact:
-    return Fact(LABELS.get(key) or _name(key), _text(value), is_code=key in CODES)
-
-
-def _text(value: Any) -> str:
-    """A value of JSON's types in words."""
-    return _said(value, 0)[:LONGEST]
-
-
-def _said(value: Any, depth: int) -> str:
-    if depth > DEEPEST:
-        return "…"
-    if isinstance(value, dict):
-        pairs = ((_name(str(key)).lower(), _said(each, depth + 1)) for key, each in value.items())
-        return "; ".join(f"{name} {said}" for name, said in pairs)
-    if isinstance(value, list):
-        return ", ".join(_said(each, depth + 1) for each in value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+def _text(value: object) -> str:
+    """A text, a time in UTC, a number, or the filters of an export; anything else as JSON."""
+    if isinstance(value, str) or value is None:
+        return _time(value or "")[:TEXT_CHARACTERS]
     if isinstance(value, int):
         return f"{value:,}"
-    return "" if value is None else _moment(str(value))
+    if isinstance(value, dict) and all(isinstance(each, list) for each in value.values()):
+        texts = (f"{name} {', '.join(map(str, each))}" for name, each in value.items())
+        return "; ".join(texts)[:TEXT_CHARACTERS]
+    return _json(value)
 
 
-def _name(key: str) -> str:
-    return key.replace("_", " ").strip().capitalize()[:LONGEST]
-
-
-def _moment(text: str) -> str:
-    """A moment as people write it, in UTC, which stays true for every reader. Else as it is."""
-    if not MOMENT.match(text):
-        return text
+def _time(text: str) -> str:
     try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        is_time = len(text) > len("2026-01-02T") and text[10] == "T"
+        return time_zones.text_of(datetime.fromisoformat(text), zone=UTC) if is_time else text
     except (ValueError, OverflowError):
         return text
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)[:TEXT_CHARACTERS]

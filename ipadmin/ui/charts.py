@@ -1,38 +1,38 @@
-"""Where everything stands in the chart of attempts over time.
+"""The geometry of the chart of attempts over time.
 
-Across, lengths are per cent of the plot's width: it takes the width it is given, and no text in it
-is squashed. Up and down they are pixels, 0 at the top.
+Horizontal lengths are per cent of the plot's width, which the page decides. Vertical lengths are
+pixels, 0 at the top.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from math import ceil
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
+from ipadmin.ui.time_zones import text_of
 
-# From the bottom up: what went as wanted is the ground the rest stands on.
+# From the bottom of a bar to its top.
 STACK = (Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.PENDING)
 
-HEIGHT = 134
-# Above is room for what the bar under the pointer stands for, below for the times.
-TOP = 22
-BASE = HEIGHT - 20
-# A single failure among thousands is seen.
-LEAST = 2
-# Of its slot, and of the plot: a lone bar is a bar, not a wall.
-WIDTH = 0.8
-WIDEST = 4
-MOST_INTERVALS = 4
-
-# Per cent of the plot between two times: in 11 px they fit on a wide screen, or on a phone.
-APART = 12.5
-APART_ON_A_PHONE = 20
-STEPS = {
+HEIGHT = 134  # px
+# Above the plot is the text of the bar under the pointer, below it are the times.
+TOP = 22  # px
+BASE = HEIGHT - 20  # px
+# So that a single failure among thousands is visible.
+MIN_SEGMENT_HEIGHT = 2  # px
+BAR_SHARE_OF_SLOT = 0.8
+MAX_BAR_WIDTH = 4  # per cent
+MAX_INTERVALS = 4
+# Least distance of two times on the axis, in per cent; on a phone, others are hidden.
+MIN_TICK_DISTANCE = 12.5
+MIN_TICK_DISTANCE_ON_PHONE = 20
+# Units between two times on the axis.
+TICK_STEPS = {
     "hour": (1, 2, 3, 6, 12, 24, 48, 72, 168),
     "day": (1, 2, 7, 14, 28, 56),
     "month": (1, 2, 3, 6, 12, 24, 60),
@@ -49,8 +49,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A bar as drawn. `left` and `span` are its slot, all of which can be clicked; without attempts
-    there are no segments, and no `href`."""
+    """A drawn bar. `left` and `span`: its slot, which is a link. `counts`: in the order of the
+    legend. Without attempts there are no segments and no `href`."""
 
     left: float
     span: float
@@ -60,7 +60,6 @@ class Column:
     href: str
     when: str
     parts: str
-    # Written out, in the order of the chart's legend.
     counts: list[str]
 
     @property
@@ -70,7 +69,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on an axis. A phone has no room for one that is minor."""
+    """A text on an axis. Phones hide minor ones."""
 
     at: float
     text: str
@@ -86,7 +85,7 @@ class Legend:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`columns` are oldest first; `legend` names the outcomes that occur, as they are stacked."""
+    """`columns` are oldest first; `legend` has the outcomes that occur, in the order of `STACK`."""
 
     columns: list[Column]
     y_ticks: list[Tick]
@@ -99,7 +98,7 @@ class Chart:
 
 
 def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
-    """`url_for` gives the page that is narrowed to a bar."""
+    """`url_for`: the URL of the entries of a bar."""
     marks = _nice(max((sum(bar.counts.values()) for bar in summary.bars), default=0))
     legend = [
         Legend(outcome.value, outcome.label, summary.outcomes.get(outcome, 0))
@@ -115,7 +114,7 @@ def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
                 left=index * slot,
                 slot=slot,
                 segments=_segments(bar, legend, marks[-1]),
-                when=_when(bar.since, summary.unit),
+                when=text_of(bar.since, summary.unit, UTC),
                 url_for=url_for,
             )
             for index, bar in enumerate(summary.bars)
@@ -137,7 +136,7 @@ def _column(
     url_for: Callable[[Bar], str],
 ) -> Column:
     counts = [bar.counts.get(each.outcome, 0) for each in legend]
-    width = min(slot * WIDTH, WIDEST)
+    width = min(slot * BAR_SHARE_OF_SLOT, MAX_BAR_WIDTH)
     said = [f"{n:,} {each.name.lower()}" for n, each in zip(counts, legend, strict=True) if n]
     return Column(
         left=round(left, 3),
@@ -163,48 +162,48 @@ def _segments(bar: Bar, legend: list[Legend], full: int) -> list[Segment]:
 
 
 def _heights(counts: list[int], full: int) -> list[float]:
-    """Proportional, but for the least height of what is there; the taller ones make room for it, so
-    that the whole keeps its height."""
+    """Heights of the segments of a bar: proportional, but at least `MIN_SEGMENT_HEIGHT`, for which
+    taller segments are shortened."""
     total, present = sum(counts), sum(1 for n in counts if n)
     if not total:
         return [0.0] * len(counts)
-    whole = max((BASE - TOP) * total / full, LEAST * present)
-    raised = [max(whole * n / total, LEAST) if n else 0.0 for n in counts]
-    spare = sum(height - LEAST for height in raised if height)
+    whole = max((BASE - TOP) * total / full, MIN_SEGMENT_HEIGHT * present)
+    raised = [max(whole * n / total, MIN_SEGMENT_HEIGHT) if n else 0.0 for n in counts]
+    spare = sum(height - MIN_SEGMENT_HEIGHT for height in raised if height)
     taken = (sum(raised) - whole) / spare if spare else 0
-    return [height - (height - LEAST) * taken if height else 0.0 for height in raised]
+    return [height - (height - MIN_SEGMENT_HEIGHT) * taken if height else 0.0 for height in raised]
 
 
 def _nice(most: int) -> list[int]:
-    """Round whole numbers from 0 to at least `most`, evenly spaced, five or fewer."""
+    """At most five round numbers with the same distance, from 0 to `most` or more."""
     steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
-    step = next(step for step in steps if step * MOST_INTERVALS >= most)
+    step = next(step for step in steps if step * MAX_INTERVALS >= most)
     return [step * n for n in range(max(ceil(most / step), 1) + 1)]
 
 
 def short(number: int) -> str:
-    """`800`, `5,000`, `20k`, `1.5M`: what fits beside an axis."""
+    """`800`, `5,000`, `20k`, `1.5M`: for the vertical axis."""
     if number < 10_000:
         return f"{number:,}"
     return f"{number / 1000:g}k" if number < 1_000_000 else f"{number / 1_000_000:,g}M"
 
 
 def _times(starts: list[datetime], unit: str, slot: float) -> list[Tick]:
-    """As many times as fit, on the unit's own round ones: midnights, Mondays, Januaries."""
-    steps = STEPS[unit]
-    step = next((step for step in steps if step * slot >= APART), steps[-1])
-    stride = ceil(APART_ON_A_PHONE / (step * slot))
+    """As many times as fit on the axis: midnights, Mondays, Januaries."""
+    steps = TICK_STEPS[unit]
+    step = next((step for step in steps if step * slot >= MIN_TICK_DISTANCE), steps[-1])
+    stride = ceil(MIN_TICK_DISTANCE_ON_PHONE / (step * slot))
     marked = [
         (index, start) for index, start in enumerate(starts) if not _ordinal(start, unit) % step
     ]
     return [
-        Tick(round((index + 0.5) * slot, 3), _brief(start, unit), is_minor=bool(n % stride))
+        Tick(round((index + 0.5) * slot, 3), _tick_text(start, unit), is_minor=bool(n % stride))
         for n, (index, start) in enumerate(marked)
     ]
 
 
 def _ordinal(start: datetime, unit: str) -> int:
-    """The number of the hour, day, month or year; whole weeks of days begin with a Monday."""
+    """The number of the hour, day, month or year since year 0. Multiples of 7 days are Mondays."""
     day = start.toordinal() - 1
     return {
         "hour": day * 24 + start.hour,
@@ -214,18 +213,7 @@ def _ordinal(start: datetime, unit: str) -> int:
     }[unit]
 
 
-def _brief(start: datetime, unit: str) -> str:
-    if unit == "hour" and start.hour:
-        return f"{start:%H}:00"
-    if unit in ("hour", "day"):
-        return f"{start.day} {start:%b}"
-    return f"{start:%b} {start.year}" if unit == "month" else str(start.year)
-
-
-def _when(start: datetime, unit: str) -> str:
-    if unit == "year":
-        return str(start.year)
-    if unit == "month":
-        return f"{start:%B} {start.year}"
-    day = f"{start:%a} {start.day} {start:%b} {start.year}"
-    return f"{day}, {start:%H}:00 to {start:%H}:59" if unit == "hour" else day
+def _tick_text(start: datetime, unit: str) -> str:
+    # Midnight is shown as its day.
+    is_midnight = unit == "hour" and not start.hour
+    return text_of(start, "day tick" if is_midnight else f"{unit} tick", UTC)

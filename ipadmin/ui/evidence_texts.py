@@ -107,5 +107,5 @@ def _read_at(entry: AuditEntry, found: ReadingResult) -> Iterator[datetime]:
 
 def _time(moment: datetime, entry: AuditEntry) -> str:
     """In the reader's time zone; with the date if it is not the date of the attempt."""
-    is_same_day = time_zones.parts(moment)[0] == time_zones.parts(entry.created_at)[0]
-    return time_zones.clock(moment) if is_same_day else time_zones.stamp(moment)
+    is_same_day = time_zones.text_of(moment, "date") == time_zones.text_of(entry.created_at, "date")
+    return time_zones.text_of(moment, "time") if is_same_day else time_zones.text_of(moment)

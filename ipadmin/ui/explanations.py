@@ -71,7 +71,7 @@ def of_error(error: Exception) -> Explanation:
     if isinstance(error, budget.ReadsWait):
         shown = _shown(WORDS[error.code], NOTHING_CHANGED, error.code, {}, "")
         facts = (("Requests left this minute", str(error.remaining)),)
-        what_now = f"Refresh at {time_zones.clock(error.retry_at)}."
+        what_now = f"Refresh at {time_zones.text_of(error.retry_at, 'time')}."
         return replace(shown, retry_at=error.retry_at, what_now=what_now, facts=facts)
     code = getattr(error, "code", "")
     changed = NOT_KNOWN_YET if code == "outcome_not_written" else NOTHING_CHANGED
@@ -238,7 +238,7 @@ def _shown(
     retry_at = _retry_at(code, at, retry_after)
     what_now = words.what_now
     if retry_at:
-        what_now = f"Try again at {time_zones.clock(retry_at)}."
+        what_now = f"Try again at {time_zones.text_of(retry_at, 'time')}."
     return Explanation(
         tone=words.tone,
         title=words.title,

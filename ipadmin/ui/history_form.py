@@ -1,4 +1,4 @@
-"""The filters of the audit history: a form whose values stand in the URL."""
+"""The filters of the audit history: a form whose values are in the URL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -15,23 +15,24 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from ipadmin.audit.search import pages
-from ipadmin.audit.search.query import Search, Understood, understand
+from ipadmin.audit.search.counts import day_of
+from ipadmin.audit.search.query import Interpretation, Search, interpret
 from ipadmin.audit.search.summary import Bar
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.models.search_keys import address_of, folded, ranges_in
+from ipadmin.models.search_keys import address_of, folded, key_ranges
 from ipadmin.ui import time_zones
 from ipadmin.ui.fields import ListField, NameField, TokenField, unique
 from ipadmin.ui.time_zones import DAY, SECOND, MomentField, ZoneField
 
-# Where in the list one is, not what is asked.
+# Parameters with a cursor.
 PAGES = ("before", "after")
-# A filter that is set at once for another: of the times only one counts.
+# Parameters with a time. A link that sets one removes the others.
 TIMES = ("when", "since", "until", "at")
-# What somebody who remembers a moment may be off by.
+# "Around" a time: from 5 minutes before to 5 minutes after.
 AROUND = timedelta(minutes=5)
 DEFAULT_PERIOD = "30d"
-# Days in UTC, the present one included.
-PERIODS = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "365d": 365}
+# Days in UTC, including today.
+DAYS_OF_PERIOD = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "365d": 365}
 PERIOD_NAMES = {
     "today": "Today",
     "7d": "Last 7 days",
@@ -41,11 +42,16 @@ PERIOD_NAMES = {
     "all": "All time",
 }
 ENVIRONMENTS = {"live": "Live", "sandbox": "Sandbox"}
+VALUE_NAMES: dict[str, dict[str, str]] = {
+    "when": PERIOD_NAMES,
+    "environment": ENVIRONMENTS,
+    "outcome": {outcome.value: outcome.label for outcome in Outcome},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is applied, and the URL without it."""
+    """An applied filter, and the URL without it."""
 
     label: str
     text: str
@@ -53,7 +59,7 @@ class Chip:
 
 
 class HistoryFilters(forms.Form):
-    """Every filter may be left out; one that can't be understood is said and not applied."""
+    """All filters are optional. An invalid one is reported on the page and not applied."""
 
     q = forms.CharField(max_length=200, required=False, strip=True, label="Search")
     when = forms.ChoiceField(choices=[*PERIOD_NAMES.items()], required=False)
@@ -72,10 +78,8 @@ class HistoryFilters(forms.Form):
     )
     error = forms.CharField(max_length=100, required=False, strip=True)
 
-    NAMES: ClassVar = {**PERIOD_NAMES, **ENVIRONMENTS, **dict(Outcome.choices)}
-
     def __init__(self, data: QueryDict, within: Sequence[str] | None = None) -> None:
-        """`within`: keys of the organizations that the reader may see; None for all."""
+        """`within`: keys of the organizations whose entries the reader may see; None for all."""
         super().__init__(data)
         self.within = within
         self.now = timezone.now()
@@ -90,29 +94,29 @@ class HistoryFilters(forms.Form):
 
     @cached_property
     def chosen(self) -> dict[str, Any]:
-        """What is applied, by filter; of the times the most exact. Where neither a time nor a
-        search is given, the last days."""
+        """The applied values by filter. Of the times, the most exact; without a time and a search
+        text, the last 30 days."""
         self.is_valid()
         chosen = {name: value for name, value in self.cleaned_data.items() if value}
         chosen.pop("zone", None)
         if "at" in chosen:
-            superseded = {"when", "since", "until"}
+            ignored = {"when", "since", "until"}
         elif "since" in chosen or "until" in chosen:
-            superseded = {"when"}
+            ignored = {"when"}
         else:
-            superseded = set()
+            ignored = set()
             if not (chosen.keys() & {"when", "q"} or self.errors.keys() & {*TIMES}):
                 chosen["when"] = DEFAULT_PERIOD
-        return {name: value for name, value in chosen.items() if name not in superseded}
+        return {name: value for name, value in chosen.items() if name not in ignored}
 
-    @cached_property
-    def understood(self) -> Understood | None:
-        """What was made of the search."""
-        return understand(self.chosen["q"]) if "q" in self.chosen else None
+    @property
+    def interpretation(self) -> Interpretation | None:
+        """What the search text means."""
+        return interpret(self.chosen["q"]) if "q" in self.chosen else None
 
     @cached_property
     def search(self) -> Search:
-        chosen, understood = self.chosen, self.understood
+        chosen = self.chosen
         since, until = self._period()
         return Search(
             since=since,
@@ -124,14 +128,14 @@ class HistoryFilters(forms.Form):
             environment=chosen.get("environment", ""),
             outcomes=chosen.get("outcome", []),
             error_code=chosen.get("error", ""),
-            typed=understood.condition if understood else None,
+            interpretation=self.interpretation,
         )
 
     def apply(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         return entries.filter(self.search.q)
 
     def criteria(self) -> dict[str, list[str]]:
-        """What is asked for, in words that stay true: moments, not "today"."""
+        """The filters as the audit log keeps them for an export: times instead of "today"."""
         since, until = self._period()
         asked = {
             name: [str(each) for each in (value if isinstance(value, list) else [value])]
@@ -155,7 +159,7 @@ class HistoryFilters(forms.Form):
         ]
 
     def url(self, **changes: Any) -> str:
-        """The page with other values: None removes a filter. It begins at the newest entry."""
+        """The first page with changed filters; None removes a filter."""
         query = self.data.copy()  # type: ignore[attr-defined]
         for name in PAGES:
             query.pop(name, None)
@@ -165,53 +169,60 @@ class HistoryFilters(forms.Form):
         for name, value in changes.items():
             query.pop(name, None)
             if value is not None:
-                is_moment = isinstance(value, datetime)
-                query[name] = f"{value:%Y-%m-%dT%H:%M:%SZ}" if is_moment else value
+                is_time = isinstance(value, datetime)
+                query[name] = time_zones.text_of(value, "url") if is_time else value
         for name in [name for name, values in query.lists() if not any(values)]:
             del query[name]
         return f"?{query.urlencode()}"
 
-    def page_url(self, **place: pages.Place | None) -> str:
-        """The same question on another page; nothing when there is no such page."""
-        ((name, where),) = place.items()
-        if where is None:
+    def page_url(self, **cursors: pages.Cursor | None) -> str:
+        """The same filters on another page, `before` or `after` a cursor; empty without one."""
+        ((name, cursor),) = cursors.items()
+        if cursor is None:
             return ""
         query = QueryDict(self.url()[1:], mutable=True)
-        query[name] = pages.cursor(where)
+        query[name] = pages.cursor_text(cursor)
         return f"?{query.urlencode()}"
 
     def bar_url(self, bar: Bar) -> str:
         return self.url(since=bar.since, until=bar.until - SECOND)
 
     def query(self) -> list[tuple[str, str]]:
-        """Everything asked for, as a form carries it along."""
+        """All parameters but cursors, for hidden fields of another form."""
         given = QueryDict(self.url()[1:])
         return [(name, value) for name, values in given.lists() for value in values]
+
+    def hidden(self) -> list[tuple[str, str]]:
+        """Filters that the panel keeps and does not show."""
+        names = {"error", *(["when"] if self.data.get("when") else [])}
+        return [(name, self.chosen[name]) for name in sorted(names) if name in self.chosen]
 
     @property
     def moments(self) -> list[forms.BoundField]:
         return [self[name] for name in ("since", "until", "at")]
 
     @property
-    def folded(self) -> int:
-        """How many filters are applied that stand behind "Filter" on the page."""
+    def panel_count(self) -> int:
+        """The number of applied filters that are in the "Filter" panel."""
         return len(self.chosen.keys() - {"q", "when", "error"})
 
     @property
     def firsts(self) -> dict[str, tuple[str, str]]:
-        """The first chosen value, and how people know it, of what one is chosen of from a list:
-        the list need not have it."""
+        """The first chosen token and organization, with their names, for the lists to choose from,
+        which need not have them."""
         return {
-            name: (chosen[0], self._text(name, chosen[0]))
+            name: (chosen[0], self._first_name(name, chosen[0]))
             for name in ("token", "organization")
             if (chosen := self.chosen.get(name))
         }
 
     @property
     def timeline(self) -> str:
-        """The address that was typed, if it was a whole one."""
-        ranges = ranges_in(self.chosen.get("q", ""))
-        return address_of(ranges[0][0]) if len(ranges) == 1 and len(set(ranges[0])) == 1 else ""
+        """The address in the search text, if it is a complete one."""
+        match key_ranges(self.chosen.get("q", "")):
+            case [(first, last)] if first == last:
+                return address_of(first)
+        return ""
 
     @property
     def is_limited_in_time(self) -> bool:
@@ -221,7 +232,7 @@ class HistoryFilters(forms.Form):
         return self.url(when="all")
 
     def period_links(self) -> list[tuple[str, str, bool]]:
-        """(name, URL, whether it is chosen) of each preset."""
+        """Name and URL of each preset period, and whether it is chosen."""
         now = self.chosen.get("when") or ("" if self.chosen.keys() & {*TIMES} else "all")
         return [(text, self.url(when=key), key == now) for key, text in PERIOD_NAMES.items()]
 
@@ -229,11 +240,10 @@ class HistoryFilters(forms.Form):
         chosen = self.chosen
         if at := chosen.get("at"):
             return at - AROUND, at + AROUND + SECOND
-        if days := PERIODS.get(chosen.get("when", "")):
-            today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-            return today - (days - 1) * DAY, None
+        if days := DAYS_OF_PERIOD.get(chosen.get("when", "")):
+            return day_of(self.now.astimezone(UTC)) - (days - 1) * DAY, None
         until = chosen.get("until")
-        # The last second is included, whatever its fraction.
+        # The whole last second is included.
         return chosen.get("since"), until and until.replace(microsecond=0) + SECOND
 
     def _organizations(self) -> list[str] | None:
@@ -245,28 +255,28 @@ class HistoryFilters(forms.Form):
     def _label(self, name: str) -> str:
         return str(self.fields[name].label or {"when": "Time"}.get(name, name.capitalize()))
 
+    def _first_name(self, name: str, value: str) -> str:
+        """Several tokens can have the same name."""
+        text = self._text(name, value)
+        return f"{text} · {value[:8]}" if name == "token" else text
+
     @cached_property
     def _labels(self) -> dict[tuple[str, str], str]:
         return pages.labels(self.search, self.within)
 
     def _text(self, name: str, value: Any) -> str:
-        if name == "at":
-            return f"{time_zones.stamp(value)} ± {AROUND.seconds // 60} min"
         if isinstance(value, datetime):
-            return time_zones.stamp(value)
-        if name in {"when", "environment", "outcome"}:
-            return str(self.NAMES.get(value, value))
+            text = time_zones.text_of(value)
+            return f"{text} ± {AROUND.seconds // 60} min" if name == "at" else text
+        if name in VALUE_NAMES:
+            return VALUE_NAMES[name].get(value, value)
         return self._labels.get((name, value)) or str(value)
 
     def _without(self, name: str, value: Any) -> str:
         if name == "when":
             return self.url(when="all")
-        query = self.data.copy()  # type: ignore[attr-defined]
+        query = QueryDict(self.url()[1:], mutable=True)
         chosen = self.chosen[name]
         kept = [each for each in chosen if each != value] if isinstance(chosen, list) else []
         query.setlist(name, kept)
-        for page in PAGES:
-            query.pop(page, None)
-        if not kept:
-            query.pop(name, None)
         return f"?{query.urlencode()}"

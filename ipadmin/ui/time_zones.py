@@ -1,8 +1,11 @@
-"""Moments as a reader sees and writes them: in the zone of their clock, which is always named."""
+"""Times as readers see and write them: in the reader's time zone, which is always named.
+
+Inside the program a time is an aware datetime. `text_of` turns it into text for a page, `parse`
+turns the text of a form or URL into a datetime in UTC.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
@@ -15,10 +18,27 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-# The zone of the browser, which the script notes, and whether the reader would rather have UTC.
+# Cookies: the browser's zone, which the script sets, and whether the reader prefers UTC.
 ZONE_COOKIE, CHOICE_COOKIE = "timezone", "timezone_choice"
-# Letters that stand for several offsets in the world, with their partners of the other season.
+# Abbreviations that mean several offsets, and those of the same zones in the other season.
 AMBIGUOUS = frozenset({"CDT", "CST", "IDT", "IST", "LMT", "PDT", "PST"})
+# The styles of `text_of`.
+STYLES = {
+    "full": "{date} {clock} {zone}",  # 2026-11-23 14:05:09 CET
+    "date": "{date}",
+    "time": "{clock} {zone}",
+    "input": "{date}T{clock}",  # as <input type="datetime-local"> has it
+    "url": "{date}T{clock}Z",  # always in UTC
+    # The bars of the chart, and the ticks of its axis, by their unit.
+    "hour": "{at:%a} {at.day} {at:%b} {at.year}, {at:%H}:00 to {at:%H}:59",
+    "day": "{at:%a} {at.day} {at:%b} {at.year}",
+    "month": "{at:%B} {at.year}",
+    "year": "{at.year}",
+    "hour tick": "{at:%H}:00",
+    "day tick": "{at.day} {at:%b}",
+    "month tick": "{at:%b} {at.year}",
+    "year tick": "{at.year}",
+}
 
 
 # Zones
@@ -26,14 +46,12 @@ AMBIGUOUS = frozenset({"CDT", "CST", "IDT", "IST", "LMT", "PDT", "PST"})
 
 @cache
 def _names() -> frozenset[str]:
-    """Every zone of the IANA's database; `Factory` and `localtime` stand beside them in its
-    folder and are nobody's."""
+    """The zones of the IANA database, without two files that are not zones."""
     return frozenset(available_timezones() - {"Factory", "localtime"})
 
 
 def zone_called(name: str) -> tzinfo | None:
-    """The zone of this name, which may come from anybody; None if there is no such zone. What is
-    UTC under another name is UTC."""
+    """The zone with a name from outside; None if there is none. Other names of UTC give UTC."""
     if name not in _names():
         return None
     zone = ZoneInfo(name)
@@ -49,89 +67,56 @@ def browsers_zone(cookies: Mapping[str, str]) -> tzinfo | None:
 
 
 def readers_zone(cookies: Mapping[str, str]) -> tzinfo:
-    """That of their browser; UTC if they chose it or nothing better is known."""
+    """The zone of the reader's browser; UTC if they chose it, or if the zone is not known."""
     return UTC if cookies.get(CHOICE_COOKIE) == "utc" else browsers_zone(cookies) or UTC
 
 
-# Moments
+# Texts
 
 
-def parts(moment: datetime, zone: tzinfo | None = None) -> tuple[str, str, str]:
-    """Day, time and zone on the reader's clock: `2026-11-23`, `14:05:09`, `CET`. The offset says
-    the zone where letters would not: `UTC+05:30`."""
-    local = moment.astimezone(zone or get_current_timezone())
-    text = local.isoformat(" ", "seconds")
-    name = local.tzname() or ""
-    is_clear = name.isalpha() and name not in AMBIGUOUS
-    return text[:10], text[11:19], name if is_clear else f"UTC{text[19:]}"
+def text_of(moment: datetime, style: str = "full", zone: tzinfo | None = None) -> str:
+    """An aware datetime as text, in one of the `STYLES`; `zone` is the reader's unless given. An
+    abbreviation that is ambiguous is replaced by the offset: `UTC+05:30`."""
+    at = moment.astimezone(UTC if style == "url" else zone or get_current_timezone())
+    text = at.isoformat(" ", "seconds")
+    name = at.tzname() or ""
+    if not name.isalpha() or name in AMBIGUOUS:
+        name = f"UTC{text[19:]}"
+    return STYLES[style].format(at=at, date=text[:10], clock=text[11:19], zone=name)
 
 
-def stamp(moment: datetime, zone: tzinfo | None = None) -> str:
-    """`2026-11-23 14:05:09 CET`."""
-    return " ".join(parts(moment, zone))
-
-
-def clock(moment: datetime) -> str:
-    """Without the day: `14:05:09 CET`."""
-    return " ".join(parts(moment)[1:])
-
-
-def write(moment: datetime, zone: tzinfo) -> str:
-    """As `<input type="datetime-local">` holds it, without the zone: `2026-11-23T14:05:09`."""
-    return _clock(moment, zone).isoformat(timespec="seconds")
-
-
-def read(text: str, zone: tzinfo) -> datetime:
-    """What `write` wrote, or ISO 8601 with an offset of its own; in UTC. ValueError if it is
-    neither, or lies at the ends of the calendar, where nobody can count on."""
+def parse(text: str, zone: tzinfo) -> datetime:
+    """A time in UTC, from ISO 8601 text. Without an offset it is a time in `zone`; of a time that
+    occurs twice, the first. ValueError or OverflowError if there is no such time, or if it is in
+    the first or last year that Python knows, which other zones could not show."""
     moment = parse_datetime(text)
-    if moment is not None and MINYEAR < moment.year < MAXYEAR:
-        moment = moment.astimezone(UTC) if moment.tzinfo else _first(moment, zone)
-        # In another zone it may be another year.
-        if MINYEAR < moment.year < MAXYEAR:
-            return moment
-    raise ValueError("There is no such moment.")
-
-
-def _first(shown: datetime, zone: tzinfo) -> datetime:
-    """When the clock first shows this or, put forward, something later: no time is missing, and of
-    one that comes twice the earlier is meant."""
-    earlier, later = sorted(
-        shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)
-    )
-    if _clock(earlier, zone) == shown:
-        return earlier
-    return earlier + SECOND * bisect_left(
-        range((later - earlier) // SECOND),
-        shown,
-        key=lambda seconds: _clock(earlier + SECOND * seconds, zone),
-    )
-
-
-def _clock(moment: datetime, zone: tzinfo) -> datetime:
-    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+    if moment is None:
+        raise ValueError("Not a date and time.")
+    moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError("Out of range.")
+    return moment
 
 
 def zone_to_show(moments: Iterable[datetime], zone: tzinfo) -> tzinfo:
-    """This zone, unless one of the moments lies in the second of an hour that its clock shows
-    twice and would be read as another, or in a year at the end of the calendar: then UTC."""
-    is_safe = all(_is_read_as_written(each.replace(microsecond=0), zone) for each in moments)
-    return zone if is_safe else UTC
-
-
-def _is_read_as_written(moment: datetime, zone: tzinfo) -> bool:
+    """This zone, or UTC if a form would read one of the times differently than it shows it: in the
+    hour that clocks show twice in autumn."""
     try:
-        return read(write(moment, zone), zone) == moment
-    except ValueError:
-        return False
+        is_safe = all(
+            parse(text_of(each, "input", zone), zone) == each.replace(microsecond=0)
+            for each in moments
+        )
+    except (ValueError, OverflowError):
+        return UTC
+    return zone if is_safe else UTC
 
 
 # Forms
 
 
 class MomentField(forms.DateTimeField):
-    """A moment, cleaned to UTC: as `<input type="datetime-local">` writes it in the zone of the
-    form (see `settle_zone`), with an offset of its own, or a mere date, the whole of that day."""
+    """A time, cleaned to UTC: with an offset, without one in the zone of the form (see
+    `settle_zone`), or a date, which means the whole day: its end if `is_end`."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
     written_in: tzinfo | None = None
@@ -149,33 +134,32 @@ class MomentField(forms.DateTimeField):
         except (ValueError, OverflowError) as error:
             raise ValidationError(self.error_messages["invalid"], code="invalid") from error
 
-    def understood(self, value: Any) -> datetime | None:
-        """None for what cannot be read as well."""
+    def parsed(self, value: Any) -> datetime | None:
+        """The time of a raw value; None if it is invalid, too."""
         try:
             return self.to_python(value)
         except ValidationError:
             return None
 
     def prepare_value(self, value: Any) -> Any:
-        """On the reader's clock, whoever's the value was written by; what is not understood is
-        left as it is."""
-        moment = self.understood(value)
-        return write(moment, self.shown_in or get_current_timezone()) if moment else value
+        """The time in the reader's zone, whatever zone the URL has. Invalid text is unchanged."""
+        moment = self.parsed(value)
+        return text_of(moment, "input", self.shown_in) if moment else value
 
     def _read(self, text: str) -> datetime:
         zone = self.written_in or get_current_timezone()
         try:
             day = datetime.combine(date.fromisoformat(text), time())
         except ValueError:
-            return read(text, zone)
+            return parse(text, zone)
         if self.is_end and day.year < MAXYEAR:
-            return read((day + DAY).isoformat(), zone) - SECOND
-        return read(day.isoformat(), zone)
+            return parse((day + DAY).isoformat(), zone) - SECOND
+        return parse(day.isoformat(), zone)
 
 
 class ZoneField(forms.CharField):
-    """Hidden: the zone the moments of the form are shown in. It goes along when they are sent, so
-    that a URL means the same to everybody who opens it."""
+    """Hidden: the zone in which the form shows its times. It is sent with them, so that a URL means
+    the same for every reader."""
 
     widget = forms.HiddenInput
     shown_in: tzinfo | None = None
@@ -183,20 +167,20 @@ class ZoneField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, **kwargs)
 
-    def prepare_value(self, value: Any) -> str:  # noqa: ARG002  it follows the reader, not the data
+    def prepare_value(self, value: Any) -> str:  # noqa: ARG002  the reader's, not the URL's
         return name_of(self.shown_in or get_current_timezone())
 
 
 def settle_zone(form: forms.Form) -> None:
-    """To be called by a form with moments, and a `zone`, once it has its data. The moments are
-    read in the zone named there, UTC if there is none of that name, the reader's own if none is
-    named; and shown in the reader's."""
+    """Set the zones of a form with a `zone` field, once it has its data. Times are read in the zone
+    that the data names (UTC if it is unknown, the reader's without one), and shown in the
+    reader's."""
     name = form.data.get(form.add_prefix("zone"))
     written_in = get_current_timezone() if name is None else zone_called(name) or UTC
     fields = {key: each for key, each in form.fields.items() if isinstance(each, MomentField)}
     for field in fields.values():
         field.written_in = written_in
-    given = [each.understood(form.data.get(form.add_prefix(key))) for key, each in fields.items()]
+    given = [each.parsed(form.data.get(form.add_prefix(key))) for key, each in fields.items()]
     shown_in = zone_to_show(filter(None, given), get_current_timezone())
     for each in form.fields.values():
         if isinstance(each, MomentField | ZoneField):

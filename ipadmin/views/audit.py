@@ -1,12 +1,14 @@
-"""The audit history: every attempt, and one of them."""
+"""The audit history: all attempts, and the page of one."""
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -15,9 +17,12 @@ from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.audit import document
 from ipadmin.audit.integrity import entry_seal, status
 from ipadmin.audit.search import pages, timeline
+from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
+from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.models.search_keys import address_of
 from ipadmin.services import live_state
+from ipadmin.ui import entry_texts, history_texts
 from ipadmin.ui.charts import chart
 from ipadmin.ui.history_form import PAGES, HistoryFilters
 from ipadmin.views.parts import explained, result, wants_part
@@ -26,25 +31,35 @@ from ipadmin.views.parts import explained, result, wants_part
 @require_safe
 @history_readers_only
 def audit(request: SignedInRequest) -> HttpResponse:
-    """Newest first, asked and paged by the URL alone."""
+    """Entries, newest first. The URL alone holds the filters and the page."""
     within = access.own_organizations(request.user)
     filters = HistoryFilters(request.GET, within)
-    before, after = (pages.place_at(request.GET.get(name, "")) for name in PAGES)
-    page = pages.page(filters.search, before=before, after=after)
-    summary = summarize(filters.search, filters.now)
+    before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in PAGES)
+    plan = fetch_plan(filters.search)
+    page = pages.page(plan, before=before, after=after)
+    summary = summarize(plan, filters.now)
     context = {
         "filters": filters,
         "chips": filters.chips(),
+        "hidden_filters": filters.hidden(),
         "page": page,
         "older_url": filters.page_url(before=page.older_than),
         "newer_url": filters.page_url(after=page.newer_than),
+        "older_label": "Search further" if page.searched_to and not page.is_newer else "Older",
+        "newer_label": "Search further" if page.searched_to and page.is_newer else "Newer",
         "summary": summary,
+        "figures": history_texts.figures(summary),
+        "count_text": history_texts.count(page, summary),
+        "searched_to": history_texts.searched_to(page),
         "chart": chart(summary, filters.bar_url),
+        "chart_unit": history_texts.UNIT_ADVERBS[summary.unit],
         "pruned_before": status.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
-        # Callables: only a whole page, or an empty one, asks for them.
+        # Callables: only a whole page, or an empty one, needs them.
         "vocabulary": lambda: pages.vocabulary(within),
-        "has_any": lambda: bool(page.entries) or access.visible_entries(request.user).exists(),
+        "empty": lambda: history_texts.empty(
+            page, has_any=access.visible_entries(request.user).exists()
+        ),
     }
     template = "ipadmin/_entries.html" if wants_part(request) else "ipadmin/audit.html"
     return render(request, template, context)
@@ -53,49 +68,67 @@ def audit(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @history_readers_only
 def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
-    """Everything that is kept of an attempt, how its seal stands, and the attempts around it."""
+    """Everything that is known of one attempt, its seal, and the attempts before and after it."""
     entry = access.visible_entry(request.user, attempt_id)
     values = document.values_of(entry)
-    may_look = access.abilities(request.user).may_unallocate
+    seal = entry_seal.seal_of(values)
+    address = address_of(entry.address_key)
+    may_read = access.abilities(request.user).may_unallocate
+    token = live_state.token_for(request.user, entry) if may_read else None
     context = {
         "entry": entry,
         "explanation": explained(request.user, entry),
         "neighbours": timeline.neighbours(access.visible_entries(request.user), entry),
-        "timeline_of": address_of(entry.address_key),
-        "token": live_state.token_for(request.user, entry) if may_look else None,
-        "seal": entry_seal.seal_of(values),
-        "record": _record(values),
+        "timeline_url": reverse("address_timeline", args=[address]) if address else "",
+        "address_url": _address_url(token, entry) if token else "",
+        "seal": entry_texts.seal_text(seal),
+        "document_text": _document_text(values),
+        "summary": entry_texts.summary(entry, token),
+        "readings": entry_texts.reading_rows(entry),
+        "address_cards": [
+            ("Address at the time", entry_texts.address(entry)),
+            ("Times", entry_texts.times(entry)),
+            ("Credentials", entry_texts.credentials(entry)),
+        ],
+        "response": entry_texts.response(entry),
+        "record": entry_texts.record(entry, seal),
     }
     return render(request, "ipadmin/audit_entry.html", context)
 
 
+def _address_url(token: ApiToken, entry: AuditEntry) -> str:
+    """Empty for an address ID that no URL can have: one changed in the database."""
+    try:
+        return reverse("address", args=[token.id, entry.address_id])
+    except NoReverseMatch:
+        return ""
+
+
 @require_safe
 @history_readers_only
-def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> JsonResponse:
-    """The record of an attempt, as it is exported and sealed once it is finished."""
+def audit_entry_json(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
+    """The document of an entry: what is exported, and sealed when the attempt has finished."""
     entry = access.visible_entry(request.user, attempt_id)
-    found = _record(document.values_of(entry))
-    layout = {"indent": 2, "ensure_ascii": False}
-    return JsonResponse(
-        found or {"error": "unreadable_entry"},
-        status=200 if found else 422,
-        json_dumps_params=layout,
-    )
+    text = _document_text(document.values_of(entry))
+    if not text:
+        return JsonResponse({"error": "unreadable_entry"}, status=422)
+    return HttpResponse(text, content_type="application/json")
 
 
-def _record(values: dict[str, Any]) -> dict[str, Any] | None:
-    """None when somebody wrote into the entry what no record can hold."""
+def _document_text(values: dict[str, Any]) -> str:
+    """The document with line breaks; empty if the entry holds what JSON cannot express."""
     try:
-        return document.record(values)
+        found = document.record(values)
     except ValueError:
-        return None
+        return ""
+    return json.dumps(found, indent=2, ensure_ascii=False, sort_keys=True)
 
 
 @require_safe
 @history_readers_only
 def attempt_result(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
-    """The result of one attempt as it stands now; an open one asks for it again and again. The
-    page of an entry shows much that an outcome changes: it is told when to load itself anew."""
+    """The result of one attempt; a page that shows an open one asks for it regularly. The page of
+    an entry (`?page=1`) shows more that an outcome changes: it reloads when there is one."""
     entry = access.visible_entry(request.user, attempt_id)
     if request.GET.get("page") == "1":
         return HttpResponse(status=204) if entry.is_open else HttpResponseClientRefresh()

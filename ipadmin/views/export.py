@@ -1,8 +1,6 @@
-"""Download what the history page shows, all of it."""
+"""Download all entries that match the filters of the history page."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import structlog
 from allauth.account.adapter import get_adapter
@@ -15,21 +13,20 @@ from django.views.decorators.http import require_POST
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
 from ipadmin.audit.export.limits import Held, NoPlace, Places
 from ipadmin.ui.history_form import HistoryFilters
 
 NOT_SEALED = (
-    "An export leaves a trace in the history, and the trace could not be written. "
-    "Try again in a minute; if this stays, an administrator can look into the log."
+    "Every export is recorded in the audit log, and this could not be recorded. Try again in a "
+    "minute. If this happens again, ask an administrator to look at the log of this site."
 )
-IS_RUNNING = "An export of yours is still running. Let it end, or cancel it; then ask again."
+IS_RUNNING = "Your previous export is still running. Wait for it, or cancel it, then export again."
 ALL_RUNNING = (
-    "As many exports are running as this site sends at once. Try again in a minute: what you asked "
-    "for is still on the history page."
+    "Too many exports are running. Try again in a minute: the history page still has your filters."
 )
-# Seconds.
-RETRY_AFTER = 60
+RETRY_AFTER_SECONDS = 60
 # Far fewer than gunicorn has threads.
 PLACES = Places(4)
 
@@ -39,7 +36,7 @@ log = structlog.get_logger(__name__)
 @require_POST
 @history_readers_only
 def audit_export(request: SignedInRequest) -> HttpResponseBase:
-    """Newest first. A POST, though it changes no entry: that it was done is written down."""
+    """Newest first. A POST, because the export is recorded in the audit log."""
     filters = HistoryFilters(request.POST, access.own_organizations(request.user))
     format = request.POST.get("format", "")
     if format not in list(Format) or filters.errors:
@@ -53,7 +50,7 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
         pieces = export(
             entries.order_by("-created_at", "-id"),
             Format(format),
-            by=_by(request),
+            by=_actor(request),
             criteria=filters.criteria(),
         )
     except DatabaseError:
@@ -64,24 +61,25 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
     return _download(Held(pieces, place), Format(format).content_type, name)
 
 
-def _by(request: SignedInRequest) -> dict[str, Any]:
-    return {
-        "user_id": request.user.pk,
-        "user_name": request.user.get_username(),
-        "source_ip": get_adapter(request).get_client_ip(request),
-        "request_id": request.request_id,
-    }
+def _actor(request: SignedInRequest) -> Actor:
+    return Actor(
+        user_id=request.user.pk,
+        user_name=request.user.get_username(),
+        source_ip=get_adapter(request).get_client_ip(request) or "",
+        request_id=request.request_id,
+    )
 
 
 def _not_understood(filters: HistoryFilters, format: str) -> str:
-    """Nothing is exported then: leaving a filter out would hand over more than was asked for."""
+    """Why nothing is exported: without an invalid filter, the file would have more entries than
+    requested."""
     wrong = [
         f"{filters.fields[name].label or name.capitalize()}: {' '.join(map(str, errors))}"
         for name, errors in filters.errors.items()
     ]
     if format not in list(Format):
         wrong.append(f"Format: choose {' or '.join(Format)}.")
-    return f"Not everything that was asked for is understood. {' '.join(wrong)}"
+    return f"Some filters are invalid. {' '.join(wrong)}"
 
 
 def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpResponse:
@@ -89,7 +87,7 @@ def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpRe
     context["request_id"] = request.request_id
     response = render(request, "ipadmin/not_exported.html", context, status=status)
     if status == 503:
-        response["Retry-After"] = str(RETRY_AFTER)
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 

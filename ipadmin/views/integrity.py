@@ -1,4 +1,4 @@
-"""Whether the history can be trusted: its seals, who verified them, what was done to it."""
+"""The integrity of the history: the hash chain, its verifications and the activity log."""
 
 from __future__ import annotations
 
@@ -14,68 +14,64 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ipadmin import tasks
 from ipadmin.access import SignedInRequest, auditors_only
-from ipadmin.audit.integrity import status as service
-from ipadmin.audit.integrity.verification import parse_checkpoint
-from ipadmin.audit.integrity.verification_row import as_believed
+from ipadmin.audit.integrity import status, verification
+from ipadmin.audit.integrity.checkpoint import parse_checkpoint
 from ipadmin.models import AuditVerification
-from ipadmin.ui import activity_texts
+from ipadmin.ui import activity_texts, integrity_texts
 from ipadmin.views.parts import wants_part
 
 NUMBER = re.compile(r"[0-9]{1,18}")
-NOT_ANOTHER = (
-    "A verification was running already, and this is it. Nothing else was started{}: ask again when"
-    " it has ended."
-)
+ALREADY_RUNNING = "A verification was already running. This is it; no other one was started."
+NOT_COMPARED = " Your checkpoint is not compared: verify again when it has finished."
 
 
 class VerifyForm(forms.Form):
-    head = forms.CharField(
-        label="A head recorded elsewhere",
+    checkpoint = forms.CharField(
+        label="Checkpoint stored elsewhere",
         required=False,
         max_length=100,
         help_text="As <code>manage.py audit_checkpoint</code> printed it: <code>number:seal</code>."
-        " With it a missing tail shows as well.",
+        " Also detects deleted recent records.",
         widget=forms.TextInput(
             attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}
         ),
     )
 
-    def clean_head(self) -> str:
-        head: str = self.cleaned_data["head"]
+    def clean_checkpoint(self) -> str:
+        checkpoint: str = self.cleaned_data["checkpoint"]
         try:
-            if head:
-                parse_checkpoint(head)
+            parse_checkpoint(checkpoint)
         except ValueError as error:
             raise ValidationError(str(error).replace("`", "")) from error
-        return head
+        return checkpoint
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @auditors_only
 def integrity(request: SignedInRequest) -> HttpResponse:
-    """A POST asks for a verification. htmx gets one page of the log alone."""
+    """A POST requests a verification. htmx gets one page of the activity log alone."""
     if wants_part(request) and request.method != "POST":
-        return render(request, "ipadmin/_acts.html", _log(request))
+        return render(request, "ipadmin/_activities.html", _log(request))
     form = VerifyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        head = form.cleaned_data["head"]
-        found, is_new = service.verify(request.user.username, head)
-        # Now, and not when the worker looks for work the next time.
-        tasks.schedule()
+        checkpoint = form.cleaned_data["checkpoint"]
+        found, is_new = verification.request(request.user.username, checkpoint)
         if not is_new:
-            messages.info(request, NOT_ANOTHER.format(", and your head not compared" * bool(head)))
+            messages.info(request, ALREADY_RUNNING + (NOT_COMPARED if checkpoint else ""))
         return redirect("verification", found.pk)
-    return render(request, "ipadmin/integrity.html", _page(request, form), status=_status(form))
+    status_code = 422 if form.errors else 200
+    return render(request, "ipadmin/integrity.html", _page(request, form), status=status_code)
 
 
 @require_safe
 @auditors_only
-def verification(request: SignedInRequest, verification_id: int) -> HttpResponse:
-    """One verification as it stands now; a running one asks for itself again and again."""
-    found = as_believed(get_object_or_404(AuditVerification, pk=verification_id))
+def verification_detail(request: SignedInRequest, verification_id: int) -> HttpResponse:
+    """One verification. The page of a running one reloads its result until it has finished."""
+    (found,) = status.confirmed([get_object_or_404(AuditVerification, pk=verification_id)])
     context = {
         "verification": found,
-        "state": found.state,
+        "result": integrity_texts.result(found),
+        "facts": integrity_texts.verification_facts(found),
         "worker_runs": not found.is_running or tasks.worker_is_running(),
     }
     template = "_verification.html" if wants_part(request) else "verification.html"
@@ -83,31 +79,33 @@ def verification(request: SignedInRequest, verification_id: int) -> HttpResponse
 
 
 def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, Any]:
-    past = service.verifications()
-    head_taken_at = service.head_taken_at()
+    verifications = status.verifications()
+    chain, checkpoint_at = status.chain(), status.checkpoint_at()
+    latest = next((each for each in verifications if not each.is_running), None)
+    stream = status.stream()
     return {
         "form": form,
-        "chain": service.chain(),
-        "head_taken_at": head_taken_at,
-        "is_head_old": service.is_head_old(head_taken_at),
-        "verifications": past,
-        "running": next((each for each in past if each.is_running), None),
-        "latest": next((each for each in past if not each.is_running), None),
+        "chain_facts": integrity_texts.chain_facts(chain, checkpoint_at),
+        "chain_notices": integrity_texts.chain_notices(
+            chain, status.checkpoint_warning(checkpoint_at)
+        ),
+        "verifications": [(each, integrity_texts.result(each)) for each in verifications],
+        "is_limited": len(verifications) == status.MAX_VERIFICATIONS,
+        "running": next((each for each in verifications if each.is_running), None),
+        "latest": latest,
+        "result": integrity_texts.result(latest) if latest else None,
         "worker_runs": tasks.worker_is_running(),
-        "stream": service.stream(),
+        "stream_badge": integrity_texts.stream_badge(stream) if stream else None,
+        "stream_facts": integrity_texts.stream_facts(stream) if stream else None,
         **_log(request),
     }
 
 
 def _log(request: SignedInRequest) -> dict[str, Any]:
     before, after = (_number(request.GET.get(name, "")) for name in ("before", "after"))
-    log = service.log(before=before, after=after)
-    return {"log": log, "acts": [activity_texts.act(*row) for row in log.rows]}
+    log = status.log(before=before, after=after)
+    return {"log": log, "activities": [activity_texts.describe(*row) for row in log.rows]}
 
 
 def _number(text: str) -> int | None:
     return int(text) if NUMBER.fullmatch(text) else None
-
-
-def _status(form: VerifyForm) -> int:
-    return 422 if form.errors else 200

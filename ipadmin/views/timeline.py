@@ -1,4 +1,4 @@
-"""The timeline of one address: what was tried on it, who had it when, and how it is now."""
+"""The timeline of one address: its attempts, who had it at a given time, and its state now."""
 
 from __future__ import annotations
 
@@ -17,20 +17,17 @@ from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.audit.search import timeline as service
-from ipadmin.models import AuditEntry, Outcome
+from ipadmin.models import AuditEntry
 from ipadmin.models.search_keys import address_key, address_of
 from ipadmin.services import live_state
-from ipadmin.ui import explanations, time_zones
+from ipadmin.ui import explanations, time_zones, timeline_texts
 from ipadmin.ui.time_zones import MomentField, ZoneField
 from ipadmin.views.addresses import CANNOT_READ
 from ipadmin.views.parts import wants_part
 
-# Of these what came of it says it all; the others have a reason.
-SAY_IT_ALL = {Outcome.SUCCEEDED, Outcome.PENDING, Outcome.UNKNOWN}
-
 
 class MomentForm(forms.Form):
-    at = MomentField(label="Moment")
+    at = MomentField(label="Date and time")
     zone = ZoneField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -41,8 +38,8 @@ class MomentForm(forms.Form):
 @require_safe
 @history_readers_only
 def address_timeline(request: SignedInRequest, address: str) -> HttpResponse:
-    """Every attempt on an address as a timeline. Its state now is a part of its own, so that this
-    page never waits for Katapult."""
+    """The timeline page. The page loads the state now separately, so that it never waits for
+    Katapult."""
     key, canonical = _known(address)
     if address != canonical:
         query = request.GET.urlencode()
@@ -55,7 +52,7 @@ def address_timeline(request: SignedInRequest, address: str) -> HttpResponse:
 @require_safe
 @history_readers_only
 def address_timeline_now(request: SignedInRequest, address: str) -> HttpResponse:
-    """The address as it is now: the part that htmx asks for, or the whole page with it."""
+    """The timeline page with the state of the address now; for htmx, the state alone."""
     key, _ = _known(address)
     if not wants_part(request):
         return render(request, "ipadmin/timeline.html", _context(request, key, look=True))
@@ -64,7 +61,7 @@ def address_timeline_now(request: SignedInRequest, address: str) -> HttpResponse
 
 
 def _known(address: str) -> tuple[str, str]:
-    """The key and the usual form of an address; 404 for what is none."""
+    """The search key and the canonical form of an address. Raises Http404 for other text."""
     key = address_key(address)
     if not key:
         raise Http404
@@ -77,43 +74,49 @@ def _entries(request: SignedInRequest, key: str) -> QuerySet[AuditEntry]:
 
 def _context(request: SignedInRequest, key: str, *, look: bool = False) -> dict[str, Any]:
     entries = _entries(request, key)
-    before, after = (pages.place_at(request.GET.get(name, "")) for name in ("before", "after"))
+    before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in ("before", "after"))
     page = service.timeline(entries, before=before, after=after)
     form = MomentForm(request.GET if "at" in request.GET else None)
     context = _state(request, key, entries, look=look) | {
-        "attempts": [(each, _reason(each.entry)) for each in page.attempts],
+        "attempts": timeline_texts.attempts(page.attempts),
+        "is_whole": not (page.older_than or page.newer_than),
         "is_mixed": page.is_mixed,
-        "older_than": page.older_than and pages.cursor(page.older_than),
-        "newer_than": page.newer_than and pages.cursor(page.newer_than),
+        "older_than": page.older_than and pages.cursor_text(page.older_than),
+        "newer_than": page.newer_than and pages.cursor_text(page.newer_than),
         "form": form,
         "pruned_before": status.pruned_before(),
         "sees_own_only": access.own_organizations(request.user) is not None,
     }
     if form.is_bound and form.is_valid():
         at = form.cleaned_data["at"].replace(microsecond=0)
-        context |= {"at": at, "is_to_come": at > timezone.now()}
-        context["answers"] = service.who_had_it(entries, at)
+        context |= {"at": at, "is_future": at > timezone.now()}
+        context["answers"] = [
+            (api_url, timeline_texts.answer(each))
+            for api_url, each in service.who_had_it(entries, at)
+        ]
     return context
 
 
 def _state(
     request: SignedInRequest, key: str, entries: QuerySet[AuditEntry], *, look: bool
 ) -> dict[str, Any]:
-    """How the address is now, if it is to be looked up; else how the newest entry left it."""
+    """The state of the address: read now if `look` is set, else as it was last seen."""
     newest = service.newest(entries)
     latest = newest[0] if newest else None
     may_look = access.abilities(request.user).may_unallocate
     token = live_state.token_for(request.user, latest) if may_look else None
-    context: dict[str, Any] = {"address": address_of(key), "latest": latest, "token": token}
-    context["last_known"] = service.last_known(newest)
-    if look and token and newest:
+    context: dict[str, Any] = {
+        "address": address_of(key),
+        "latest": latest,
+        "token": token,
+        "who_can_check": timeline_texts.who_can_check(token, latest),
+    }
+    problem = None
+    if look and token and latest:
         try:
-            context["live"] = live_state.look_up(newest, token)
+            found = live_state.look_up(newest, token)
+            return context | {"state": timeline_texts.live_state(found, latest)}
         except CANNOT_READ as error:
-            context["problem"] = explanations.of_error(error)
-    return context
-
-
-def _reason(entry: AuditEntry) -> str:
-    """Why an attempt did not do what was asked."""
-    return "" if entry.outcome in SAY_IT_ALL else explanations.of_entry(entry).title
+            problem = explanations.of_error(error)
+    context["state"] = timeline_texts.last_state(service.last_known(newest), problem)
+    return context | {"problem": problem, "loads_itself": token and latest and not problem}

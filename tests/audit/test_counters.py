@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from ipadmin.audit import counters, entries
 from ipadmin.audit import rows as raw_rows
 from ipadmin.models import AuditCounter, AuditEntry, AuditValueCounter, Facet, Outcome, Span
+from tests.audit.search.made_up import histories, kept
 from tests.history import attempt, keep
-from tests.services.made_up import histories, kept
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 30, 23, 59, 59, 999_999, tzinfo=UTC)

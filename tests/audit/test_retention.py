@@ -13,6 +13,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from pytest_django import Settings
 
 from ipadmin.audit import counters, entries, retention, rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.integrity import chain
 from ipadmin.audit.stream import delivery
 from ipadmin.demo.history import facts
@@ -30,15 +31,15 @@ from tests.tampering import finding
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 COUNT = 60
-BY = {"command_line": "adam"}
+BY = Actor(command_line="adam")
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PART", 10)
-    monkeypatch.setattr(retention, "PAUSE", 0)
+    monkeypatch.setattr(retention, "ENTRIES_PER_PART", 10)
+    monkeypatch.setattr(retention, "PAUSE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_each_removal_is_sealed(middle: datetime, tmp_path: Path) -> None:
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
     }
-    assert removals[0]["by"] == BY
+    assert removals[0]["by"] == BY.details()
 
 
 @pytest.mark.usefixtures("history")
@@ -233,7 +234,7 @@ def test_a_removal_that_cannot_be_sealed_is_none(
         raise DatabaseError
 
     before = counts()
-    monkeypatch.setattr(chain, "append", fail)
+    monkeypatch.setattr(chain, "add_link", fail)
     with pytest.raises(DatabaseError):
         prune(middle, tmp_path / "old.jsonl")
     monkeypatch.undo()
@@ -255,7 +256,7 @@ def test_an_entry_without_a_seal_is_not_removed(middle: datetime, tmp_path: Path
     (entry,) = facts(1, seed=2, now=NOW)
     entry.created_at = middle - timedelta(seconds=1)
     entry.save()
-    with pytest.raises(retention.NotPruned, match="seal_history"):
+    with pytest.raises(retention.NotPruned, match="has no seal"):
         prune(middle, tmp_path / "old.jsonl")
     assert len(ids()) == COUNT + 1
 

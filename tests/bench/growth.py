@@ -104,7 +104,7 @@ def _paths() -> dict[str, str]:
     unknown = AuditEntry.objects.filter(outcome="unknown")[0]
     deep = AuditEntry.objects.filter(id__lte=first.id + (last.id - first.id) // 5).first()
     assert deep
-    place = pages.cursor(pages.place_of(deep))
+    place = pages.cursor_text(pages.cursor_of(deep))
     octets = ".".join(entry.address.split(".")[:2])
     asked = {
         "first page, all time": "when=all",
@@ -152,13 +152,14 @@ def _long_work() -> Iterator[tuple[str, tuple[float, int]]]:
     """Per entry: what reads all of them."""
     from django.core.management import call_command  # noqa: PLC0415
 
+    from ipadmin.audit.activity import Actor  # noqa: PLC0415
     from ipadmin.audit.export.export import Format, export  # noqa: PLC0415
     from ipadmin.models import AuditEntry  # noqa: PLC0415
 
     count = AuditEntry.objects.count()
     for format in Format:
         everything = AuditEntry.objects.order_by("-created_at", "-id")
-        pieces = export(everything, format, by={"command_line": "bench"}, criteria={})
+        pieces = export(everything, format, by=Actor(command_line="bench"), criteria={})
         seconds = _timed(partial(deque, pieces, maxlen=0))
         yield f"export as {format}, ms per 1,000 entries", (seconds * 1e6 / count, 0)
     with Path(os.devnull).open("w") as nowhere:

@@ -39,7 +39,7 @@ def paths(sample: Sample) -> dict[str, str]:
 def _before_page(number: int, per_page: int) -> str:
     """The cursor a reader would have come to by turning pages, from the newest entry on."""
     last_seen = AuditEntry.objects.all()[(number - 1) * per_page - 1]
-    return pages.cursor(pages.place_of(last_seen))
+    return pages.cursor_text(pages.cursor_of(last_seen))
 
 
 def _moment(moment: datetime) -> str:

@@ -31,16 +31,16 @@ def test_by_a_link_without_javascript(
     url = timeline_of(page, token, box)
     plain = browse(alice, java_script_enabled=False)
     plain.goto(url)
-    expect(plain.locator("#state")).to_contain_text("when last seen")
-    plain.get_by_role("link", name="Look it up now").click()
+    expect(plain.locator("#state")).to_contain_text("When last seen")
+    plain.get_by_role("link", name="Check now").click()
     expect(plain.locator("#state")).to_contain_text("Not allocated")
 
 
 def test_who_had_it_by_keyboard(page: Page, token: ApiToken, box: Sandbox) -> None:
     page.goto(timeline_of(page, token, box))
-    page.get_by_role("textbox", name="Moment").fill("2026-01-02T12:00:00")
-    page.get_by_role("textbox", name="Moment").press("Enter")
-    expect(page.locator("#moment")).to_contain_text("this site saw the address only later")
+    page.get_by_role("textbox", name="Date and time").fill("2026-01-02T12:00:00")
+    page.get_by_role("textbox", name="Date and time").press("Enter")
+    expect(page.locator("#lookup")).to_contain_text("this site first read the address later")
 
 
 def test_the_raw_record_is_copied(page: Page, token: ApiToken, box: Sandbox) -> None:

@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_stopped_half_way_it_says_how_far_it_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "PART", 30)
+    monkeypatch.setattr(retention, "ENTRIES_PER_PART", 30)
     removals = iter([retention._remove])
 
     def once(*args: object) -> int:

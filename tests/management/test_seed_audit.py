@@ -12,7 +12,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin.audit.search import pages
-from ipadmin.audit.search.query import Search, understand
+from ipadmin.audit.search.plan import fetch_plan
+from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import summarize
 from ipadmin.demo.history import facts
 from ipadmin.management.commands import seed_audit
@@ -74,7 +75,8 @@ def test_it_holds() -> None:
 def test_it_is_counted_right() -> None:
     seed("400")
     entries = list(AuditEntry.objects.all())
-    summary = summarize(Search(since=timezone.now() - timedelta(days=4 * 365)), timezone.now())
+    now = timezone.now()
+    summary = summarize(fetch_plan(Search(since=now - timedelta(days=4 * 365))), now)
     assert summary.outcomes == Counter(entry.outcome for entry in entries)
     terms = AuditValueCounter.objects.filter(field="user_name_key").values_list("value", "attempts")
     assert dict(terms) == Counter(entry.user_name_key for entry in entries)
@@ -84,5 +86,5 @@ def test_it_can_be_asked() -> None:
     seed("400")
     for entry in AuditEntry.objects.all()[::50]:
         for typed in (entry.address, entry.address_id, entry.request_id, entry.user_name):
-            found = pages.page(Search(typed=understand(typed).condition))
+            found = pages.page(fetch_plan(Search(interpretation=interpret(typed))))
             assert entry in found.entries or found.older_than

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipadmin.models.search_keys import LONGEST, address_key, address_of, folded, ranges_in
+from ipadmin.models.search_keys import MAX_KEY_LENGTH, address_key, address_of, folded, key_ranges
 
 ipv4 = st.ip_addresses(v=4)
 ipv6 = st.ip_addresses(v=6)
 
 
 def holds(typed: str, address: str) -> bool:
-    return any(first <= address_key(address) <= last for first, last in ranges_in(typed))
+    return any(first <= address_key(address) <= last for first, last in key_ranges(typed))
 
 
 @given(st.lists(ipv4 | ipv6, min_size=2))
@@ -97,12 +97,12 @@ NO_RANGE = """
 
 @pytest.mark.parametrize("text", ["", *NO_RANGE.split()])
 def test_what_is_no_address_has_no_range(text: str) -> None:
-    assert ranges_in(text) == []
+    assert key_ranges(text) == []
 
 
 @given(st.text(max_size=60))
 def test_ranges_of_anything_are_keys_in_order(text: str) -> None:
-    for first, last in ranges_in(text):
+    for first, last in key_ranges(text):
         assert len(first) == len(last)
         assert first <= last
         assert address_key(address_of(first)) == first
@@ -110,5 +110,5 @@ def test_ranges_of_anything_are_keys_in_order(text: str) -> None:
 
 @given(st.text())
 def test_names_that_differ_in_their_case_are_the_same(name: str) -> None:
-    assert folded(name) == name.casefold()[:LONGEST]
-    assert len(folded(name * 300)) <= LONGEST
+    assert folded(name) == name.casefold()[:MAX_KEY_LENGTH]
+    assert len(folded(name * 300)) <= MAX_KEY_LENGTH

@@ -17,7 +17,7 @@ import pytest
 from ipadmin.sandbox import Sandbox, SandboxError
 from tests.sandbox_client import Caller, code, machine, some
 
-SOURCE = Path(__file__).parent.parent / "ipadmin" / "sandbox"
+SOURCE = Path(__file__).resolve().parents[2] / "ipadmin" / "sandbox"
 
 
 @pytest.fixture

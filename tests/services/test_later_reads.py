@@ -169,7 +169,7 @@ def test_a_failure_to_keep_it_is_logged_and_breaks_nothing(
 
     attempt_of()
     katapult.holder = None
-    monkeypatch.setattr(chain, "locked_head", locked)
+    monkeypatch.setattr(chain, "locked_chain", locked)
     with capture_logs() as logs:
         assert inventory.find(token, id=IP).allocation is None
     assert "later_read_not_kept" in [line["event"] for line in logs]
@@ -274,5 +274,5 @@ def test_both_questions_are_answered_by_an_index(django_assert_num_queries: Any)
             plans += [row[-1] for row in cursor.fetchall()]
     text = "\n".join(plans)
     assert "audit_failed_by_evidence" in text
-    assert "seal_act_at" in text
+    assert "link_activity_at" in text
     assert "SCAN" not in text

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from structlog.testing import capture_logs
 
+from ipadmin.audit import entries
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.models.audit_entry import keys_of
@@ -534,7 +535,7 @@ def test_a_reading_that_cannot_be_written_leaves_the_entry_open(
     attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_the_database(request: httpx.Request) -> httpx.Response:
-        monkeypatch.setattr(AuditEntry, "save", failing(OperationalError("locked")))
+        monkeypatch.setattr(entries, "lock", failing(OperationalError("locked")))
         return katapult.usual(request)
 
     katapult.posts.append(html())

@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
-from ipadmin.templatetags.figures import percent
+from ipadmin.ui import history_texts
 from ipadmin.ui.charts import (
-    APART,
-    APART_ON_A_PHONE,
     BASE,
-    LEAST,
+    MIN_SEGMENT_HEIGHT,
+    MIN_TICK_DISTANCE,
+    MIN_TICK_DISTANCE_ON_PHONE,
     STACK,
-    STEPS,
+    TICK_STEPS,
     TOP,
     Chart,
     _nice,
     chart,
 )
+from ipadmin.ui.markup import percent
 
 START = datetime(2026, 11, 3, 14, tzinfo=UTC)
 PACE = {"hour": 1, "day": 24, "month": 24 * 31, "year": 24 * 366}
@@ -34,7 +35,7 @@ counts = st.dictionaries(
     st.sampled_from(Outcome.values), st.one_of(st.integers(0, 3), st.integers(0, 10**7))
 )
 ranges = st.lists(counts, min_size=1, max_size=120)
-units = st.sampled_from(list(STEPS))
+units = st.sampled_from(list(TICK_STEPS))
 
 
 def summarize(many: list[dict[str, int]], unit: str = "day", **changed: object) -> Summary:
@@ -61,7 +62,13 @@ def draw(many: list[dict[str, int]], unit: str = "day") -> Chart:
 
 def page(summary: Summary, errors: list[tuple[str, int, str]] | None = None) -> str:
     drawn = chart(summary, lambda bar: f"?since={bar.since:%Y-%m-%d}&to=x")
-    context = {"summary": summary, "chart": drawn, "error_links": errors or []}
+    figures = history_texts.figures(summary)
+    context = {
+        "summary": summary,
+        "chart": drawn,
+        "figures": figures,
+        "error_links": errors or [],
+    }
     return render_to_string("ipadmin/_summary.html", context)
 
 
@@ -83,7 +90,7 @@ def test_segments_stand_on_each_other_without_overlap(many: list[dict[str, int]]
         edges = [BASE, *(segment.y for segment in column.segments)]
         for (below, y), segment in zip(pairwise(edges), column.segments, strict=True):
             assert y + segment.height == pytest.approx(below, abs=0.02)
-            assert segment.height >= LEAST - 0.01
+            assert segment.height >= MIN_SEGMENT_HEIGHT - 0.01
 
 
 @given(many=ranges)
@@ -92,7 +99,9 @@ def test_heights_add_up_to_the_share_of_the_axis(many: list[dict[str, int]]) -> 
     for each, column in zip(many, draw(many).columns, strict=True):
         share = (BASE - TOP) * sum(each.values()) / full
         height = sum(segment.height for segment in column.segments)
-        assert height == pytest.approx(max(share, LEAST * len(column.segments)), abs=0.03)
+        assert height == pytest.approx(
+            max(share, MIN_SEGMENT_HEIGHT * len(column.segments)), abs=0.03
+        )
         assert {s.outcome for s in column.segments} == {name for name, n in each.items() if n}
 
 
@@ -100,8 +109,8 @@ def test_heights_add_up_to_the_share_of_the_axis(many: list[dict[str, int]]) -> 
 def test_times_keep_their_distance(many: list[dict[str, int]], unit: str) -> None:
     ticks = draw(many, unit).x_ticks
     for shown, apart in (
-        (ticks, APART),
-        ([tick for tick in ticks if not tick.is_minor], APART_ON_A_PHONE),
+        (ticks, MIN_TICK_DISTANCE),
+        ([tick for tick in ticks if not tick.is_minor], MIN_TICK_DISTANCE_ON_PHONE),
     ):
         assert shown
         assert all(b.at - a.at >= apart - 0.01 for a, b in pairwise(shown))
@@ -210,14 +219,13 @@ def test_a_hostile_link_of_a_bar_stays_a_link() -> None:
 
 def test_an_empty_range_is_a_sentence() -> None:
     html = page(summarize([{}], typical_seconds=None))
-    assert "No attempts in this range" in html
-    assert "<svg" not in html
+    assert "No attempts in this period" in html
 
 
 def test_what_is_not_known_is_said_in_words() -> None:
     html = page(summarize([{"pending": 2}], typical_seconds=None))
-    assert "None has finished" in html
-    assert "No call was made" in html
+    assert "None finished" in html
+    assert "No request was sent" in html
     assert " %" not in html.split("chart-head")[0]
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipadmin.audit.search import pages
+from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.ui.history_form import HistoryFilters
 from tests.history import keep
@@ -30,7 +31,7 @@ def asked(query: str, within: list[str] | None = None) -> HistoryFilters:
 def found(query: str, within: list[str] | None = None) -> list[AuditEntry]:
     """By the page, and by the whole condition, which are the same."""
     filters = asked(query, within)
-    entries = pages.page(filters.search).entries
+    entries = pages.page(fetch_plan(filters.search)).entries
     assert entries == list(filters.apply(AuditEntry.objects.all()))
     return entries
 
@@ -230,7 +231,7 @@ def test_any_query_has_a_page_with_links(
     for name, value in given_:
         query.appendlist(name, value.encode("utf-8", "replace").decode())
     filters = HistoryFilters(query, within)
-    assert pages.page(filters.search).entries == []
+    assert pages.page(fetch_plan(filters.search)).entries == []
     for url in [filters.url(), *(chip.url for chip in filters.chips())]:
         HistoryFilters(QueryDict(url[1:]), within).chips()
 

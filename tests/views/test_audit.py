@@ -20,7 +20,7 @@ from tests.views.conftest import HTMX, MakeEntry
 def test_nothing_yet(alices: Client) -> None:
     answer = alices.get(URL)
     assert answer.status_code == 200
-    assert "Nothing has been tried yet" in answer.text
+    assert "No attempts yet" in answer.text
     assert "<form method" not in answer.text.split("<main")[1]
 
 

@@ -148,12 +148,12 @@ def test_no_trace_no_export(
         raise DatabaseError("The disk is full.")
 
     entry(reason="kept in")
-    works = chain.seal_act
-    monkeypatch.setattr(chain, "seal_act", broken)
+    works = chain.add_activity
+    monkeypatch.setattr(chain, "add_activity", broken)
     answer = alices.post(URL, CSV)
     assert (answer.status_code, "Nothing was exported" in answer.text) == (503, True)
     assert "kept in" not in answer.text
-    monkeypatch.setattr(chain, "seal_act", works)
+    monkeypatch.setattr(chain, "add_activity", works)
     assert alices.post(URL, CSV).status_code == 200
 
 
@@ -165,7 +165,7 @@ def test_one_at_a_time_a_person(alices: Client, bob: User, client_of: ClientOf) 
     unread: Any = alices.post(URL, CSV)
     refused = alices.post(URL, CSV)
     assert (refused.status_code, refused["Retry-After"]) == (503, "60")
-    assert "An export of yours is still running" in refused.text
+    assert "Your previous export is still running" in refused.text
     assert len(trace()) == 1
     assert client_of(bob).post(URL, CSV).status_code == 200
     unread.close()
@@ -180,7 +180,7 @@ def test_so_many_at_once(alices: Client, alice: User, monkeypatch: pytest.Monkey
     held = [places.take(alice.pk + 1), places.take(alice.pk + 2)]
     refused = alices.post(URL, CSV)
     assert (refused.status_code, refused["Retry-After"]) == (503, "60")
-    assert "As many exports are running" in refused.text
+    assert "Too many exports are running" in refused.text
     held.pop().leave()
     assert alices.post(URL, CSV).status_code == 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from ipadmin.audit.search import pages
+from ipadmin.audit.search import pages, plan
 from ipadmin.audit.search.pages import PER_PAGE
 from ipadmin.models import Outcome
 from tests.views.audit_page import URL, ids, link, shown
@@ -76,14 +76,14 @@ def test_beyond_the_end_is_no_dead_end(alices: Client, entry: MakeEntry, query: 
 def test_where_looking_ended_is_said_and_leads_on(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "LOOKS", (1, 2))
-    monkeypatch.setattr(pages, "MANY", 1)
+    monkeypatch.setattr(pages, "SEARCHED_ENTRIES", (1, 2))
+    monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 1)
     made = entry(user_name="bob", outcome=Outcome.FAILED)
     for _ in range(3):
         entry(user_name="bob")
         entry(outcome=Outcome.FAILED)
     first = alices.get(f"{URL}?person=bob&outcome=failed", headers=HTMX)
-    assert "No match back to" in first.text
+    assert "Searched back to" in first.text
     second = alices.get(URL + link(first, "next"))
     assert shown(second) == ids(made)
-    assert "Look further" not in second.text
+    assert "Search further" not in second.text

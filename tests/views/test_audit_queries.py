@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import cycle
 
@@ -15,12 +14,13 @@ from pytest_django import Settings
 
 from ipadmin.audit import entries
 from ipadmin.audit.search import pages
+from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search
 from ipadmin.katapult.types import Organization
 from ipadmin.models import AuditEntry, User
+from tests.audit.search.made_up import TOKENS
 from tests.history import attempt
 from tests.services.conftest import keep_token
-from tests.services.made_up import TOKENS
 from tests.views.audit_page import shown
 from tests.views.conftest import HTMX
 
@@ -119,12 +119,12 @@ def test_no_page_is_more_than_another(alices: Client, monkeypatch: pytest.Monkey
     monkeypatch.setattr(pages, "PER_PAGE", 10)
     fill(35)
     search = Search(people=["alice"])
-    page = pages.page(search)
+    page = pages.page(fetch_plan(search))
     counts = set()
     while page.older_than:
         with CaptureQueriesContext(connection) as asked:
             # Each page is a request, and a search, of its own.
-            page = pages.page(replace(search), before=page.older_than)
+            page = pages.page(fetch_plan(search), before=page.older_than)
         counts.add(len(asked))
     assert counts == {3}
 

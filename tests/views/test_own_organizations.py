@@ -162,7 +162,7 @@ def test_without_a_token_there_is_nothing(
 ) -> None:
     for query in ("", "?environment=sandbox", "?q=192.0.", "?person=alice&environment=sandbox"):
         text = client_of(bob).get(URL + query).text
-        assert "Nothing has been tried yet" in text
+        assert "No attempts yet" in text
         assert told(text) == []
 
 

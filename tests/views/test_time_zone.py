@@ -35,7 +35,7 @@ def test_history_in_the_readers_zone(indian: Client, entry: MakeEntry) -> None:
     entry(created_at=AT)
     text = indian.get("/audit/").text
     assert '<span class="unit">Asia/Kolkata</span>' in text
-    assert 'datetime="2026-11-23T13:05:09+00:00" title="2026-11-23 13:05:09 UTC"' in text
+    assert 'datetime="2026-11-23T13:05:09Z" title="2026-11-23 13:05:09 UTC"' in text
     assert "2026-11-23 18:35:09<" in text
 
 

@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 
 from ipadmin.audit import document
 from ipadmin.audit import rows as raw_rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export import csv, jsonl
 from ipadmin.audit.integrity import chain
 from ipadmin.models import AuditEntry, AuditLink, LinkKind
@@ -60,17 +61,17 @@ def export(
     entries: QuerySet[AuditEntry],
     format: Format,
     *,
-    by: dict[str, Any],
+    by: Actor,
     criteria: dict[str, Any],
     progress: Progress | None = None,
 ) -> Generator[bytes]:
-    """The file in pieces of some 64 KB. `by` and `criteria`, of JSON's types without floats, say
-    who exports and what was asked for.
+    """The file in pieces of some 64 KB. `criteria`, of JSON types without floats, is what
+    was asked for.
 
     Not within a transaction. Raises django.db.Error, now if the beginning cannot be sealed, and
     then nothing is exported. Whoever gives up closes what is returned.
     """
-    trace: dict[str, Any] = {"by": by, "criteria": criteria, "format": str(format)}
+    trace: dict[str, Any] = {"by": by.details(), "criteria": criteria, "format": str(format)}
     started = _seal(LinkKind.EXPORT_STARTED, trace)
     trace["started"] = started.sequence
     return _stream(entries, format, trace, progress or Progress())
@@ -136,4 +137,4 @@ def _seal_end(trace: dict[str, Any], progress: Progress, *, is_complete: bool) -
 
 def _seal(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
     with transaction.atomic(durable=True):
-        return chain.seal_act(kind, details)
+        return chain.add_activity(kind, details)

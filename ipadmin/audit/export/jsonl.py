@@ -11,8 +11,7 @@ from typing import Any
 from ipadmin.audit import document
 from ipadmin.audit import rows as raw_rows
 from ipadmin.audit.integrity import chain
-from ipadmin.models import AuditLink
-from ipadmin.models.audit_link import FINISHED_KINDS
+from ipadmin.models import AuditLink, LinkKind
 
 Seal = dict[str, Any]
 
@@ -24,7 +23,7 @@ def line(entry: Mapping[str, Any], seal: Seal | None) -> str:
 
 def seals_of(attempt_ids: Sequence[str]) -> dict[str, Seal]:
     """The seals of those attempts that are finished, as lines carry them. Some hundreds at once."""
-    finished = AuditLink.objects.filter(attempt_id__in=attempt_ids, kind__in=FINISHED_KINDS)
+    finished = AuditLink.objects.filter(attempt_id__in=attempt_ids, kind=LinkKind.FINISHED)
     return {str(row[2]): seal for row, seal in _with_previous(list(_rows(finished)))}
 
 
@@ -36,12 +35,12 @@ def seal_of_act(seal: AuditLink) -> Seal:
 
 
 def _rows(some: Any) -> Iterator[tuple[Any, ...]]:
-    return raw_rows.rows(some.order_by(), chain.FIELDS)
+    return raw_rows.rows(some.order_by(), chain.LINK_FIELDS)
 
 
 def _with_previous(rows: list[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], Seal]]:
     """Each row with its seal, which names the mac of the link before: by it the own mac is made."""
-    macs = chain.macs_before([row[0] for row in rows])
+    macs = chain.seals_before([row[0] for row in rows])
     for row in rows:
         sequence, kind, _attempt, at, digest, key_id, mac = row
         yield (

@@ -1,10 +1,10 @@
-"""The chain of seals over the audit history.
+"""The hash chain over all audit entries and activity.
 
-Each link is an HMAC-SHA-256 over what it seals and the link before it, so that nothing behind a
-link can change, go, come or move without every later link saying so. Links are added inside the
-transaction that writes what they seal, while its head is locked: no fork, no gap, no entry without
-its seal. What that proves against whom stands in THREAT_MODEL.md; `verification` walks along the
-chain.
+The seal of each link is an HMAC-SHA-256 over what the link seals and the seal before it. Without
+the key, nothing can be changed, inserted, removed or moved without breaking every later seal. Links
+are added in the transaction that writes what they seal, while the chain is locked: there is no
+fork, no gap, and no entry without a seal. THREAT_MODEL.md says what this proves; `verification`
+checks it.
 """
 
 from __future__ import annotations
@@ -12,29 +12,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import Error, connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.audit import document, rows
-from ipadmin.models import AuditChain, AuditEntry, AuditLink, LinkKind
+from ipadmin.models import AuditChain, AuditLink, LinkKind
 
-# Names the form of the text that is sealed.
+# Version of the sealed text.
 PREFIX = "ip-admin seal 1"
 Values = Mapping[str, Any]
-FIELDS = ("sequence", "kind", "attempt_id", "at", "digest", "key_id", "mac")
+LINK_FIELDS = ("sequence", "kind", "attempt_id", "at", "digest", "key_id", "seal")
 
 
 class NotSealed(Error):
-    """The database does not have what this product wrote to it. No seal makes that good: the
-    transaction is undone."""
+    """The database does not contain what was written or sealed. The transaction is rolled back."""
 
 
-def mac_of(
+def compute_seal(
     key: bytes,
     *,
     sequence: int,
@@ -45,120 +44,99 @@ def mac_of(
     key_id: str,
     previous: bytes,
 ) -> bytes:
-    """The HMAC of a link. `at` as in `services/plain.py`, `previous` the mac before it."""
-    text = "\n".join(
-        (
-            PREFIX,
-            str(sequence),
-            kind,
-            attempt_id or "",
-            at,
-            digest.hex(),
-            key_id,
-            previous.hex(),
-        )
+    """The HMAC of a link. `at` is a raw value (see `rows.py`), `previous` the seal before it."""
+    text = (
+        f"{PREFIX}\n{sequence}\n{kind}\n{attempt_id or ''}\n{at}\n{digest.hex()}\n{key_id}\n"
+        f"{previous.hex()}"
     )
     return hmac.digest(key, text.encode(), "sha256")
 
 
-def locked_head() -> AuditChain:
-    """The end of the chain, ours alone until the transaction ends. Raises RuntimeError outside of
-    one, where SQLite would lock nothing and say nothing."""
+def locked_chain() -> AuditChain:
+    """The end of the chain, locked until the transaction ends. Raises RuntimeError outside of a
+    transaction, where SQLite would silently lock nothing."""
     if not connection.in_atomic_block:
-        raise RuntimeError("the chain is added to inside a transaction")
-    head, is_new = AuditChain.objects.select_for_update().get_or_create(pk=1)
+        raise RuntimeError("links are added inside a transaction")
+    chain, is_new = AuditChain.objects.select_for_update().get_or_create(pk=1)
     if is_new and (last := AuditLink.objects.last()):
-        # Somebody removed the row. Going on behind the last link can hide nothing.
-        head.sequence, head.mac = last.sequence, last.mac
-    return head
+        # The row was removed. Continuing after the last link hides nothing.
+        chain.sequence, chain.seal = last.sequence, last.seal
+    return chain
 
 
 def seal_opened(entry: Values) -> AuditLink:
-    """Seal the entry of an attempt that was just written, given by its plain values as the database
-    has them: a number in JSON may come back in another form. Inside its transaction."""
-    return _append_entry(locked_head(), LinkKind.OPENED, entry)
+    """Seal an entry that was just opened, given by its raw values as read back from the database.
+    Inside the transaction that wrote it."""
+    return add_link(locked_chain(), LinkKind.OPENED, **_sealed_of(LinkKind.OPENED, entry))
 
 
 def seal_finished(entry: Values) -> AuditLink:
-    """Seal a finished entry, likewise. Inside the transaction that finished it. Raises
-    NotSealed."""
-    head = locked_head()
+    """Seal a finished entry, in the same way. Raises NotSealed."""
+    chain = locked_chain()
     refuse_unopened(entry)
-    return _append_entry(head, LinkKind.FINISHED, entry)
+    return add_link(chain, LinkKind.FINISHED, **_sealed_of(LinkKind.FINISHED, entry))
+
+
+def refuse_unopened(entry: Values) -> None:
+    """Raises NotSealed for an entry that was changed since it was opened, or that was written by
+    another program. `entry` are its raw values."""
+    opened = AuditLink.objects.filter(attempt_id=entry["attempt_id"], kind=LinkKind.OPENED)
+    if not opened.filter(digest=digest_of(LinkKind.OPENED, entry)).exists():
+        raise NotSealed(f"attempt {entry['attempt_id']} is not as it was opened")
 
 
 def digest_of(kind: str, entry: Values) -> bytes:
-    """Of what a link of this kind seals of an entry, given by its plain values."""
+    """Digest of what a link of this kind seals of an entry, given by its raw values."""
     text = document.opening_text if kind == LinkKind.OPENED else document.record_text
     return document.text_digest(text(entry))
 
 
-def refuse_unopened(entry: Values) -> None:
-    """Raises NotSealed for an entry, given by its plain values, that no link seals as it was
-    opened: somebody wrote it past this product, or has changed it since."""
-    links = AuditLink.objects.filter(attempt_id=entry["attempt_id"], kind=LinkKind.OPENED)
-    if not links.filter(digest=digest_of(LinkKind.OPENED, entry)).exists():
-        raise NotSealed(f"attempt {entry['attempt_id']} is not as it was opened")
+def add_activity(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
+    """Seal activity. `details` are JSON values without floats."""
+    with transaction.atomic():
+        return add_link(locked_chain(), kind, at=timezone.now(), details=details)
 
 
-def seal_act(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
-    """Seal that something was done to the history. `details` are of JSON's types, without floats.
-    Inside a transaction."""
-    at = timezone.now()
-    return append(locked_head(), kind, at=at, details=details)
-
-
-def append(
-    head: AuditChain,
+def add_link(
+    chain: AuditChain,
     kind: LinkKind,
     *,
-    at: Any,
+    at: datetime | str,
     attempt_id: UUID | None = None,
     digest: bytes | None = None,
     details: dict[str, Any] | None = None,
 ) -> AuditLink:
-    """Add a link behind the locked head. `at` is a moment, or its plain text."""
-    seal = _link(
-        _newest_key(),
-        head,
-        kind,
-        at=at,
-        attempt_id=attempt_id,
-        digest=digest or document.digest(details),
-        details=details,
-    )
-    seal.save(force_insert=True)
-    head.save()
-    return seal
+    """Add a link to the locked chain. `at` is a datetime or its raw value."""
+    digest = digest or document.digest(details)
+    link = _next_link(_newest_key(), chain, kind, at=at, attempt_id=attempt_id, digest=digest)
+    link.details = details
+    link.save(force_insert=True)
+    chain.save()
+    return link
 
 
-def append_all(head: AuditChain, entries: Iterable[tuple[LinkKind, Values]]) -> None:
-    """Add the links of many entries at once, given by their plain values."""
+def add_entry_links(chain: AuditChain, entries: Iterable[tuple[LinkKind, Values]]) -> None:
+    """Add the links of many entries, given by their raw values, in few statements."""
     key = _newest_key()
     AuditLink.objects.bulk_create(
-        _link(key, head, kind, **_of_entry(kind, entry)) for kind, entry in entries
+        _next_link(key, chain, kind, **_sealed_of(kind, entry)) for kind, entry in entries
     )
-    head.save()
+    chain.save()
 
 
-def macs_before(sequences: Iterable[int]) -> dict[int, bytes]:
-    """By the number of a link the mac of the one before it, of those that have one."""
+def seals_before(sequences: Iterable[int]) -> dict[int, bytes]:
+    """The seal of the previous link by the number of a link, where there is one."""
     before = AuditLink.objects.filter(sequence__in=[number - 1 for number in sequences])
-    found = rows.rows(before.order_by(), ("sequence", "mac"))
-    return {sequence + 1: mac for sequence, mac in found}
-
-
-def unsealed(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-    """Those of the entries that no link of the chain knows."""
-    return entries.filter(~Exists(AuditLink.objects.filter(attempt_id=OuterRef("attempt_id"))))
+    found = rows.rows(before.order_by(), ("sequence", "seal"))
+    return {sequence + 1: seal for sequence, seal in found}
 
 
 def pruned_digest(removed: Iterable[tuple[int, str]], so_far: bytes = b"") -> bytes:
-    """One digest of all entries that a pruning removes, which its act seals as hexadecimal.
+    """One digest of all entries that a pruning removes; its link seals it in hexadecimal.
 
-    `removed` are, in ascending order, the sequence of the link that finished an entry, and the
-    entry's attempt id as text. Beginning with nothing, each is hashed onto the digest before:
-    SHA-256(digest || "sequence:attempt_id\\n"). So it can be continued: `so_far`.
+    `removed` are the number of the link that finished an entry and the entry's attempt id as text,
+    in ascending order. Each is hashed onto the digest before, which is empty at first:
+    SHA-256(digest || "sequence:attempt_id\\n"). `so_far` continues a digest.
     """
     for sequence, attempt_id in removed:
         so_far = hashlib.sha256(so_far + f"{sequence}:{attempt_id}\n".encode()).digest()
@@ -169,47 +147,43 @@ def _newest_key() -> tuple[str, bytes]:
     return next(iter(crypto.audit_keys().items()))
 
 
-def _link(
+def _next_link(
     key: tuple[str, bytes],
-    head: AuditChain,
+    chain: AuditChain,
     kind: LinkKind,
     *,
-    at: Any,
+    at: datetime | str,
     attempt_id: UUID | None,
     digest: bytes,
-    details: dict[str, Any] | None = None,
 ) -> AuditLink:
-    """The next link, unsaved, and the head moved on to it."""
+    """The next link, not saved; the chain is moved on to it."""
     key_id, secret = key
-    seal = AuditLink(
-        sequence=head.sequence + 1,
+    chain.sequence, chain.seal = (
+        chain.sequence + 1,
+        compute_seal(
+            secret,
+            sequence=chain.sequence + 1,
+            kind=kind,
+            attempt_id=str(attempt_id) if attempt_id else None,
+            at=rows.moment(at),
+            digest=digest,
+            key_id=key_id,
+            # Not `bytes(number)`, which is so many zeros: SQLite stores any type.
+            previous=bytes(memoryview(chain.seal)),
+        ),
+    )
+    return AuditLink(
+        sequence=chain.sequence,
         kind=kind,
         attempt_id=attempt_id,
         at=at,
         digest=digest,
-        details=details,
         key_id=key_id,
+        seal=chain.seal,
     )
-    seal.mac = mac_of(
-        secret,
-        sequence=seal.sequence,
-        kind=kind,
-        attempt_id=str(attempt_id) if attempt_id else None,
-        at=at if isinstance(at, str) else rows.moment(at),
-        digest=digest,
-        key_id=key_id,
-        # Not `bytes(number)`: SQLite keeps whatever somebody writes.
-        previous=bytes(memoryview(head.mac)),
-    )
-    head.sequence, head.mac = seal.sequence, seal.mac
-    return seal
 
 
-def _append_entry(head: AuditChain, kind: LinkKind, entry: Values) -> AuditLink:
-    return append(head, kind, **_of_entry(kind, entry))
-
-
-def _of_entry(kind: LinkKind, entry: Values) -> dict[str, Any]:
+def _sealed_of(kind: LinkKind, entry: Values) -> dict[str, Any]:
     return {
         "at": entry["created_at"],
         "attempt_id": UUID(entry["attempt_id"]),

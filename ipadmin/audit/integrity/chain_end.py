@@ -1,127 +1,112 @@
-"""What a walk looks at when it has come to the end of the chain."""
+"""What a verification compares after the last link: the row that stores the end of the chain,
+entries that are still open, and entries without a link."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from itertools import islice
 
-from django.db import DatabaseError, connection
-from django.db.models import Q, Subquery
+from django.db.models import Exists, Max, OuterRef, Q, Subquery
 
 from ipadmin.audit import rows
-from ipadmin.audit.integrity import chain
-from ipadmin.audit.integrity.findings import Wrong, inserted_entry, vanished
-from ipadmin.audit.integrity.unreadable import UNREADABLE
-from ipadmin.models import AuditChain, AuditEntry, AuditLink
-from ipadmin.models.audit_link import FINISHED_KINDS
+from ipadmin.audit.integrity.checkpoint import Checkpoint
+from ipadmin.audit.integrity.findings import Finding, about_stored, vanished
+from ipadmin.models import AuditChain, AuditEntry, AuditLink, LinkKind
+from ipadmin.models.audit_link import HIGHEST
 
-CHUNK = 1000
-# Number and mac of a link, recorded elsewhere.
-Head = tuple[int, bytes]
+ENTRIES_PER_CHUNK = 1000
 
 
-def compare_heads(total: int, recorded: Head | None) -> None:
-    """That nothing was cut off the end. `total` is the last link that was walked along."""
-    if recorded and recorded[0] > total:
-        raise _cut_off(total, recorded[0], "was recorded elsewhere")
-    try:
-        found = _heads()
-    except (*UNREADABLE, DatabaseError) as error:
-        if not connection.is_usable():
-            raise
-        raise Wrong("Changed: the row that keeps the head of the chain cannot be read.") from error
-    if found is None:
-        if total:
-            raise Wrong("Removed: the row that keeps the head of the chain is gone.")
-        return
-    sequence, mac, is_pruning, first, last, last_mac = found
-    if sequence > last:
-        raise _cut_off(last, sequence, "the head of the chain names")
-    if sequence != last or mac != last_mac:
-        raise Wrong(
-            f"Changed: the row that keeps the head of the chain names link {sequence}, and not the"
-            f" last one, link {last}, as it is."
-        )
-    if first < 1 and last:
-        raise Wrong(f"Inserted: link {first} stands before the first.")
-    if is_pruning:
-        raise Wrong("Changed: the head of the chain lets entries be deleted, and no pruning runs.")
+def last_sequence() -> int:
+    """Number of the last link; 0 without any. SQLite accepts text as a number, which sorts last."""
+    numbers = AuditLink.objects.filter(sequence__gte=0, sequence__lte=HIGHEST)
+    return int(numbers.aggregate(last=Max("sequence"))["last"] or 0)
 
 
-def _heads() -> tuple[int, bytes, bool, int, int, bytes] | None:
-    """The head as it is kept, and the numbers of the first and last links as they are. In one
-    statement, so that all is as of one moment while others add links. TypeError and ValueError
-    when they are no numbers."""
+def compare_end(total: int, checkpoint: Checkpoint | None) -> None:
+    """That no links were removed from the end. `total` is the last link that was verified."""
+    if checkpoint and checkpoint.sequence > total:
+        raise _cut_off(total, checkpoint.sequence, "the checkpoint")
     links = AuditLink.objects.order_by("-sequence")
+    # One statement, which sees one state of the database while others add links.
     found = (
         AuditChain.objects.filter(pk=1)
         .annotate(
             first=Subquery(links.reverse().values("sequence")[:1]),
             last=Subquery(links.values("sequence")[:1]),
-            last_mac=Subquery(links.values("mac")[:1]),
-            # Whether there is any: it may be no moment that can be read.
+            last_seal=Subquery(links.values("seal")[:1]),
+            # On SQLite its value may be anything.
             is_pruning=Q(pruning_before__isnull=False),
         )
-        .values_list("sequence", "mac", "is_pruning", "first", "last", "last_mac")
+        .values_list("sequence", "seal", "is_pruning", "first", "last", "last_seal")
         .first()
     )
-    if found is None:
-        return None
-    sequence, mac, is_pruning, first, last, last_mac = found
-    numbers = [sequence, first or 0, last or 0]
-    if not all(isinstance(number, int) for number in numbers):
-        raise TypeError
-    sequence, first, last = numbers
-    macs = bytes(memoryview(mac)), bytes(memoryview(last_mac or b""))
-    return sequence, macs[0], bool(is_pruning), first, last, macs[1]
+    if found is not None:
+        _compare_row(found[:3], *found[3:])
+    elif total:
+        raise Finding("Removed: the row that stores the end of the chain is missing.")
 
 
-def _cut_off(last: int, named: int, by: str) -> Wrong:
-    return Wrong(
-        f"Removed: the links after {last} are missing, up to link {named}, which {by}. The tail of"
-        " the history was cut off, unless that number was copied wrongly: compare it first."
+def _compare_row(
+    row: tuple[int, bytes | memoryview, bool],
+    first: int | None,
+    last: int | None,
+    last_seal: bytes | memoryview | None,
+) -> None:
+    """`row` has the number and seal of the last link, and whether entries may be deleted. The
+    others are those of the links."""
+    sequence, seal, is_pruning = row
+    first, last = first or 0, last or 0
+    if sequence > last:
+        raise _cut_off(last, sequence, "the row that stores the end of the chain")
+    if sequence != last or bytes(memoryview(seal)) != bytes(memoryview(last_seal or b"")):
+        raise Finding(
+            f"Changed: the row that stores the end of the chain contains link {sequence}, not the"
+            f" last link, {last}, as it is."
+        )
+    if last and first < 1:
+        raise Finding(f"Inserted: link {first} is before the first.")
+    if is_pruning:
+        raise Finding(
+            "Changed: the row that stores the end of the chain allows entries to be deleted, and no"
+            " pruning is running."
+        )
+
+
+def _cut_off(last: int, named: int, by: str) -> Finding:
+    return Finding(
+        f"Removed: the links after {last} are missing, up to link {named} of {by}. Recent records"
+        " were deleted, unless that number was copied incorrectly: check it first."
     )
 
 
 def compare_open(opened: Mapping[str, int]) -> None:
-    """That what was opened and not finished is still there and open, or was finished since."""
+    """That entries without a finishing link are still there and open, or were finished since.
+    `opened` has the link that opened each, by attempt id."""
     upcoming = iter(opened.items())
-    while some := dict(islice(upcoming, CHUNK)):
-        entries = AuditEntry.objects.filter(attempt_id__in=list(some)).order_by()
-        there = dict(rows.rows(entries, ("attempt_id", "finished_at")))
-        not_open = [attempt_id for attempt_id in some if there.get(attempt_id, "gone")]
-        with_end = ended(not_open)
+    while some := dict(islice(upcoming, ENTRIES_PER_CHUNK)):
+        stored = AuditEntry.objects.filter(attempt_id__in=list(some)).order_by()
+        finished_at = dict(rows.rows(stored, ("attempt_id", "finished_at")))
+        not_open = [each for each in some if finished_at.get(each, "missing") is not None]
+        links = AuditLink.objects.filter(attempt_id__in=not_open, kind=LinkKind.FINISHED)
+        finished = {attempt_id for (attempt_id,) in rows.rows(links.order_by(), ("attempt_id",))}
         for attempt_id in not_open:
-            if attempt_id in with_end:
+            if attempt_id in finished:
                 continue
-            if attempt_id not in there:
+            if attempt_id not in finished_at:
                 raise vanished(attempt_id, some[attempt_id])
-            raise Wrong(
+            raise Finding(
                 f"Changed: attempt {attempt_id}, opened by link {some[attempt_id]}, was finished"
-                " without a seal: somebody wrote its outcome past this product."
+                " without a seal. Its outcome was not written by IP admin."
             )
 
 
-def ended(attempt_ids: Collection[str]) -> set[str]:
-    """Those of the attempts that a link finished, wherever in the chain."""
-    if not attempt_ids:
-        return set()
-    found = AuditLink.objects.filter(attempt_id__in=attempt_ids, kind__in=FINISHED_KINDS)
-    return {attempt_id for (attempt_id,) in rows.rows(found.order_by(), ("attempt_id",))}
-
-
-def next_inserted(after: int | None) -> int | None:
-    """Look for an entry without a link among the next ones by id; the id looked at last, and None
-    behind the last entry."""
-    ahead = AuditEntry.objects.order_by("pk")
-    if after is not None:
-        ahead = ahead.filter(pk__gt=after)
-    first = ahead.values_list("pk", flat=True).first()
-    if first is None:
-        return None
-    # A bounded range, for which no database reads the whole chain.
-    last = first + CHUNK - 1
-    found = chain.unsealed(ahead.filter(pk__lte=last)).values_list("pk", flat=True).first()
-    if found is not None:
-        raise inserted_entry(found)
-    return last
+def compare_unlinked() -> None:
+    """That each entry has a link."""
+    links = AuditLink.objects.filter(attempt_id=OuterRef("attempt_id"))
+    unlinked = AuditEntry.objects.filter(~Exists(links)).order_by("pk")
+    if pk := unlinked.values_list("pk", flat=True).first():
+        raise Finding(
+            f"Inserted: entry {pk} ({about_stored(pk)}) has no link in the chain. It was not"
+            " written by IP admin, or its links were removed from the end."
+        )

@@ -1,5 +1,5 @@
-"""Whether the seal of one entry holds: its own links of the chain, not those around them. The whole
-chain is walked by `services/proving/verification.py`."""
+"""Whether the seals of one entry are right: those of its own links, not of the links around them.
+`verification` checks the whole chain."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from django.db.models import OuterRef, Subquery
 
 from ipadmin import crypto
 from ipadmin.audit import rows
-from ipadmin.audit.integrity.findings import Link, fits, is_entry_sealed
+from ipadmin.audit.integrity import chain
+from ipadmin.audit.integrity.findings import Link, fits
+from ipadmin.audit.integrity.unreadable import UNREADABLE
 from ipadmin.models import AuditLink, LinkKind
 
 
 class Standing(StrEnum):
     HOLDS = "holds"
     BROKEN = "broken"
-    # Its links hold, and the one that seals the outcome comes when the entry is finished.
+    # Right so far: the link that seals the outcome is added when the entry is finished.
     OPEN = "open"
     MISSING = "missing"
-    # Sealed under a key that is not configured.
+    # Sealed with a key that is not in AUDIT_KEYS.
     UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True, slots=True)
 class EntrySeal:
-    """`last` seals all of a finished entry, `first` what was known when an attempt was opened."""
+    """`first` seals the entry as it was opened, `last` the finished entry."""
 
     standing: Standing
     first: AuditLink | None
@@ -36,12 +38,12 @@ class EntrySeal:
 
 
 def seal_of(values: Mapping[str, Any]) -> EntrySeal:
-    """How the seal of the entry with these plain values stands, in one query."""
-    before = AuditLink.objects.filter(sequence=OuterRef("sequence") - 1).values("mac")
+    """The seals of the entry with these raw values, in one query."""
+    before = AuditLink.objects.filter(sequence=OuterRef("sequence") - 1).values("seal")
     links = list(
         AuditLink.objects.filter(attempt_id=values["attempt_id"])
         .order_by("sequence")
-        .annotate(mac_before=Subquery(before[:1]))
+        .annotate(seal_before=Subquery(before[:1]))
     )
     first = next((each for each in links if each.kind == LinkKind.OPENED), None)
     last = next((each for each in links if each.kind != LinkKind.OPENED), None)
@@ -56,33 +58,30 @@ def _standing(values: Mapping[str, Any], links: Sequence[AuditLink]) -> Standing
     keys = crypto.audit_keys()
     if any(each.key_id not in keys for each in links):
         return Standing.UNCHECKED
-    if _is_odd([each.kind for each in links], is_open) or not all(
-        _holds(each, values, keys[each.key_id]) for each in links
-    ):
+    expected = [LinkKind.OPENED] if is_open else [LinkKind.OPENED, LinkKind.FINISHED]
+    if [each.kind for each in links] != expected:
+        return Standing.BROKEN
+    if not all(_is_right(each, values, keys[each.key_id]) for each in links):
         return Standing.BROKEN
     return Standing.OPEN if is_open else Standing.HOLDS
 
 
-def _is_odd(kinds: Sequence[str], is_open: bool) -> bool:
-    """Whether links of these kinds, in their order, are none of ours together."""
-    if is_open:
-        return list(kinds) != [LinkKind.OPENED]
-    return list(kinds) not in ([LinkKind.OPENED, LinkKind.FINISHED], [LinkKind.ADOPTED])
-
-
-def _holds(seal: AuditLink, values: Mapping[str, Any], key: bytes) -> bool:
-    previous = b"" if seal.sequence == 1 else getattr(seal, "mac_before", None)
+def _is_right(link: AuditLink, values: Mapping[str, Any], key: bytes) -> bool:
+    previous = b"" if link.sequence == 1 else getattr(link, "seal_before", None)
     if previous is None:
         return False
-    link = Link(
-        seal.sequence,
-        seal.kind,
-        str(seal.attempt_id),
-        rows.moment(seal.at),
-        bytes(seal.digest),
-        seal.key_id,
-        bytes(seal.mac),
-        seal.details,
+    raw = Link(
+        link.sequence,
+        link.kind,
+        str(link.attempt_id),
+        rows.moment(link.at),
+        bytes(link.digest),
+        link.key_id,
+        bytes(link.seal),
+        link.details,
     )
-    is_as_sealed = is_entry_sealed(values, link)
-    return is_as_sealed and fits(link, key, sequence=link.sequence, previous=bytes(previous))
+    try:
+        is_as_sealed = chain.digest_of(link.kind, values) == raw.digest
+    except UNREADABLE:
+        return False
+    return is_as_sealed and fits(raw, key, sequence=raw.sequence, previous=bytes(previous))

@@ -1,39 +1,40 @@
-"""Questions about the chain of seals itself: how long it is, who verified it, what was done to the
-history. None of them counts, or reads more than a page of it."""
+"""What the integrity page shows: the chain, its verifications, the activity log and the stream. No
+query counts or reads more than a page of the history."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.audit.integrity import chain as audit_chain
-from ipadmin.audit.integrity import unreadable, verification, verification_row
+from ipadmin.audit.integrity import unreadable
+from ipadmin.audit.integrity.findings import LINK_FIELDS, Link, fits, is_sealed
+from ipadmin.audit.integrity.verification import sealed_result
 from ipadmin.models import AuditLink, AuditStream, AuditVerification, LinkKind
-from ipadmin.models.audit_link import FINISHED_KINDS, HIGHEST
+from ipadmin.models.audit_link import HIGHEST
 
-# A head that was taken longer ago says too little about what came since.
-HEAD_MAX_AGE = timedelta(days=7)
-PAST = 20
-ACTS = 25
+CHECKPOINT_MAX_AGE = timedelta(days=7)
+MAX_VERIFICATIONS = 20
+ACTIVITIES_PER_PAGE = 25
 # Entries that a stream may be behind before they are no longer counted.
 MOST_BEHIND = 1000
+NOT_CONFIRMED = "Changed: no sealed record confirms the result of this verification. Verify again."
 
 Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The chain by its last link. Links are numbered without a gap, so that is how many there are.
+    """The chain by its last link: links are numbered without gaps, so its number is their count.
 
-    `at` is a plain moment; None, and no key, when somebody made the link unreadable.
+    `at` is a raw datetime; None, and `key_id` empty, when the link cannot be read.
     """
 
     links: int
@@ -44,9 +45,9 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One page of the acts on the history, newest first, with the numbers to go on from."""
+    """One page of the activity log, newest first, and the link numbers that continue it."""
 
-    # Number, kind, plain moment and details; of an unreadable one the number alone.
+    # Number, kind, raw datetime and details; for an unreadable link its number alone.
     rows: Sequence[Row]
     older_than: int | None = None
     newer_than: int | None = None
@@ -54,7 +55,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """How far the target of AUDIT_STREAM has taken the finished entries."""
+    """How many finished entries the target of AUDIT_STREAM has received."""
 
     target: str
     taken_at: datetime | None
@@ -69,7 +70,7 @@ class StreamState:
 
 
 def chain() -> Chain | None:
-    """None when nothing was sealed yet."""
+    """None when there is no link yet."""
     newest = _links().order_by("-sequence")[:1]
     rows, broken = unreadable.read(newest, ("sequence", "at", "key_id"), "sequence")
     if broken:
@@ -80,53 +81,69 @@ def chain() -> Chain | None:
     return Chain(links, at, key_id, has_key=key_id in crypto.audit_keys())
 
 
-def head_taken_at() -> datetime | None:
-    """When a head was last printed, to be kept elsewhere."""
+def checkpoint_at() -> datetime | None:
+    """When a checkpoint was last printed, to be stored elsewhere."""
     return _moment(_latest(LinkKind.CHECKPOINT_CREATED, "at"))
 
 
+def checkpoint_warning(created_at: datetime | None) -> str:
+    """Empty when the last checkpoint is recent."""
+    if created_at is None:
+        return "No checkpoint stored elsewhere yet"
+    if timezone.now() - created_at > CHECKPOINT_MAX_AGE:
+        return f"No checkpoint for more than {CHECKPOINT_MAX_AGE.days} days"
+    return ""
+
+
 def pruned_before() -> datetime | None:
-    """Up to when entries were removed into a file; None when none ever were."""
+    """Entries created before this were removed by retention; None when none were."""
     details = _latest(LinkKind.PRUNED, "details")
     return _moment(details.get("before")) if isinstance(details, dict) else None
 
 
-def is_head_old(taken_at: datetime | None) -> bool:
-    return taken_at is None or timezone.now() - taken_at > HEAD_MAX_AGE
-
-
 def verifications() -> list[AuditVerification]:
-    """The newest. Those that run are among them: there is one at a time."""
-    newest = AuditVerification.objects.order_by("-pk")[:PAST]
-    return [verification_row.as_believed(each) for each in newest]
+    """The newest ones, a running one included."""
+    return confirmed(AuditVerification.objects.order_by("-pk")[:MAX_VERIFICATIONS])
 
 
-def verify(user_name: str, head: str) -> tuple[AuditVerification, bool]:
-    """Ask for a verification, one at a time: the one that runs, and False, when there is one.
+def confirmed(some: Iterable[AuditVerification]) -> list[AuditVerification]:
+    """The verifications, not to be saved: a good result that no sealed link confirms is replaced
+    by a finding. Anyone who can write to the database could have written it."""
+    found = list(some)
+    numbers = [each.result_link for each in found if each.holds and each.result_link]
+    links = AuditLink.objects.filter(sequence__in=numbers)
+    rows, _broken = unreadable.read(links.order_by(), LINK_FIELDS, "sequence")
+    by_number = {row[0]: Link(*row) for row in rows}
+    before = audit_chain.seals_before(by_number)
+    for each in found:
+        link = by_number.get(each.result_link)
+        if each.holds and not (link and _confirms(link, each, before.get(link.sequence, b""))):
+            each.finding = NOT_CONFIRMED
+    return found
 
-    Raises ValueError when the head is none.
-    """
-    with transaction.atomic():
-        # Whoever else asks at this moment waits here.
-        audit_chain.locked_head()
-        running = AuditVerification.objects.filter(finished_at=None).order_by("pk").first()
-        if running:
-            return running, False
-        return verification.request(user_name, head), True
+
+def _confirms(link: Link, verification: AuditVerification, previous: bytes) -> bool:
+    key = crypto.audit_keys().get(link.key_id)
+    return (
+        key is not None
+        and link.kind == LinkKind.VERIFIED
+        and link.details == sealed_result(verification)
+        and is_sealed(link.details, link)
+        and fits(link, key, sequence=link.sequence, previous=previous)
+    )
 
 
 def log(*, before: int | None = None, after: int | None = None) -> Log:
-    """The acts nearest to a link on that side of it; the newest without one."""
+    """Activity just before or after a link; without one, the newest."""
     is_newer = after is not None
-    acts = _acts().order_by("sequence" if is_newer else "-sequence")
+    activity = _activity().order_by("sequence" if is_newer else "-sequence")
     if after is not None:
-        acts = acts.filter(sequence__gt=after)
+        activity = activity.filter(sequence__gt=after)
     elif before is not None:
-        acts = acts.filter(sequence__lt=before)
-    found = _read(acts[: ACTS + 1], is_newer=is_newer)
-    page, goes_on = found[:ACTS], len(found) > ACTS
+        activity = activity.filter(sequence__lt=before)
+    found = _read(activity[: ACTIVITIES_PER_PAGE + 1], is_newer=is_newer)
+    page, goes_on = found[:ACTIVITIES_PER_PAGE], len(found) > ACTIVITIES_PER_PAGE
     if is_newer and not page:
-        # Nothing was done since.
         return log()
     if is_newer:
         page.reverse()
@@ -140,26 +157,26 @@ def log(*, before: int | None = None, after: int | None = None) -> Log:
 
 
 def stream() -> StreamState | None:
-    """None when entries are streamed nowhere."""
+    """None without AUDIT_STREAM."""
     target = settings.AUDIT_STREAM
     if not target:
         return None
     kept = AuditStream.objects.filter(target=target).first() or AuditStream(target=target)
-    ahead = AuditLink.objects.filter(sequence__gt=kept.sequence, kind__in=FINISHED_KINDS)
-    # In the order of the links: the database stops at the limit.
+    ahead = AuditLink.objects.filter(sequence__gt=kept.sequence, kind=LinkKind.FINISHED)
+    # In the order of the links, so that the database stops at the limit.
     behind = ahead.order_by("sequence")[: MOST_BEHIND + 1].count()
     return StreamState(target, kept.taken_at, kept.failing_since, kept.error, behind)
 
 
 def _latest(kind: LinkKind, field: str) -> Any:
-    """Of the latest act of a kind; None without one, or one that can be read."""
-    acts = _acts().filter(kind=kind).order_by("-sequence")[:1]
-    rows, _broken = unreadable.read(acts, (field,), "sequence")
+    """Of the latest activity of a kind; None without any, or when it cannot be read."""
+    newest = _activity().filter(kind=kind).order_by("-sequence")[:1]
+    rows, _broken = unreadable.read(newest, (field,), "sequence")
     return rows[0][0] if rows else None
 
 
 def _moment(text: Any) -> datetime | None:
-    """None where somebody made it unreadable."""
+    """None when it is not a datetime."""
     try:
         return datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -170,12 +187,12 @@ def _links() -> QuerySet[AuditLink]:
     return AuditLink.objects.filter(sequence__lte=HIGHEST)
 
 
-def _acts() -> QuerySet[AuditLink]:
+def _activity() -> QuerySet[AuditLink]:
     return _links().filter(attempt_id__isnull=True)
 
 
-def _read(acts: QuerySet[AuditLink], *, is_newer: bool) -> list[Row]:
-    """In the order of their numbers, with those that nobody can read."""
-    rows, broken = unreadable.read(acts, ("sequence", "kind", "at", "details"), "sequence")
+def _read(activity: QuerySet[AuditLink], *, is_newer: bool) -> list[Row]:
+    """In the order of the links, with the unreadable ones."""
+    rows, broken = unreadable.read(activity, ("sequence", "kind", "at", "details"), "sequence")
     rows += [(sequence, "", None, None) for sequence in broken]
     return sorted(rows, key=lambda row: row[0], reverse=not is_newer)

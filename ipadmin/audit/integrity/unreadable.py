@@ -1,5 +1,5 @@
-"""Read rows of which somebody may have changed a column to anything. SQLite takes any value in any
-column, and no query may fail on what the product has not written."""
+"""Reads rows of which some may be unreadable. SQLite stores any type in any column; a page must not
+fail because someone changed a row."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from django.db.models import QuerySet
 
 from ipadmin.audit import rows
 
-# What making a plain value, or a document, of another type of value raises.
+# What converting a value of an unexpected type raises.
 UNREADABLE = (ValueError, TypeError, AttributeError, OverflowError)
 
 
 def read(
     queryset: QuerySet[Any], fields: Sequence[str], key: str
 ) -> tuple[list[tuple[Any, ...]], list[Any]]:
-    """The rows as plain values, and the keys of those that cannot be read. DatabaseError means that
-    the database does not answer."""
+    """The raw rows, and the keys of those that cannot be read. Raises DatabaseError when the
+    database does not answer."""
     try:
         return list(rows.rows(queryset, fields)), []
     except (*UNREADABLE, DatabaseError):

@@ -1,44 +1,49 @@
-"""That what finished entries are looked for by is there: a search asks `AuditValueCounter`
-first, and an entry whose terms were removed from it would hide without having been touched."""
+"""Compares the value counters with the entries: a search asks `AuditValueCounter` first, and would
+not find an entry whose values are missing there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterator
 from typing import Any
 
-from ipadmin.audit.counters import TERMS, actor_of
-from ipadmin.audit.integrity.findings import Wrong, about_entry
+from django.db.models import Exists
+
+from ipadmin.audit.counters import ACTOR, TERMS, actor_of
+from ipadmin.audit.integrity.findings import Finding, about_stored
 from ipadmin.models import AuditEntry, AuditValueCounter
 
-Row = Mapping[str, Any]
-# Some tens of MB.
-MOST_KNOWN = 200_000
+# Fields that are counted in another form than they are stored in. They have few values.
+CONVERTED = {"token_id": ("token_id",), "actor": ACTOR}
 
 
-def compare_terms(rows: Sequence[Row], known: set[tuple[str, str]]) -> None:
-    """That each of these finished entries has its terms. `known` are those that were found, and
-    grows: most values occur again and again."""
+def compare_value_counters() -> None:
+    """Raises Finding for a finished entry of which a value is not counted."""
     for field in TERMS:
-        of = actor_of if field == "actor" else itemgetter(field)
-        with_value = dict(zip(map(of, rows), rows, strict=True))
-        wanted = {value for value in with_value if value and (field, value) not in known}
-        if not wanted:
-            continue
-        terms = AuditValueCounter.objects.filter(field=field, value__in=wanted)
-        there = set(terms.values_list("value", flat=True))
-        for value in wanted - there:
-            _refuse_hidden(with_value[value], field)
-        known.update((field, value) for value in there)
-    if len(known) > MOST_KNOWN:
-        known.clear()
+        for values, text in _values_of(field):
+            # In one statement: entries are finished and pruned together with their counters.
+            counter = AuditValueCounter.objects.filter(field=field, value=text)
+            entries = AuditEntry.objects.filter(~Exists(counter), finished_at__isnull=False)
+            uncounted = entries.filter(**values).order_by()
+            if text and (pk := uncounted.values_list("pk", flat=True).first()):
+                raise Finding(
+                    f"Removed: the entry of {about_stored(pk)} is as it was sealed, but its"
+                    f" {field.removesuffix('_key')} is missing from the value counters: searches do"
+                    " not find it."
+                )
 
 
-def _refuse_hidden(row: Row, field: str) -> None:
-    # Pruned just now, it has taken its terms along.
-    if AuditEntry.objects.filter(pk=row["id"]).exists():
-        raise Wrong(
-            f"Removed: the entry of {about_entry(row)} is as it was sealed, but its"
-            f" {field.removesuffix('_key')} is gone from what can be searched for: it hides from"
-            " those who look for it."
-        )
+def _values_of(field: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Values that may be uncounted, each with the text that is counted."""
+    names = CONVERTED.get(field, (field,))
+    stored = AuditEntry.objects.order_by().values_list(*names).distinct()
+    counters = AuditValueCounter.objects.filter(field=field)
+    counted: set[str] = set()
+    if field in CONVERTED:
+        counted = set(counters.values_list("value", flat=True))
+    else:
+        stored = stored.difference(counters.values_list("value"))
+    for row in stored.iterator():
+        values = dict(zip(names, row, strict=True))
+        text = actor_of(values) if field == "actor" else str(row[0])
+        if text not in counted:
+            yield values, text

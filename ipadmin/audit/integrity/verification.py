@@ -1,161 +1,170 @@
-"""Prove the history: walk along its chain of seals, in steps, and say what is wrong first.
-
-A verification that a person asks for is kept, and the worker takes it further; one that a command
-does is kept when it is done. Its end is an act on the history itself, and sealed.
-"""
+"""Verifications: requested on a page and done by a thread of the worker, or done by a command. The
+result is stored, and sealed as activity."""
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import asdict
+from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ipadmin.audit.integrity import chain, verification_row
-from ipadmin.audit.integrity.chain_end import Head
-from ipadmin.audit.integrity.findings import Wrong, entries
-from ipadmin.audit.integrity.unreadable import UNREADABLE
-from ipadmin.audit.integrity.walk import State, Walk
-from ipadmin.models import AuditLink, AuditVerification, LinkKind
-from ipadmin.models.audit_link import HIGHEST
+from ipadmin.audit.activity import Actor
+from ipadmin.audit.integrity import chain, chain_end
+from ipadmin.audit.integrity.checkpoint import Checkpoint, parse_checkpoint
+from ipadmin.audit.integrity.walk import Progress, Walk
+from ipadmin.models import AuditVerification, LinkKind
+from ipadmin.models.audit_verification import VerificationStatus
 
-HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-fA-F]{64})")
 HOLDS = "holds"
+HEARTBEAT_SECONDS = 1.0
+# Without a heartbeat for so long, the worker was killed. Comparing the indexes has none: it takes
+# some 10 seconds for a million entries.
+SILENCE = timedelta(minutes=2)
 
 log = structlog.get_logger(__name__)
 
 
-def parse_checkpoint(text: str) -> Head:
-    """Number and seal of a checkpoint as `audit_checkpoint` prints it. Raises ValueError."""
-    if not (found := HEAD.fullmatch(text.strip())):
-        raise ValueError(
-            "A head is the number of a link, a colon and 64 hexadecimal digits, as"
-            " `manage.py audit_checkpoint` prints it."
-        )
-    return int(found[1]), bytes.fromhex(found[2])
+class Superseded(Exception):
+    """Another worker has taken over this verification."""
 
 
-def prepare(user_name: str, head: str = "") -> AuditVerification:
-    """A verification of all links there are, not kept yet. ValueError when the head is none."""
-    if head := head.strip():
-        parse_checkpoint(head)
-    # SQLite keeps any value, and sorts texts behind numbers: the end of the walk names those.
-    numbers = AuditLink.objects.filter(sequence__gte=0, sequence__lte=HIGHEST)
-    last = numbers.order_by("-sequence").values_list("sequence", flat=True).first()
-    total = int(last or 0)
-    return AuditVerification(user_name=user_name, head=head, total=total, state=asdict(State()))
+@dataclass(frozen=True)
+class Result:
+    """`finding` is empty when there is no problem."""
+
+    links: int
+    entries: int
+    pruned: int
+    finding: str
 
 
-def request(user_name: str, head: str = "") -> AuditVerification:
-    """A verification for the worker to do. ValueError when the head is none."""
-    verification = prepare(user_name, head)
+def verify(checkpoint: Checkpoint | None, progress: Progress) -> Result:
+    """Verify the whole chain. Raises DatabaseError when the database does not answer."""
+    walk = Walk(checkpoint, progress)
+    finding = walk.finding()
+    return Result(walk.total, walk.entries, walk.pruned, finding)
+
+
+def request(user_name: str, checkpoint: str = "") -> tuple[AuditVerification, bool]:
+    """Request a verification. One runs at a time: if there is one already, it is returned with
+    False. Raises ValueError for a malformed checkpoint."""
+    parsed = parse_checkpoint(checkpoint)
     with transaction.atomic():
-        _save(verification)
+        # Serialises requests.
+        chain.locked_chain()
+        running = AuditVerification.objects.exclude(status=VerificationStatus.FINISHED)
+        if found := running.order_by("pk").first():
+            return found, False
+        total = chain_end.last_sequence()
+        text = str(parsed) if parsed else ""
+        requested = AuditVerification.objects.create(
+            user_name=user_name, checkpoint=text, links_total=total
+        )
+        return requested, True
+
+
+def perform_requested() -> AuditVerification | None:
+    """Perform the first verification that was requested, or whose worker was killed. It starts from
+    the beginning."""
+    verification = _claim()
+    if verification is None:
+        return None
+    try:
+        checkpoint = parse_checkpoint(verification.checkpoint)
+        record(verification, verify(checkpoint, _heartbeat_of(verification)))
+    except Superseded:
+        log.warning("verification_superseded", verification=verification.pk)
+    except DatabaseError:
+        # Again, as soon as the database answers.
+        _ours(verification).update(status=VerificationStatus.REQUESTED, heartbeat_at=None)
+        raise
+    except Exception as error:
+        log.exception("verification_failed", verification=verification.pk)
+        finding = (
+            f"The verification failed: {type(error).__name__}. The log of the worker says more."
+        )
+        record(verification, Result(0, 0, 0, finding))
     return verification
 
 
-def step(verification: AuditVerification, *, seconds: float) -> None:
-    """Take a verification further for so long, or to its end."""
-    deadline = time.monotonic() + seconds
-    try:
-        _walk(verification, deadline)
-    except Wrong as wrong:
-        _end(verification, str(wrong))
-    except (OperationalError, InterfaceError):
-        # The database is away, or busy: it goes on where it was.
-        raise
-    except Exception as error:
-        # Somebody has written what no query of ours can read.
-        log.exception("verification_failed", verification=verification.pk)
-        _end(
-            verification,
-            f"Changed: something behind link {verification.sequence} cannot be read"
-            f" ({type(error).__name__}). The log says more.",
-        )
-    _keep(verification)
-
-
-def _walk(verification: AuditVerification, deadline: float) -> None:
-    if verification.pk and not verification_row.is_ours(verification):
-        raise Wrong(verification_row.NOT_OURS)
-    state = State(**verification.state)
-    head = parse_checkpoint(verification.head) if verification.head else None
-    walk = Walk(state, total=verification.total, head=head)
-    try:
-        while walk.step():
-            if time.monotonic() > deadline:
-                return
-        _end(verification, "")
-    finally:
-        verification.sequence, verification.state = state.sequence, asdict(state)
-
-
-def _end(verification: AuditVerification, finding: str) -> None:
-    verification.finding, verification.finished_at = finding, timezone.now()
-
-
-def give_up(verification: AuditVerification, finding: str) -> None:
-    """End a verification that cannot even be taken up."""
-    verification.sequence, verification.state = 0, {}
-    _end(verification, finding)
-    _keep(verification)
-
-
-def result(verification: AuditVerification) -> str:
-    """One line on a finished verification."""
-    if verification.finding:
-        return verification.finding
-    state = State(**verification.state)
-    links = f"{verification.total:,} link{'' if verification.total == 1 else 's'}"
-    pruned = f", {state.pruned:,} pruned" if state.pruned else ""
-    return f"{links}, {entries(state.entries)}{pruned}: all hold"
-
-
-def _keep(verification: AuditVerification) -> None:
-    if verification.pk is None:
-        if verification.finished_at:
-            _keep_result(verification)
-        return
-    verification_row.seal(verification)
-    fields = ("sequence", "state", "finished_at", "finding", "mac")
-    running = AuditVerification.objects.filter(pk=verification.pk, finished_at=None)
-    if not running.update(**{name: getattr(verification, name) for name in fields}):
-        # Another worker was quicker.
-        verification.refresh_from_db()
-    elif verification.finished_at:
-        _seal_result(verification)
-
-
-def _keep_result(verification: AuditVerification) -> None:
-    """What a command has found is said even when the database takes no more."""
+def record(verification: AuditVerification, result: Result) -> None:
+    """Store the result, and seal it as activity. Raises Superseded; DatabaseError when a good
+    result cannot be sealed."""
+    verification.status, verification.finished_at = VerificationStatus.FINISHED, timezone.now()
+    verification.links_total, verification.finding = result.links, result.finding
+    verification.entries, verification.pruned = result.entries, result.pruned
+    if not result.finding:
+        verification.links_done = result.links
     try:
         with transaction.atomic():
-            _save(verification)
-    except (DatabaseError, StopIteration):
-        log.exception("verification_not_kept")
-    _seal_result(verification)
+            chain.locked_chain()
+            if verification.pk and not _ours(verification).exists():
+                raise Superseded
+            link = chain.add_activity(LinkKind.VERIFIED, sealed_result(verification))
+            verification.result_link = link.sequence
+            verification.save()
+    except (DatabaseError, TypeError, ValueError, StopIteration):
+        if not result.finding:
+            raise
+        # The chain row cannot be read, or there is no key: the finding counts more than its seal.
+        log.exception("verification_not_sealed")
+        verification.result_link = None
+        verification.save()
 
 
-def _save(verification: AuditVerification) -> None:
-    """A new one: its mac is over its id as well."""
-    verification.save()
-    verification_row.seal(verification)
-    verification.save(update_fields=["mac"])
-
-
-def _seal_result(verification: AuditVerification) -> None:
-    details = {
-        "by": verification.user_name,
-        "links": verification.total,
-        "head": verification.head,
+def sealed_result(verification: AuditVerification) -> dict[str, object]:
+    """What the link of a finished verification seals."""
+    return {
+        "by": Actor(user_name=verification.user_name).details(),
+        "links": verification.links_total,
+        "checkpoint": verification.checkpoint,
         "result": verification.finding or HOLDS,
     }
-    try:
-        with transaction.atomic():
-            chain.seal_act(LinkKind.VERIFIED, details)
-    except (*UNREADABLE, DatabaseError, StopIteration):
-        # Without a key nothing can be sealed; what was found counts more.
-        log.exception("verification_not_sealed")
+
+
+def _claim() -> AuditVerification | None:
+    """Only one worker gets each: the update fails for a second one."""
+    abandoned = Q(status=VerificationStatus.RUNNING, heartbeat_at__lt=timezone.now() - SILENCE)
+    waiting = Q(status=VerificationStatus.REQUESTED) | abandoned
+    found = AuditVerification.objects.filter(waiting).order_by("pk").first()
+    if found is None:
+        return None
+    as_read = AuditVerification.objects.filter(pk=found.pk, status=found.status)
+    found.status, found.heartbeat_at, before = (
+        VerificationStatus.RUNNING,
+        timezone.now(),
+        found.heartbeat_at,
+    )
+    claimed = as_read.filter(heartbeat_at=before).update(
+        status=found.status, heartbeat_at=found.heartbeat_at, links_done=0
+    )
+    return found if claimed else None
+
+
+def _ours(verification: AuditVerification) -> QuerySet[AuditVerification]:
+    """Empty when another worker has taken over."""
+    return AuditVerification.objects.filter(
+        pk=verification.pk,
+        status=VerificationStatus.RUNNING,
+        heartbeat_at=verification.heartbeat_at,
+    )
+
+
+def _heartbeat_of(verification: AuditVerification) -> Progress:
+    """Stores the progress, once a second."""
+    last = time.monotonic()
+
+    def beat(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last < HEARTBEAT_SECONDS:
+            return
+        last, now = time.monotonic(), timezone.now()
+        if not _ours(verification).update(heartbeat_at=now, links_done=done, links_total=total):
+            raise Superseded
+        verification.heartbeat_at, verification.links_done = now, done
+
+    return beat

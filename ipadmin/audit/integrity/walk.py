@@ -1,136 +1,130 @@
-"""A walk along the chain of seals: link by link with the entries they seal, then its end, then
-entries without a link. It stops at the first thing that is wrong.
+"""One pass over the hash chain, in constant memory: each link and what it seals, the end of the
+chain, entries without a link, and the indexes that lists use. It stops at the first problem.
 
-It goes in short steps, each of which leaves off in a `State`, so that it can go on in another
-process. Only links that were there when it began are walked along; entries and prunings that are
-made meanwhile do not confuse it.
+Only links that exist when it begins are followed; entries and prunings that are added meanwhile are
+no problem.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 
 from ipadmin import crypto
-from ipadmin.audit import document
-from ipadmin.audit.integrity import chain
-from ipadmin.audit.integrity.chain_end import (
-    Head,
-    compare_heads,
-    compare_open,
-    ended,
-    next_inserted,
-)
+from ipadmin.audit import document, rows
+from ipadmin.audit.integrity import chain, chain_end, indexes, unreadable
+from ipadmin.audit.integrity.checkpoint import Checkpoint
 from ipadmin.audit.integrity.findings import (
-    FIELDS,
+    LINK_FIELDS,
+    Finding,
     Link,
-    Wrong,
     about_entry,
     about_link,
     bad_link,
     entries,
-    entry_twice,
     fits,
-    is_entry_sealed,
     is_sealed,
     missing_link,
     unreadable_entry,
-    vanished_entry,
+    unreadable_link,
 )
-from ipadmin.audit.integrity.removals import Removals, pruning_of, prunings
-from ipadmin.audit.integrity.unreadable import read
-from ipadmin.audit.integrity.value_counters import compare_terms
+from ipadmin.audit.integrity.prunings import Prunings, pruning_of
+from ipadmin.audit.integrity.value_counters import compare_value_counters
 from ipadmin.models import AuditEntry, AuditLink, LinkKind
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.models.audit_link import FINISHED_KINDS, HIGHEST
+from ipadmin.models.audit_link import HIGHEST
 
-CHUNK = 1000
+LINKS_PER_CHUNK = 2000
+# What reading or comparing a row of unexpected types raises.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 OPENED, FINISHED = LinkKind.OPENED.value, LinkKind.FINISHED.value
 
 Row = dict[str, Any]
-Finding = Callable[[Link], Wrong]
+# Called several times a second with the links that are done and those that there are.
+Progress = Callable[[int, int], None]
 
-
-@dataclass
-class State:
-    """Where a walk stands, of JSON's types."""
-
-    # The last link that was walked along, and its mac in hexadecimal.
-    sequence: int = 0
-    mac: str = ""
-    # Attempts that were opened and not finished so far, and by which link.
-    opened: dict[str, int] = field(default_factory=dict)
-    # By the link of a pruning to come, as text: how many entries it took so far, their digest.
-    taken: dict[str, Sequence[Any]] = field(default_factory=dict)
-    # Entries that are there as they were sealed, and those that were pruned.
-    entries: int = 0
-    pruned: int = 0
-    # Whether the end of the chain was looked at, and up to which id for entries without a link.
-    ended: bool = False
-    entry_id: int | None = None
+log = structlog.get_logger(__name__)
 
 
 class Walk:
-    """`total` is the last link to walk along, `head` one that was recorded elsewhere."""
+    """`run` raises Finding for the first problem; `finding` returns its text."""
 
-    def __init__(self, state: State, *, total: int, head: Head | None = None) -> None:
-        self.state, self.total, self.head = state, total, head
+    def __init__(self, checkpoint: Checkpoint | None, progress: Progress) -> None:
+        self.checkpoint, self.progress = checkpoint, progress
         self.keys = crypto.audit_keys()
-        self.removals = Removals(prunings(self.keys))
-        # What is searched for, as far as it was found; see `terms`.
-        self.terms: set[tuple[str, str]] = set()
         self.fields = [*document.fields(), *keys_of(dict.fromkeys(document.fields(), ""))]
+        self.total = chain_end.last_sequence()
+        # The last link that was verified.
+        self.sequence, self.seal = 0, b""
+        # Attempts that are not finished so far, and the link that opened each.
+        self.opened: dict[str, int] = {}
+        # By the link of a pruning that follows: number and digest of the missing entries so far.
+        self.missing: dict[int, tuple[int, bytes]] = {}
+        # Entries that are as they were sealed, and entries that were pruned.
+        self.entries = self.pruned = 0
+        # What is being read, for `_locate`.
+        self.link: Link | None = None
+        self.reading = "the chain"
 
-    def step(self) -> bool:
-        """About a thousand links or entries further; False at the end. Raises Wrong."""
-        if self.state.sequence < self.total:
-            self._walk_links()
-            return True
-        if not self.state.ended:
-            self._look_ahead()
-            compare_heads(self.total, self.head)
-            compare_open(self.state.opened)
-            self.state.entries += len(self.state.opened)
-            self.state.opened, self.state.ended = {}, True
-        last = next_inserted(self.state.entry_id)
-        if last is None:
-            return False
-        self.state.entry_id = last
-        return True
+    def finding(self) -> str:
+        """The first problem; empty when there is none. Raises DatabaseError when the database does
+        not answer."""
+        try:
+            self.run()
+        except Finding as found:
+            return str(found)
+        except (DatabaseError, *UNREADABLE) as error:
+            return str(self._locate(error))
+        return ""
 
-    def _walk_links(self) -> None:
-        after = self.state.sequence
-        ahead = AuditLink.objects.filter(sequence__gt=after, sequence__lte=self.total)
-        links, unreadable = _read(ahead)
-        proven, wrong = self._proven(links, after, bytes.fromhex(self.state.mac))
-        self._compare(links[:proven])
-        if wrong or unreadable:
-            raise wrong or unreadable  # type: ignore[misc]
+    def run(self) -> None:
+        self.prunings = Prunings(self.keys)
+        while self.sequence < self.total:
+            self._verify_chunk()
+            self.progress(self.sequence, self.total)
+        self._verify_later_links()
+        self.reading = "the row that stores the end of the chain"
+        chain_end.compare_end(self.total, self.checkpoint)
+        self.reading = "an entry that is still open"
+        chain_end.compare_open(self.opened)
+        self.entries += len(self.opened)
+        self.reading = "an entry without a link"
+        chain_end.compare_unlinked()
+        self.reading = "an index of the history"
+        indexes.compare_indexes()
+        self.reading = "a value counter"
+        compare_value_counters()
+
+    def _verify_chunk(self) -> None:
+        after = self.sequence
+        links = _read(AuditLink.objects.filter(sequence__gt=after, sequence__lte=self.total))
         if not links:
             raise missing_link(after + 1, None)
-        self.state.sequence, self.state.mac = links[-1].sequence, links[-1].mac.hex()
+        count, finding = self._count_fitting(links, after, self.seal)
+        self._compare(links[:count])
+        if finding:
+            raise finding
+        self.sequence, self.seal = links[-1].sequence, links[-1].seal
 
-    def _look_ahead(self) -> None:
-        """That the links fit that were added since it began: what they seal, the next one compares.
-        Otherwise an entry that was put in meanwhile would pass for sealed."""
-        number, previous = self.state.sequence, bytes.fromhex(self.state.mac)
-        while True:
-            ahead = AuditLink.objects.filter(sequence__gt=number, sequence__lte=HIGHEST)
-            links, unreadable = _read(ahead)
-            if wrong := self._proven(links, number, previous)[1] or unreadable:
-                raise wrong
-            if not links:
-                return
-            number, previous = links[-1].sequence, links[-1].mac
+    def _verify_later_links(self) -> None:
+        """The seals of links that were added since it began; the next verification compares what
+        they seal. Otherwise a forged link would make an inserted entry look sealed."""
+        number, previous = self.sequence, self.seal
+        while links := _read(AuditLink.objects.filter(sequence__gt=number, sequence__lte=HIGHEST)):
+            _count, finding = self._count_fitting(links, number, previous)
+            if finding:
+                raise finding
+            number, previous = links[-1].sequence, links[-1].seal
 
-    def _proven(
+    def _count_fitting(
         self, links: Sequence[Link], number: int, previous: bytes
-    ) -> tuple[int, Wrong | None]:
-        """How many of the links follow that number and mac, and each other, as they were sealed;
-        and what is wrong then."""
+    ) -> tuple[int, Finding | None]:
+        """How many of the links follow that number and seal, and each other, and why the next one
+        does not."""
         for index, link in enumerate(links):
             number += 1
             if link.sequence != number:
@@ -138,147 +132,151 @@ class Walk:
             key = self.keys.get(link.key_id)
             if not key or not fits(link, key, sequence=number, previous=previous):
                 return index, bad_link(link, links[index + 1 :], self.keys, previous)
-            previous = link.mac
-            if self.head and number == self.head[0] and previous != self.head[1]:
-                return index, Wrong(
-                    f"Changed: link {number} ({about_link(link)}) is not the one that was recorded"
-                    " elsewhere. Compare what was recorded first: if it was copied rightly,"
-                    " somebody who has a key has written the chain anew."
+            previous = link.seal
+            known = self.checkpoint
+            if known and number == known.sequence and previous != known.seal:
+                return index, Finding(
+                    f"Changed: link {number} ({about_link(link)}) is not the one of the checkpoint."
+                    " If the checkpoint was copied correctly, someone with a key has rewritten the"
+                    " chain."
                 )
         return len(links), None
 
     def _compare(self, links: Sequence[Link]) -> None:
-        """Compare what links seal with what is there."""
-        rows, odd = self._rows(links)
-        finished = []
+        """Compare what links seal with what is stored."""
+        if not links:
+            return
+        stored = self._stored_entries(links[0].sequence, links[-1].sequence)
         for link in links:
+            self.link = link
             if link.attempt_id is None:
-                self._compare_act(link)
+                self._compare_activity(link)
             elif link.details is not None:
-                raise Wrong(
+                raise Finding(
                     f"Changed: details were added to link {link.sequence} ({about_link(link)})."
                 )
-            elif link.attempt_id in odd:
-                raise odd[link.attempt_id](link)
             elif link.kind == OPENED:
-                self._compare_opening(link, link.attempt_id, rows.get(link.attempt_id))
-            elif row := self._compare_finished(link, link.attempt_id, rows.get(link.attempt_id)):
-                finished.append(row)
-        compare_terms(finished, self.terms)
+                self._compare_opened(link, link.attempt_id, stored.get(link.attempt_id))
+            else:
+                self._compare_finished(link, link.attempt_id, stored.get(link.attempt_id))
+        self.link = None
 
-    def _rows(self, links: Sequence[Link]) -> tuple[dict[str, Row], dict[str, Finding]]:
-        """Entries by their attempts, and what is wrong with those that there are not one of."""
-        attempts = {link.attempt_id for link in links if link.attempt_id}
-        some = AuditEntry.objects.filter(attempt_id__in=attempts).order_by()
-        found, unreadable = read(some, self.fields, "attempt_id")
-        rows: dict[str, Row] = {}
-        odd: dict[str, Finding] = {str(value): unreadable_entry for value in unreadable}
-        for values in found:
-            row = dict(zip(self.fields, values, strict=True))
-            if rows.setdefault(row["attempt_id"], row) is not row:
-                odd[row["attempt_id"]] = entry_twice
-        odd |= dict.fromkeys(_lost(links, rows.keys() | odd), vanished_entry)
-        return rows, odd
+    def _stored_entries(self, first: int, last: int) -> dict[str, Row]:
+        """The entries of these links by attempt id."""
+        links = AuditLink.objects.filter(sequence__gte=first, sequence__lte=last)
+        found = AuditEntry.objects.filter(attempt_id__in=links.values("attempt_id")).order_by()
+        stored: dict[str, Row] = {}
+        for row in rows.dicts(found, self.fields):
+            if stored.setdefault(row["attempt_id"], row) is not row:
+                raise Finding(
+                    f"Inserted: there are two entries of attempt {row['attempt_id']}. One of them"
+                    " was not written by IP admin."
+                )
+        return stored
 
-    def _compare_opening(self, link: Link, attempt_id: str, row: Row | None) -> None:
-        self.state.opened[attempt_id] = link.sequence
-        # Without its entry, a later link has finished it, and that one will say why.
-        if row is not None and not is_entry_sealed(row, link):
-            raise Wrong(
+    def _compare_opened(self, link: Link, attempt_id: str, row: Row | None) -> None:
+        self.opened[attempt_id] = link.sequence
+        # Without an entry: a later link has finished it, and what is missing is compared there.
+        if row is None:
+            return
+        if chain.digest_of(OPENED, row) != link.digest:
+            raise Finding(
                 f"Changed: the entry of {about_entry(row)} is not the one that link"
                 f" {link.sequence} sealed when it was opened. Who acted, on what, with what or why"
                 " was changed."
             )
-        # One that is finished is compared with the link that finished it.
-        if row is not None and row["finished_at"] is None:
-            _refuse_hidden(row, link)
+        if row["finished_at"] is None:
+            _compare_search_keys(row, link)
 
-    def _compare_finished(self, link: Link, attempt_id: str, row: Row | None) -> Row | None:
-        """The entry, unless it was pruned."""
-        opened = self.state.opened.pop(attempt_id, None)
-        pruning = self.removals.of(link.sequence, link.at)
-        # Pruned since it was read, it is not there again.
+    def _compare_finished(self, link: Link, attempt_id: str, row: Row | None) -> None:
+        opened = self.opened.pop(attempt_id, None)
+        pruning = self.prunings.of(link.sequence, link.at)
+        # An entry may have been pruned since it was read.
         if row is None or (pruning and not AuditEntry.objects.filter(pk=row["id"]).exists()):
             self._count_pruned(link)
-            return None
-        if opened is None and link.kind == FINISHED:
-            raise Wrong(
+            return
+        if opened is None:
+            raise Finding(
                 f"Inserted: the entry of {about_entry(row)} was finished by link {link.sequence}"
-                " without having been opened. Somebody wrote it past this product."
+                " without having been opened. It was not written by IP admin."
             )
         if pruning:
-            raise Wrong(
+            raise Finding(
                 f"Inserted: the entry of {about_entry(row)}, finished by link {link.sequence}, was"
                 f" removed by the pruning of link {pruning.sequence} and is there again."
             )
-        if not is_entry_sealed(row, link):
-            what = "What came of it" if opened else "Something in it"
-            raise Wrong(
+        if chain.digest_of(FINISHED, row) != link.digest:
+            raise Finding(
                 f"Changed: the entry of {about_entry(row)} is not as link {link.sequence} sealed it"
-                f" when it was finished. {what} was changed."
+                " when it was finished. Its outcome was changed."
             )
-        _refuse_hidden(row, link)
-        self.state.entries += 1
-        return row
+        _compare_search_keys(row, link)
+        self.entries += 1
 
     def _count_pruned(self, link: Link) -> None:
-        pruning = self.removals.of(link.sequence, link.at)
+        pruning = self.prunings.of(link.sequence, link.at)
         if pruning is None:
-            # It may have been pruned just now.
-            self.removals = Removals(prunings(self.keys))
-            pruning = self.removals.of(link.sequence, link.at)
+            # It may have been pruned since the prunings were read.
+            self.prunings = Prunings(self.keys)
+            pruning = self.prunings.of(link.sequence, link.at)
         if pruning is None:
-            raise Wrong(
-                f"Removed: the entry of link {link.sequence} ({about_link(link)}) is gone, and no"
-                " sealed pruning has removed it."
+            raise Finding(
+                f"Removed: the entry of link {link.sequence} ({about_link(link)}) is missing, and"
+                " no sealed pruning has removed it."
             )
-        count, so_far = self.state.taken.get(str(pruning.sequence), (0, ""))
-        line = (link.sequence, str(link.attempt_id))
-        digest = chain.pruned_digest([line], bytes.fromhex(so_far)).hex()
-        self.state.taken[str(pruning.sequence)] = (count + 1, digest)
-        self.state.pruned += 1
+        count, digest = self.missing.get(pruning.sequence, (0, b""))
+        digest = chain.pruned_digest([(link.sequence, str(link.attempt_id))], digest)
+        self.missing[pruning.sequence] = (count + 1, digest)
+        self.pruned += 1
 
-    def _compare_act(self, link: Link) -> None:
+    def _compare_activity(self, link: Link) -> None:
         if not is_sealed(link.details, link):
-            raise Wrong(
-                f"Changed: what link {link.sequence} ({about_link(link)}) says of an act on the"
-                " history is not what was sealed."
+            raise Finding(
+                f"Changed: the activity of link {link.sequence} ({about_link(link)}) is not what"
+                " was sealed."
             )
         if link.kind != LinkKind.PRUNED or not (pruning := pruning_of(link)):
             return
-        count, digest = self.state.taken.pop(str(link.sequence), (0, ""))
-        if (count, digest) != (pruning.entries, pruning.digest):
-            raise Wrong(
-                f"Removed: the pruning of link {link.sequence} says it removed "
-                f"{entries(pruning.entries)}, and the chain before it lacks {count:,}: not the same"
-                " ones."
+        count, digest = self.missing.pop(link.sequence, (0, b""))
+        if (count, digest.hex()) != (pruning.entries, pruning.digest):
+            raise Finding(
+                f"Removed: the pruning of link {link.sequence} says that it removed"
+                f" {entries(pruning.entries)}, and {count:,} of the entries before it are missing:"
+                " not the same ones."
             )
 
+    def _locate(self, error: Exception) -> Finding:
+        """Where the data is that raised an error when it was read or compared. Raises the error
+        when it says nothing about the data, as when the database does not answer."""
+        if isinstance(error, DatabaseError) and not connection.is_usable():
+            raise error
+        log.error("verification_cannot_read", after=self.sequence, exc_info=error)
+        if self.link:
+            return unreadable_entry(self.link)
+        if self.reading == "the chain":
+            window = AuditLink.objects.filter(sequence__gt=self.sequence).order_by("sequence")
+            found, broken = unreadable.read(window[:LINKS_PER_CHUNK], LINK_FIELDS, "sequence")
+            if broken:
+                return unreadable_link(broken[0])
+            by_attempt = {row[2]: Link(*row) for row in found if row[2]}
+            some = AuditEntry.objects.filter(attempt_id__in=by_attempt).order_by()
+            _found, broken = unreadable.read(some, self.fields, "attempt_id")
+            if broken:
+                return unreadable_entry(by_attempt[str(broken[0])])
+        if isinstance(error, DatabaseError) and self.reading == "the chain":
+            raise error
+        return Finding(f"Changed: {self.reading} cannot be read ({type(error).__name__}).")
 
-def _refuse_hidden(row: Row, link: Link) -> None:
+
+def _compare_search_keys(row: Row, link: Link) -> None:
     if not keys_of(row).items() <= row.items():
-        raise Wrong(
-            f"Changed: the entry of {about_entry(row)}, {link.kind} by link {link.sequence}, says"
-            " what it said, but what it is searched by was changed: it hides from those who look"
-            " for it."
+        raise Finding(
+            f"Changed: the entry of {about_entry(row)}, {link.kind} by link {link.sequence}, is as"
+            " it was sealed, but what it is searched by was changed: searches do not find it."
         )
 
 
-def _read(ahead: QuerySet[AuditLink]) -> tuple[list[Link], Wrong | None]:
-    """The next links, and what is wrong behind them."""
-    found, unreadable = read(ahead.order_by("sequence")[:CHUNK], FIELDS, "sequence")
-    if not unreadable:
-        return [Link(*row) for row in found], None
-    stop = unreadable[0]
-    links = [link for row in found if (link := Link(*row)).sequence < stop]
-    return links, Wrong(f"Changed: link {stop} cannot be read.")
-
-
-def _lost(links: Sequence[Link], present: set[str]) -> set[str]:
-    """Attempts whose entry is gone although no link finished them."""
-    kinds: dict[bool, set[str]] = {True: set(), False: set()}
-    for link in links:
-        if link.attempt_id and link.attempt_id not in present:
-            kinds[link.kind in FINISHED_KINDS].add(link.attempt_id)
-    gone = kinds[False] - kinds[True]
-    return gone - ended(gone)
+def _read(links: QuerySet[AuditLink]) -> list[Link]:
+    return [
+        Link(*row) for row in rows.rows(links.order_by("sequence")[:LINKS_PER_CHUNK], LINK_FIELDS)
+    ]

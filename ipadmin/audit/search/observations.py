@@ -1,7 +1,7 @@
-"""How an address was seen: who held it when, and what changed while nobody looked.
+"""Observations: what the holder of an address was at certain times, and the changes in between.
 
-An entry tells of several looks at its address: what was confirmed, what was read before the call
-and afterwards, what Katapult said. Each is a observation. Between two of them nothing is claimed.
+One entry contains several: the allocation that was confirmed, what was read before the call and
+after it, and Katapult's answer. Nothing is assumed about the time between two observations.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from ipadmin.models import AuditEntry, Basis, Outcome
 SECOND = timedelta(seconds=1)
 
 
-class How(StrEnum):
-    """What a observation rests on."""
+class Source(StrEnum):
+    """What an observation is based on."""
 
-    CONFIRMED = "confirmed"  # shown to the operator, up to CONFIRMATION_MAX_AGE before
+    CONFIRMED = "confirmed"  # shown to the operator, up to CONFIRMATION_MAX_AGE seconds earlier
     CHECKED = "checked"  # read just before the call
-    READ = "read"  # read afterwards, or now
-    TOLD = "told"  # the answer to the call, or why it was not made
+    READ = "read"  # read after the call, or now
+    RESULT = "result"  # the answer to the call, or the reason not to call
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Whom an address belonged to: nobody without an allocation; `is_gone` when the organization
-    did not even have the address any more."""
+    """What an address was allocated to, None for nothing. `is_gone`: the organization no longer had
+    the address."""
 
     allocation: Allocation | None = None
     is_gone: bool = False
@@ -51,29 +51,29 @@ GONE = Holding(is_gone=True)
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """`entry` is the one that tells of it; None for a look of this moment."""
+    """The holder of an address at one time. `entry` records it; None if it was read now."""
 
     at: datetime
     holding: Holding
-    how: How
+    source: Source
     address_id: str
     entry: AuditEntry | None = None
 
     @property
     def read_since(self) -> datetime:
-        """The earliest that it may have been read."""
-        seconds = settings.CONFIRMATION_MAX_AGE if self.how == How.CONFIRMED else 0
+        """The earliest time at which it can have been read."""
+        seconds = settings.CONFIRMATION_MAX_AGE if self.source == Source.CONFIRMED else 0
         return self.at - timedelta(seconds=seconds)
 
     def agrees(self, other: Observation) -> bool:
-        """An address that comes back under another id was away in between."""
+        """Whether both show the same. An address with a new id was released in between."""
         return self.address_id == other.address_id and self.holding.is_same(other.holding)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Between two observations in a row the address changed hands, and not by an attempt of ours;
-    unless by `suspect`, of which nobody knows what it did."""
+    """A change of the holder between two consecutive observations that no successful attempt
+    explains. `suspect`: an attempt with an unknown outcome that may have caused it."""
 
     before: Observation
     after: Observation
@@ -82,8 +82,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Who had the address in the second that begins at `at`: the observations `within` it, the
-    nearest around it, and the attempt that was under way."""
+    """Who had the address in the second that begins at `at`: the observations in that second, the
+    nearest before and after it, and the attempt in progress."""
 
     at: datetime
     before: Observation | None
@@ -108,7 +108,7 @@ class Answer:
 
     @property
     def doubt(self) -> AuditEntry | None:
-        """The attempt after the last observation of which nobody knows what it did."""
+        """The attempt after the last observation, if its effect is unknown."""
         if not self.before or not self.before.holding.allocation:
             return None
         entry = self.before.entry if self.kind in {"between", "since"} else None
@@ -116,37 +116,36 @@ class Answer:
 
 
 def observations(entry: AuditEntry) -> list[Observation]:
-    """What an entry tells, in the order of the looks; never nothing."""
+    """The observations in an entry, one or more, oldest first."""
     was_read = entry.sent_at or entry.outcome not in {Outcome.REFUSED, Outcome.PENDING}
-    how = How.CHECKED if was_read else How.CONFIRMED
+    source = Source.CHECKED if was_read else Source.CONFIRMED
     at = entry.sent_at or entry.created_at
-    first = Observation(at, Holding(entry.allocation), how, entry.address_id, entry)
-    return [first, *_readings(entry), *_told(entry)]
+    first = Observation(at, Holding(entry.allocation), source, entry.address_id, entry)
+    return [first, *_readings(entry), *_result(entry)]
 
 
 def left(entry: AuditEntry) -> Observation | None:
-    """How an attempt left the address; None where nobody knows."""
+    """The address after an attempt; None if that is unknown."""
     last = observations(entry)[-1]
-    is_known = entry.outcome not in {Outcome.UNKNOWN, Outcome.PENDING} or last.how == How.READ
+    is_known = entry.outcome not in {Outcome.UNKNOWN, Outcome.PENDING} or last.source == Source.READ
     return last if is_known else None
 
 
 def seen(entries: Iterable[AuditEntry], now: Observation | None = None) -> list[Observation]:
-    """All that the entries tell, oldest first. What was confirmed and never read again does not
-    count where somebody looked after it may have been read for the confirmation."""
+    """All observations in the entries, oldest first, and `now`. Left out are confirmed allocations
+    that can have been read before another observation: that one is newer."""
     found = [each for entry in entries for each in observations(entry)]
-    found.sort(key=lambda each: each.at)
     kept: list[Observation] = []
-    for each in found:
-        is_stale = each.how == How.CONFIRMED and kept and kept[-1].at >= each.read_since
+    for each in sorted(found, key=lambda each: each.at):
+        is_stale = each.source == Source.CONFIRMED and kept and kept[-1].at >= each.read_since
         if not is_stale:
             kept.append(each)
     return [*kept, now] if now else kept
 
 
 def changes(entries: Sequence[AuditEntry], now: Observation | None = None) -> list[Change]:
-    """What happened to an address that no attempt of ours explains, oldest first. The entries are
-    those of one id on one API: elsewhere the same address is another."""
+    """Changes of an address that no successful attempt explains, oldest first. The entries must be
+    of one address id on one API."""
     found = []
     for before, after in pairwise(seen(entries, now)):
         if before.agrees(after) or (before.entry is not None and before.entry is after.entry):
@@ -159,13 +158,12 @@ def changes(entries: Sequence[AuditEntry], now: Observation | None = None) -> li
 
 
 def holder_at(entries: Iterable[AuditEntry], at: datetime) -> Answer:
-    """Who had the address, as far as these entries tell: the nearest on both sides of the moment,
-    of one API."""
+    """Who had the address at a time, according to these entries, which must be of one API."""
     entries = list(entries)
     all_seen, end = seen(entries), at + SECOND
     within = [each for each in all_seen if at <= each.at < end]
-    # What was read in this very second says more than what was confirmed in it.
-    within = [each for each in within if each.how != How.CONFIRMED] or within
+    # A reading is newer than a confirmed allocation of the same second.
+    within = [each for each in within if each.source != Source.CONFIRMED] or within
     return Answer(
         at=at,
         before=next((each for each in reversed(all_seen) if each.at < at), None),
@@ -176,7 +174,7 @@ def holder_at(entries: Iterable[AuditEntry], at: datetime) -> Answer:
 
 
 def _is_under_way(entry: AuditEntry, since: datetime, until: datetime) -> bool:
-    """Whether somewhere in between it was sent and nobody knew yet what came of it."""
+    """Whether its request was sent, and its effect was unknown, at some time in a period."""
     if entry.sent_at is None:
         return False
     known = [each.at for each in observations(entry) if each.at > entry.sent_at]
@@ -189,22 +187,15 @@ def _acting_between(
 ) -> Iterator[AuditEntry]:
     """The attempts that can have unallocated the address between two observations."""
     for entry in entries:
-        sent_at = entry.sent_at or entry.created_at
-        if sent_at >= after.at:
-            continue
-        if entry.outcome in {Outcome.FAILED, Outcome.REFUSED}:
-            # Closed as `failed` by evidence: its request may have been carried out since.
-            if can_have_acted(entry, before.at):
-                yield entry
-            continue
-        # A request that was never answered can land later than the last look for it.
+        # A request without an answer can take effect after the last reading of its attempt.
         is_late = entry.outcome == Outcome.UNKNOWN and entry is before.entry
-        if is_late or entry.finished_at is None or entry.finished_at > before.at:
+        is_sent = (entry.sent_at or entry.created_at) < after.at
+        if is_sent and (is_late or can_have_acted(entry, before.at)):
             yield entry
 
 
 def _readings(entry: AuditEntry) -> Iterator[Observation]:
-    """Whatever shape an earlier version has kept them in: what can't be understood is none."""
+    """The readings after the call, without those that cannot be parsed."""
     for reading in entry.evidence:
         try:
             at, found = datetime.fromisoformat(reading["read_at"]), ReadingResult(reading["found"])
@@ -212,7 +203,7 @@ def _readings(entry: AuditEntry) -> Iterator[Observation]:
             continue
         if found != ReadingResult.UNREADABLE:
             at = at if at.tzinfo else at.replace(tzinfo=UTC)
-            yield Observation(at, _found(found, reading), How.READ, entry.address_id, entry)
+            yield Observation(at, _found(found, reading), Source.READ, entry.address_id, entry)
 
 
 def _found(found: ReadingResult, reading: Mapping[str, Any]) -> Holding:
@@ -221,20 +212,20 @@ def _found(found: ReadingResult, reading: Mapping[str, Any]) -> Holding:
     return Holding(_allocation(reading))
 
 
-def _told(entry: AuditEntry) -> Iterator[Observation]:
-    """What the end of an attempt says about the address, where the readings don't."""
+def _result(entry: AuditEntry) -> Iterator[Observation]:
+    """What the outcome says about the address, unless it was derived from readings."""
     if entry.basis == Basis.EVIDENCE and any(_readings(entry)):
         return
     holding = None
     if entry.outcome == Outcome.SUCCEEDED:
         holding = NOBODY
     elif entry.outcome in {Outcome.FAILED, Outcome.REFUSED}:
-        holding = _told_by_error(entry)
+        holding = _holding_after_error(entry)
     if holding and entry.finished_at:
-        yield Observation(entry.finished_at, holding, How.TOLD, entry.address_id, entry)
+        yield Observation(entry.finished_at, holding, Source.RESULT, entry.address_id, entry)
 
 
-def _told_by_error(entry: AuditEntry) -> Holding | None:
+def _holding_after_error(entry: AuditEntry) -> Holding | None:
     if entry.error_code in {"already_unallocated", "no_allocation"}:
         return NOBODY
     if entry.error_code == "ip_address_not_found":
@@ -243,7 +234,7 @@ def _told_by_error(entry: AuditEntry) -> Holding | None:
         return None
     detail = entry.error_detail.get("found")
     found = _allocation(detail) if isinstance(detail, dict) else None
-    # On the same machine and still not the same: then the id is another address's now.
+    # Refused although the machine is the same: the id now belongs to another address.
     is_gone = found is None or is_same(entry.allocation, found)
     return GONE if is_gone else Holding(found)
 

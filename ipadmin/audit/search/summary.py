@@ -1,25 +1,25 @@
-"""What a range of the history adds up to: totals, and counts over time."""
+"""The summary of a search: totals, and the bars of the chart over time."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp
 
-from ipadmin.audit.search.counts import DAILY, HOURLY, Counted, count, day_of
-from ipadmin.audit.search.query import Search
+from ipadmin.audit.search.counts import MAX_DAILY, MAX_HOURLY, Counts, count, day_of
+from ipadmin.audit.search.plan import Plan
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
-# Up to which length a range is shown by the month.
-MONTHLY = timedelta(days=366 * 6)
-MOST_ERRORS = 5
+# The longest period that is shown by the month; longer ones by the year.
+MAX_MONTHLY = timedelta(days=366 * 6)
+MAX_ERRORS = 5
 UNITS = ("hour", "day", "month", "year")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The attempts of one stretch of time, by outcome. UTC; `until` is excluded."""
+    """The attempts of one period, by outcome. UTC; `until` is excluded."""
 
     since: datetime
     until: datetime
@@ -28,17 +28,17 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Totals of what the filters match, oldest bar first."""
+    """Totals of the matches; `bars` are oldest first."""
 
     attempts: int
-    # Only the newest `attempts` matches were counted; there are more.
+    # Only the newest matches were counted, as many as `attempts`.
     is_partial: bool
     outcomes: dict[str, int]
-    # The geometric mean of the calls' duration: one call that hung does not move it.
+    # The geometric mean of the duration of calls, on which one very slow call has little effect.
     typical_seconds: float | None
     # The most frequent error codes with their counts, at most five.
     errors: list[tuple[str, int]]
-    # What a bar stands for, in UTC: "hour", "day", "month" or "year".
+    # The period of a bar, in UTC: "hour", "day", "month" or "year".
     unit: str
     bars: list[Bar]
 
@@ -52,33 +52,33 @@ class Summary:
         return self.outcomes.get("succeeded", 0) / self.finished if self.finished else None
 
 
-def summarize(search: Search, now: datetime) -> Summary:
-    """What the search matches, counted. What was typed is counted entry by entry, and not beyond
-    the newest few thousand; everything else stands in the tally, over any time."""
-    # Until now, and what began while this was asked.
+def summarize(plan: Plan, now: datetime) -> Summary:
+    """Count the matches of a search. A search for a text counts the newest few thousand only."""
+    search = plan.search
+    # Including attempts that began while the page was made.
     until = min(search.until or now + SECOND, now + SECOND)
-    counted = count(search, now)
-    oldest = counted.oldest(until)
-    if not search.since and counted.unit == "month" and oldest < until <= oldest + DAILY:
-        # All time is not long yet: it has days.
-        counted = count(replace(search, since=oldest), now)
-        oldest = counted.oldest(until)
-    # Where only the newest were counted, nothing is said of the time before.
-    since = oldest if counted.is_partial else search.since or oldest
-    return _add_up(counted, min(since, until), until)
+    counts = count(plan, now)
+    oldest = counts.oldest(until)
+    if not search.since and counts.unit == "month" and oldest < until <= oldest + MAX_DAILY:
+        # The whole history is so short that it can be shown by the day.
+        counts = count(plan.between(oldest, search.until), now)
+        oldest = counts.oldest(until)
+    # If only the newest were counted, the time before them is not shown as empty.
+    since = oldest if counts.is_partial else search.since or oldest
+    return _add_up(counts, min(since, until), until)
 
 
-def _add_up(counted: Counted, since: datetime, until: datetime) -> Summary:
-    if _unit(counted.unit, since, until) == "year":
-        # Somebody's "since 1970" is not a bar each year.
-        since = max(since, min(_start(counted.oldest(since), "year"), until))
-    unit = _unit(counted.unit, since, until)
+def _add_up(counts: Counts, since: datetime, until: datetime) -> Summary:
+    if _unit(counts.unit, since, until) == "year":
+        # Empty years before the first attempt are left out: `since` may be 1970.
+        since = max(since, min(_start(counts.oldest(since), "year"), until))
+    unit = _unit(counts.unit, since, until)
     starts = _starts(since, until, unit)
     outcomes: Counter[str] = Counter()
-    errors = Counter(counted.errors)
+    errors = Counter(counts.errors)
     timed, log_seconds = 0, 0.0
     by_bar: dict[datetime, Counter[str]] = defaultdict(Counter)
-    for each in counted.counts:
+    for each in counts.counts:
         outcomes[each.outcome] += each.attempts
         start = min(max(_start(each.at, unit), starts[0]), starts[-1])
         by_bar[start][each.outcome] += each.attempts
@@ -88,10 +88,10 @@ def _add_up(counted: Counted, since: datetime, until: datetime) -> Summary:
         log_seconds += each.log_seconds
     return Summary(
         attempts=outcomes.total(),
-        is_partial=counted.is_partial,
+        is_partial=counts.is_partial,
         outcomes=dict(outcomes),
         typical_seconds=exp(log_seconds / timed) if timed else None,
-        errors=sorted(errors.items(), key=lambda each: (-each[1], each[0]))[:MOST_ERRORS],
+        errors=sorted(errors.items(), key=lambda each: (-each[1], each[0]))[:MAX_ERRORS],
         unit=unit,
         bars=[
             Bar(start, end, dict(by_bar[start]))
@@ -100,20 +100,20 @@ def _add_up(counted: Counted, since: datetime, until: datetime) -> Summary:
     )
 
 
-def _unit(counted: str, since: datetime, until: datetime) -> str:
-    """What a bar stands for: never less than what the counts tell apart."""
+def _unit(counted_by: str, since: datetime, until: datetime) -> str:
+    """The unit of the bars: not smaller than the unit of the counts."""
     length = until - since
-    if length <= HOURLY:
+    if length <= MAX_HOURLY:
         unit = "hour"
-    elif length <= DAILY:
+    elif length <= MAX_DAILY:
         unit = "day"
     else:
-        unit = "month" if length <= MONTHLY else "year"
-    return max(unit, counted, key=UNITS.index)
+        unit = "month" if length <= MAX_MONTHLY else "year"
+    return max(unit, counted_by, key=UNITS.index)
 
 
 def _starts(since: datetime, until: datetime, unit: str) -> list[datetime]:
-    """Where each bar begins; the first where the range does."""
+    """The start of each bar; that of the first is the start of the period."""
     starts = [since]
     while (following := _following(starts[-1], unit)) < until:
         starts.append(following)
@@ -130,7 +130,7 @@ def _start(moment: datetime, unit: str) -> datetime:
 
 
 def _following(moment: datetime, unit: str) -> datetime:
-    """When the next bar begins."""
+    """The start of the next bar."""
     start = _start(moment, unit)
     if unit == "hour":
         return start + HOUR

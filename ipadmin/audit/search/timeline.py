@@ -1,5 +1,5 @@
-"""The timeline of one address, from the entries about it; each question takes the same few queries,
-however long the timeline is."""
+"""The timeline of one address: its attempts, and who had it at a given time. The number of queries
+does not depend on the number of attempts."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from ipadmin.audit.search.observations import (
     holder_at,
     left,
 )
-from ipadmin.audit.search.pages import Place, beyond, place_of
+from ipadmin.audit.search.pages import Cursor, beyond, cursor_of
 from ipadmin.models import AuditEntry, Outcome
 
 PER_PAGE = 50
-# Entries on each side of a moment among which the nearest look at the address is: a late reading
-# can come after the attempts that followed.
-NEAR = 20
-# Of the newest entries, those that can still be under way.
-NEWEST = 5
+# Entries on each side of a time in which the nearest observation is searched: a late reading can
+# be newer than the attempts that followed.
+NEIGHBOURING_ENTRIES = 20
+# The newest entries, from which the last known state is derived: some may be unfinished.
+NEWEST_ENTRIES = 5
 
 Entries = QuerySet[AuditEntry]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt, how it left the address, and what had changed before it and outside of it,
-    newest first."""
+    """An attempt, the address after it, and the changes between it and the attempt before, newest
+    first."""
 
     entry: AuditEntry
     left: Observation | None
@@ -48,7 +48,7 @@ class Attempt:
 
     @property
     def found(self) -> Holding | None:
-        """How it turned out to be, where that was not as before nor as it was asked for."""
+        """The holder after the attempt, if it is neither the one before nor nothing as asked."""
         is_new = self.left and not self.left.holding.is_same(Holding(self.entry.allocation))
         is_said = self.entry.outcome == Outcome.SUCCEEDED
         return self.left.holding if self.left and is_new and not is_said else None
@@ -56,12 +56,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A page of attempts on one address, newest first, with the places to go on from. `is_mixed`
-    where they are not all of one id on one API."""
+    """A page of attempts on one address, newest first, and the cursors of the pages on both sides.
+    `is_mixed`: the attempts are of several address ids or APIs."""
 
     attempts: list[Attempt]
-    older_than: Place | None = None
-    newer_than: Place | None = None
+    older_than: Cursor | None = None
+    newer_than: Cursor | None = None
     is_mixed: bool = False
 
 
@@ -74,16 +74,15 @@ class Neighbours:
 
 
 def timeline(
-    entries: Entries, *, before: Place | None = None, after: Place | None = None
+    entries: Entries, *, before: Cursor | None = None, after: Cursor | None = None
 ) -> Timeline:
-    """The page of an address's entries nearest to a place on that side of it; the newest without
-    one."""
+    """The page of entries next to a cursor, on its older or newer side; the newest without one."""
     if after:
         nearest = list(_later(entries, after)[: PER_PAGE + 1])
         if not nearest:
             return timeline(entries)
         shown, newer = nearest[:PER_PAGE][::-1], nearest[PER_PAGE:]
-        older = list(_earlier(entries, place_of(shown[-1]))[:1])
+        older = list(_earlier(entries, cursor_of(shown[-1]))[:1])
     else:
         nearest = list(_earlier(entries, before)[: PER_PAGE + 1])
         shown, older = nearest[:PER_PAGE], nearest[PER_PAGE:]
@@ -91,15 +90,15 @@ def timeline(
     unseen = _changes_before(shown, _before_each(entries, shown, older))
     return Timeline(
         [Attempt(entry, left(entry), unseen[entry.pk]) for entry in shown],
-        older_than=place_of(shown[-1]) if older else None,
-        newer_than=place_of(shown[0]) if newer else None,
+        older_than=cursor_of(shown[-1]) if older else None,
+        newer_than=cursor_of(shown[0]) if newer else None,
         is_mixed=len({_identity(entry) for entry in shown}) > 1,
     )
 
 
 def who_had_it(entries: Entries, at: datetime) -> list[tuple[str, Answer]]:
-    """Who had the address in the second that begins at `at`, for each API on which it was seen
-    about then: a sandbox may use the same addresses."""
+    """Who had the address in the second that begins at `at`, by API URL, for each API that has
+    entries of about that time: the sandbox can have the same addresses as the cloud."""
     near = _near(entries, at)
     apis = sorted({entry.api_url for entry in near})
     if len(apis) < 2:
@@ -108,24 +107,24 @@ def who_had_it(entries: Entries, at: datetime) -> list[tuple[str, Answer]]:
 
 
 def newest(entries: Entries) -> list[AuditEntry]:
-    """The newest entries of an address, of its present id on the API that this site uses now, where
-    there are any."""
-    found = list(entries.order_by("-created_at", "-id")[:NEWEST])
+    """The newest entries of an address, newest first, of one address id: on the API that this site
+    uses if there are any, else on another."""
+    found = list(entries.order_by("-created_at", "-id")[:NEWEST_ENTRIES])
     here = [entry for entry in found if entry.api_url == settings.KATAPULT_API_URL] or found
     return [entry for entry in here if _identity(entry) == _identity(here[0])]
 
 
 def last_known(entries: Sequence[AuditEntry]) -> Answer | None:
-    """How an address was when it was last seen, from its newest entries."""
+    """The last known state of an address, from its newest entries."""
     return holder_at(entries, timezone.now()) if entries else None
 
 
 def neighbours(entries: Entries, entry: AuditEntry) -> Neighbours:
-    """In one query; of an address that is none there are no others."""
+    """One query. None for an entry whose address is not valid."""
     same = entries.filter(address_key=entry.address_key)
     if not entry.address_key:
         return Neighbours(None, None)
-    earlier, later = _earlier(same, place_of(entry)), _later(same, place_of(entry))
+    earlier, later = _earlier(same, cursor_of(entry)), _later(same, cursor_of(entry))
     names = ("attempt_id", "created_at")
     asked = [Subquery(each.values(name)[:1]) for each in (earlier, later) for name in names]
     row = AuditEntry.objects.filter(pk=entry.pk).values_list(*asked).get()
@@ -135,11 +134,11 @@ def neighbours(entries: Entries, entry: AuditEntry) -> Neighbours:
 def _before_each(
     entries: Entries, shown: Sequence[AuditEntry], beyond: Sequence[AuditEntry]
 ) -> list[AuditEntry]:
-    """For each id and API on a page its entry before it; `beyond` is the nearest of any."""
+    """For each address id on a page, the entry before the page. `beyond`: the next older entry."""
     identities = {_identity(entry) for entry in shown}
     if not beyond or identities == {_identity(beyond[0])}:
         return list(beyond)
-    older = _earlier(entries, place_of(shown[-1]))
+    older = _earlier(entries, cursor_of(shown[-1]))
     firsts = [older.filter(api_url=api, address_id=id).first() for api, id in sorted(identities)]
     return [entry for entry in firsts if entry]
 
@@ -147,7 +146,7 @@ def _before_each(
 def _changes_before(
     shown: Sequence[AuditEntry], beyond: Sequence[AuditEntry]
 ) -> dict[int, list[Change]]:
-    """By the entry after them, newest first: only between entries of one id on one API."""
+    """Changes between entries of the same address id, by the id of the entry after them."""
     found: dict[int, list[Change]] = defaultdict(list)
     told = sorted([*beyond, *shown[::-1]], key=_identity)
     for _, same in groupby(told, key=_identity):
@@ -163,15 +162,17 @@ def _identity(entry: AuditEntry) -> tuple[str, str]:
 
 def _near(entries: Entries, at: datetime) -> Iterable[AuditEntry]:
     end = at + SECOND
-    earlier = entries.filter(created_at__lt=end).order_by("-created_at", "-id")[:NEAR]
-    later = entries.filter(created_at__gte=end).order_by("created_at", "id")[:NEAR]
+    earlier = entries.filter(created_at__lt=end).order_by("-created_at", "-id")[
+        :NEIGHBOURING_ENTRIES
+    ]
+    later = entries.filter(created_at__gte=end).order_by("created_at", "id")[:NEIGHBOURING_ENTRIES]
     return [*list(earlier)[::-1], *later]
 
 
-def _earlier(entries: Entries, place: Place | None) -> Entries:
-    """Nearest first, all without a place."""
-    return entries.filter(beyond(place, is_newer=False)).order_by("-created_at", "-id")
+def _earlier(entries: Entries, cursor: Cursor | None) -> Entries:
+    """Older entries, nearest first; all without a cursor."""
+    return entries.filter(beyond(cursor, is_newer=False)).order_by("-created_at", "-id")
 
 
-def _later(entries: Entries, place: Place) -> Entries:
-    return entries.filter(beyond(place, is_newer=True)).order_by("created_at", "id")
+def _later(entries: Entries, cursor: Cursor) -> Entries:
+    return entries.filter(beyond(cursor, is_newer=True)).order_by("created_at", "id")

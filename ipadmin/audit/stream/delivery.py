@@ -28,8 +28,7 @@ from ipadmin.audit import document as documents
 from ipadmin.audit import rows
 from ipadmin.audit.export import jsonl
 from ipadmin.audit.stream.targets import NotTaken, Target, target_from_url
-from ipadmin.models import AuditEntry, AuditLink, AuditStream
-from ipadmin.models.audit_link import FINISHED_KINDS
+from ipadmin.models import AuditEntry, AuditLink, AuditStream, LinkKind
 
 BATCH = 200
 # Seconds until a target that took nothing is tried again: twice as long each time.
@@ -100,7 +99,7 @@ def _alone() -> AbstractContextManager[Any]:
 
 def _next(sequence: int) -> tuple[int, list[str]]:
     """The number of the next batch's last seal, and the lines of its entries."""
-    ahead = AuditLink.objects.filter(sequence__gt=sequence, kind__in=FINISHED_KINDS)
+    ahead = AuditLink.objects.filter(sequence__gt=sequence, kind=LinkKind.FINISHED)
     found = list(rows.rows(ahead.order_by("sequence")[:BATCH], ("sequence", "attempt_id")))
     if not found:
         return sequence, []

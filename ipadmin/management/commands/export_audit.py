@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.http import QueryDict
 
+from ipadmin.audit.activity import command_line_actor
 from ipadmin.audit.export.export import Format, Progress, export
 from ipadmin.audit.export.files import new_file
-from ipadmin.management.person import person
 from ipadmin.models import AuditEntry
 from ipadmin.ui.history_form import PAGES, TIMES, HistoryFilters
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
                 pieces = export(
                     filters.apply(AuditEntry.objects.order_by("-created_at", "-id")),
                     options["format"],
-                    by={"command_line": person()},
+                    by=command_line_actor(),
                     criteria=filters.criteria(),
                     progress=progress,
                 )

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from ipadmin.audit import retention
-from ipadmin.management.person import person
+from ipadmin.audit.activity import command_line_actor
 
 # A date nearer than this is more likely a slip of the year than meant.
 RECENT = timedelta(days=30)
@@ -65,7 +65,7 @@ class Command(BaseCommand):
     def _prune(self, before: datetime, path: Path, total: int) -> None:
         progress = _Progress(self.stderr, total)
         try:
-            retention.prune(before, path, by={"command_line": person()}, progress=progress)
+            retention.prune(before, path, by=command_line_actor(), progress=progress)
         except (retention.NotPruned, OSError, DatabaseError) as error:
             raise CommandError(f"{str(error).rstrip('.')}. {progress.removed_so_far}") from error
         finally:

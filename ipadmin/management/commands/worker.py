@@ -12,9 +12,11 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from ipadmin import tasks
+from ipadmin.audit.integrity import verification
 from ipadmin.audit.stream import delivery
 
 STREAM_EVERY = 1.0
+VERIFY_EVERY_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,7 @@ class Command(BaseCommand):
         # Threads, not tasks that enqueue themselves: a worker that is killed in the middle would
         # take such a chain with it. The stream may wait for its target, and nothing else for it.
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
+        _keep_doing(verification.perform_requested, every=VERIFY_EVERY_SECONDS)
         if settings.AUDIT_STREAM:
             _keep_doing(delivery.send_some, every=STREAM_EVERY)
         call_command("db_worker", interval=1, verbosity=0, reload=False)

@@ -20,6 +20,7 @@ from django.utils import timezone
 from ipadmin import crypto
 from ipadmin.audit import document, entries
 from ipadmin.audit import rows as raw_rows
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.export import csv as csv_export
 from ipadmin.audit.export.export import Format, Progress, export
 from ipadmin.audit.integrity import chain
@@ -28,7 +29,7 @@ from ipadmin.models import AuditEntry, AuditLink, LinkKind, Outcome
 from tests.history import keep
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
-BY = {"command_line": "tests"}
+BY = Actor(command_line="tests")
 CRITERIA = {"person": ["alice"]}
 HOSTILE = [
     *("=1+1", "\uff1d1", "a;=1", 'quote " and, comma', "two\nlines\r\nor three", "Zürich 日本 🦊"),
@@ -131,7 +132,7 @@ def test_each_seal_is_proven_by_its_line_and_the_key() -> None:
     keep()
     for line in json_lines():
         seal = line["seal"]
-        mac = chain.mac_of(
+        mac = chain.compute_seal(
             crypto.audit_keys()[seal["key_id"]],
             sequence=seal["sequence"],
             kind=seal["kind"],
@@ -151,7 +152,7 @@ def test_the_last_line_says_what_the_whole_is() -> None:
     last = json.loads(trailer)
     assert last["export"]["entries"] == 1
     assert last["export"]["sha256"] == hashlib.sha256(before + b"\n").hexdigest()
-    assert (last["export"]["by"], last["export"]["criteria"]) == (BY, CRITERIA)
+    assert (last["export"]["by"], last["export"]["criteria"]) == (BY.details(), CRITERIA)
     assert last["seal"]["digest"] == document.digest(last["export"]).hex()
 
 
@@ -220,7 +221,7 @@ def test_beginning_and_end_are_sealed(format: Format) -> None:
     data = exported(format, progress=progress)
     [(first, started), (last, finished)] = acts()
     assert (first, last) == (LinkKind.EXPORT_STARTED, LinkKind.EXPORT_FINISHED)
-    assert started == {"by": BY, "criteria": CRITERIA, "format": format.value}
+    assert started == {"by": BY.details(), "criteria": CRITERIA, "format": format.value}
     assert finished["started"] == AuditLink.objects.get(kind=first).sequence
     assert (finished["complete"], finished["entries"]) == (True, 1)
     assert finished["sha256"] == hashlib.sha256(data[: progress.size]).hexdigest()
@@ -228,7 +229,7 @@ def test_beginning_and_end_are_sealed(format: Format) -> None:
 
 @both
 def test_no_trace_no_export(monkeypatch: pytest.MonkeyPatch, format: Format) -> None:
-    monkeypatch.setattr(chain, "seal_act", broken)
+    monkeypatch.setattr(chain, "add_activity", broken)
     with pytest.raises(DatabaseError):
         export(AuditEntry.objects.all(), format, by=BY, criteria={})
 
@@ -273,14 +274,14 @@ def test_what_broke_is_told_even_if_it_cannot_be_sealed(monkeypatch: pytest.Monk
     keep()
     pieces = export(AuditEntry.objects.all(), Format.CSV, by=BY, criteria={})
     next(pieces)
-    monkeypatch.setattr(chain, "seal_act", broken)
+    monkeypatch.setattr(chain, "add_activity", broken)
     with pytest.raises(KeyboardInterrupt):
         pieces.throw(KeyboardInterrupt())
 
 
 def test_one_whose_end_cannot_be_sealed_does_not_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = export(AuditEntry.objects.all(), Format.CSV, by=BY, criteria={})
-    monkeypatch.setattr(chain, "seal_act", broken)
+    monkeypatch.setattr(chain, "add_activity", broken)
     with pytest.raises(DatabaseError):
         list(pieces)
 

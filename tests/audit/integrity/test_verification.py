@@ -1,39 +1,32 @@
-"""Whoever writes to the database past the product is found out, and the first place named."""
+"""Verification detects what someone who can write to the database changed, and names the place."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import inf, nan
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin import crypto
-from ipadmin.audit import document, entries
+from ipadmin.audit import document, entries, rows
 from ipadmin.audit.counters import TERMS
-from ipadmin.audit.integrity import (
-    chain,
-    removals,
-    unreadable,
-    value_counters,
-    verification,
-    verification_row,
-    walk,
-)
+from ipadmin.audit.integrity import chain, indexes, prunings, verification, walk
+from ipadmin.audit.integrity.checkpoint import parse_checkpoint
 from ipadmin.models import (
     AuditChain,
     AuditEntry,
     AuditLink,
     AuditValueCounter,
-    AuditVerification,
     LinkKind,
 )
 from tests import tampering
 from tests.history import attempt
-from tests.tampering import column, execute, finding, finished, head, link, opened
+from tests.tampering import checkpoint, column, execute, finding, finished, link, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +61,7 @@ FIELDS = [field.attname for field in AuditEntry._meta.concrete_fields]
 def test_an_untouched_history_holds() -> None:
     finished()
     opened()
-    chain.seal_act(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
+    chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
     assert finding() == ""
 
 
@@ -109,7 +102,7 @@ def test_what_was_sealed_at_its_end_alone_is_found() -> None:
     entry = tampering.unsealed(finished_at=timezone.now())
     links = [(LinkKind.FINISHED, document.values_of(entry))]
     with transaction.atomic():
-        chain.append_all(chain.locked_head(), links)
+        chain.add_entry_links(chain.locked_chain(), links)
     assert "finished by link 1 without having been opened" in finding()
 
 
@@ -117,7 +110,7 @@ def test_it_says_whether_the_outcome_was_changed() -> None:
     entry = finished(address="192.0.2.44")
     column(entry, "outcome", "failed")
     assert f"192.0.2.44, attempt {entry.attempt_id}" in finding()
-    assert "What came of it was changed" in finding()
+    assert "Its outcome was changed" in finding()
 
 
 @pytest.mark.parametrize("name", ["duration", "created_at", "evidence", "user_name", "attempt_id"])
@@ -173,20 +166,20 @@ def test_two_entries_exchanged_are_found() -> None:
 def test_two_links_exchanged_are_found(one: int, other: int) -> None:
     for _ in range(3):
         finished()
-    tampering.exchange("ipadmin_auditseal", "sequence", one, other)
+    tampering.exchange("ipadmin_auditlink", "sequence", one, other)
     assert finding().startswith(f"Reordered: link {one} ")
 
 
 def test_an_inserted_link_is_found() -> None:
     finished()
     finished()
-    execute("UPDATE ipadmin_auditseal SET sequence = -sequence - 1 WHERE sequence > 2")
-    execute("UPDATE ipadmin_auditseal SET sequence = -sequence WHERE sequence < 0")
+    execute("UPDATE ipadmin_auditlink SET sequence = -sequence - 1 WHERE sequence > 2")
+    execute("UPDATE ipadmin_auditlink SET sequence = -sequence WHERE sequence < 0")
     forged = AuditLink(sequence=3, kind="finished", at=timezone.now(), key_id=key_id())
-    forged.digest, forged.mac = b"d" * 32, b"m" * 32
+    forged.digest, forged.seal = b"d" * 32, b"m" * 32
     forged.save(force_insert=True)
     assert finding().startswith("Inserted: link 3")
-    assert "is link 4 now" in finding()
+    assert "is now link 4" in finding()
 
 
 def key_id() -> str:
@@ -197,7 +190,7 @@ def test_a_link_appended_without_the_key_is_found() -> None:
     finished()
     AuditLink.objects.create(
         sequence=3, kind="verified", at=timezone.now(), digest=document.digest({}),
-        details={}, key_id=key_id(), mac=b"m" * 32,
+        details={}, key_id=key_id(), seal=b"m" * 32,
     )  # fmt: skip
     assert finding().startswith("Changed: link 3")
     assert "without the key" in finding()
@@ -207,20 +200,20 @@ def test_a_link_appended_without_the_key_is_found() -> None:
 def test_a_removed_link_is_found(number: int) -> None:
     finished()
     finished()
-    execute("DELETE FROM ipadmin_auditseal WHERE sequence = %s", number)
-    assert finding().startswith(f"Removed: link {number} is gone")
+    execute("DELETE FROM ipadmin_auditlink WHERE sequence = %s", number)
+    assert finding().startswith(f"Removed: link {number} is missing")
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"sequence": 77},
-        {"kind": "adopted"},
+        {"kind": "pruned"},
         {"attempt_id": "0" * 32},
         {"at": timezone.now()},
         {"digest": b"d" * 32},
         {"key_id": "00000000"},
-        {"mac": b"m" * 32},
+        {"seal": b"m" * 32},
         {"details": '{"by": "mallory"}'},
     ],
 )
@@ -233,9 +226,9 @@ def test_a_change_of_a_link_is_found(change: dict[str, Any]) -> None:
 
 
 def test_a_change_of_what_was_done_to_the_history_is_found() -> None:
-    chain.seal_act(LinkKind.EXPORT_FINISHED, {"entries": 3})
+    chain.add_activity(LinkKind.EXPORT_FINISHED, {"entries": 3})
     link(1, "details", '{"entries": 4}')
-    assert finding().startswith("Changed: what link 1")
+    assert finding().startswith("Changed: the activity of link 1")
 
 
 def cut_off(after: int) -> None:
@@ -243,12 +236,12 @@ def cut_off(after: int) -> None:
     gone = AuditLink.objects.filter(sequence__gt=after).values_list("attempt_id", flat=True)
     for attempt_id in AuditEntry.objects.filter(attempt_id__in=list(gone)).values_list("pk"):
         execute("DELETE FROM ipadmin_auditentry WHERE id = %s", *attempt_id)
-    execute("DELETE FROM ipadmin_auditseal WHERE sequence > %s", after)
+    execute("DELETE FROM ipadmin_auditlink WHERE sequence > %s", after)
 
 
 def set_back() -> None:
     last = AuditLink.objects.latest("sequence")
-    AuditChain.objects.update(sequence=last.sequence, mac=last.mac)
+    AuditChain.objects.update(sequence=last.sequence, seal=last.seal)
 
 
 def test_a_missing_tail_is_found_by_the_head_that_is_kept() -> None:
@@ -261,17 +254,17 @@ def test_a_missing_tail_is_found_by_the_head_that_is_kept() -> None:
 def test_or_else_by_one_that_was_recorded_elsewhere() -> None:
     finished()
     finished()
-    recorded = head()
+    recorded = checkpoint()
     cut_off(2)
     set_back()
     assert finding() == ""
-    assert "recorded elsewhere. The tail" in finding(recorded)
+    assert "up to link 4 of the checkpoint" in finding(recorded)
 
 
 def test_even_when_others_have_grown_in_its_place() -> None:
     finished()
     finished()
-    recorded = head()
+    recorded = checkpoint()
     cut_off(2)
     set_back()
     finished()
@@ -281,13 +274,13 @@ def test_even_when_others_have_grown_in_its_place() -> None:
 
 def test_a_recorded_head_that_is_in_the_chain_holds() -> None:
     finished()
-    recorded = head()
+    recorded = checkpoint()
     finished()
     assert finding(recorded) == ""
 
 
 @pytest.mark.parametrize(
-    "change", [{"sequence": 1}, {"mac": b"m" * 32}, {"pruning_before": timezone.now()}]
+    "change", [{"sequence": 1}, {"seal": b"m" * 32}, {"pruning_before": timezone.now()}]
 )
 def test_a_changed_head_is_found(change: dict[str, Any]) -> None:
     finished()
@@ -299,23 +292,23 @@ def test_a_changed_head_is_found(change: dict[str, Any]) -> None:
     ("name", "value"),
     [
         *(("sequence", value) for value in ("x", b"x", inf, 2**63 - 1)),
-        *(("mac", value) for value in ("text", 1.5, -1, 10**12)),
+        *(("seal", value) for value in ("text", 1.5, -1, 10**12)),
         ("pruning_before", "x"),
     ],
 )
 @only_on_sqlite
 def test_so_is_one_that_cannot_be_read(name: str, value: Any) -> None:
     finished()
-    execute(f"UPDATE ipadmin_audithead SET {name} = %s", value)
-    assert "the head of the chain" in finding()
+    execute(f"UPDATE ipadmin_auditchain SET {name} = %s", value)
+    assert "the end of the chain" in finding()
 
 
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "0044-03-15 12:00 BC"])
 @only_on_postgresql
 def test_and_one_that_lets_entries_go_until_no_moment(moment: str) -> None:
     finished()
-    execute("UPDATE ipadmin_audithead SET pruning_before = %s", moment)
-    assert "lets entries be deleted" in finding()
+    execute("UPDATE ipadmin_auditchain SET pruning_before = %s", moment)
+    assert "allows entries to be deleted" in finding()
 
 
 @pytest.mark.parametrize("value", ["x", b"x", inf, -inf, 1e300, 2.5])
@@ -330,12 +323,21 @@ def test_a_number_of_a_link_that_is_none_is_found(value: Any) -> None:
 def test_so_is_a_duration_that_is_none(duration: float) -> None:
     entry = finished()
     column(entry, "duration", duration)
-    assert "is not as link 2 sealed it" in finding()
+    assert "link 2" in finding()
 
 
-def test_whatever_else_cannot_be_read_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk.Walk, "step", lambda _walk: 1 // 0)
-    assert "cannot be read (ZeroDivisionError)" in finding()
+def test_any_other_error_while_reading_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk.Walk, "run", lambda _walk: 1 // 0)
+    assert finding() == "Changed: the chain cannot be read (ZeroDivisionError)."
+
+
+def test_a_database_that_does_not_answer_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(_walk: walk.Walk) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(walk.Walk, "run", locked)
+    with pytest.raises(OperationalError):
+        finding()
 
 
 def test_a_removed_head_is_found() -> None:
@@ -348,7 +350,7 @@ def test_the_first_of_several_is_named() -> None:
     for _ in range(4):
         finished()
     for number in (6, 4, 8):
-        link(number, "mac", b"m" * 32)
+        link(number, "seal", b"m" * 32)
     assert finding().startswith("Changed: link 4")
 
 
@@ -365,101 +367,46 @@ def test_links_of_older_keys_hold_as_long_as_the_keys_are_there(settings: Settin
     assert crypto.audit_keys().keys() <= set(found.replace(",", " ").split())
 
 
-def test_a_killed_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "CHUNK", 3)
-    for _ in range(4):
-        finished()
-    asked = verification.request("audrey")
-    while True:
-        again = AuditVerification.objects.get(pk=asked.pk)
-        if not again.is_running:
-            break
-        verification.step(again, seconds=0)
-    assert again.holds
-    assert (again.total, again.sequence, again.state["entries"]) == (8, 8, 4)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"state": {"sequence": 2, "mac": "", "ended": True, "entry_id": 2**40}, "sequence": 2},
-        {"total": 0},
-        {"head": ""},
-        {"user_name": "adam"},
-    ],
-)
-def test_a_row_that_says_more_than_was_done_is_not_believed(change: dict[str, Any]) -> None:
-    finished()
-    asked = verification.request("audrey", head())
-    AuditVerification.objects.update(**change)
-    found = AuditVerification.objects.get(pk=asked.pk)
-    verification.step(found, seconds=10)
-    assert found.finding == verification_row.NOT_OURS
-
-
-def test_it_finds_what_ended_in_another_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "CHUNK", 1)
+def test_an_entry_finished_in_another_chunk_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "LINKS_PER_CHUNK", 1)
     entry = finished()
     still_open = opened()
     assert finding() == ""
     execute("DELETE FROM ipadmin_auditentry WHERE id = %s", still_open.pk)
     assert f"attempt {still_open.attempt_id} was opened by link 3" in finding()
     column(entry, "outcome", "failed")
-    assert "What came of it" in finding()
+    assert "Its outcome was changed" in finding()
 
 
-def test_what_is_done_meanwhile_does_not_confuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "CHUNK", 1)
-    ending = opened()
-    asked = verification.request("audrey")
-    verification.step(asked, seconds=0)
-    tampering.finish(ending)
-    finished()
-    while asked.is_running:
-        verification.step(asked, seconds=0)
-    assert asked.holds
-    assert asked.total == 1
+def verify_with(meanwhile: Callable[[], object]) -> verification.Result:
+    """A verification during which something happens after the first link."""
+
+    waiting = [meanwhile]
+
+    def progress(_done: int, _total: int) -> None:
+        if waiting:
+            waiting.pop()()
+
+    return verification.verify(None, progress)
 
 
-def test_its_end_is_sealed() -> None:
-    finished()
-    recorded = head()
-    asked = verification.request("audrey", recorded)
-    verification.step(asked, seconds=10)
-    act = AuditLink.objects.latest("sequence")
-    assert act.kind == LinkKind.VERIFIED
-    said = {"by": "audrey", "links": 2, "head": recorded, "result": "holds"}
-    assert act.details == said
+def test_entries_that_are_added_meanwhile_are_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "LINKS_PER_CHUNK", 1)
+    entry = opened()
+
+    def finish_and_add() -> None:
+        tampering.finish(entry)
+        finished()
+
+    result = verify_with(finish_and_add)
+    assert result == verification.Result(links=1, entries=1, pruned=0, finding="")
 
 
-def test_only_once_when_two_workers_do_it() -> None:
-    finished()
-    asked = verification.request("audrey")
-    twice = AuditVerification.objects.get(pk=asked.pk)
-    verification.step(asked, seconds=10)
-    verification.step(twice, seconds=10)
-    assert twice.holds
-    assert AuditLink.objects.filter(kind=LinkKind.VERIFIED).count() == 1
-
-
-def test_its_result_stands_when_it_cannot_be_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise DatabaseError("disk full")
-
-    column(finished(), "reason", "forged")
-    asked = verification.request("audrey")
-    monkeypatch.setattr(chain, "seal_act", full)
-    verification.step(asked, seconds=10)
-    asked.refresh_from_db()
-    assert asked.finding.startswith("Changed")
-
-
-def test_it_says_how_much_holds() -> None:
+def test_it_counts_the_entries_that_are_intact() -> None:
     finished()
     opened()
-    found = verification.prepare("audrey")
-    verification.step(found, seconds=10)
-    assert verification.result(found) == "3 links, 2 entries: all hold"
+    result = verify_with(lambda: None)
+    assert (result.links, result.entries, result.finding) == (3, 2, "")
 
 
 def test_a_finding_fits_its_column() -> None:
@@ -469,14 +416,14 @@ def test_a_finding_fits_its_column() -> None:
     assert len(finding()) <= 500
 
 
-@pytest.mark.parametrize("text", ["", "12", "0:" + DIGIT * 4, "5:" + DIGIT, "x:" + DIGIT * 4])
-def test_a_head_that_is_none_is_not_understood(text: str) -> None:
+@pytest.mark.parametrize("text", ["12", "0:" + DIGIT * 4, "5:" + DIGIT, "x:" + DIGIT * 4])
+def test_a_malformed_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="64 hexadecimal digits"):
-        verification.parse_checkpoint(text)
+        parse_checkpoint(text)
 
 
-def test_a_head_is_understood_as_it_is_printed() -> None:
-    assert verification.parse_checkpoint(f" 12:{DIGIT * 4}\n") == (12, bytes.fromhex(DIGIT * 4))
+def test_a_checkpoint_is_parsed_as_it_is_printed() -> None:
+    assert parse_checkpoint(f" 12:{DIGIT * 4}\n") == (12, bytes.fromhex(DIGIT * 4))
 
 
 def prune(before: str, gone: list[AuditEntry], sealed: list[AuditEntry] | None = None) -> None:
@@ -487,7 +434,7 @@ def prune(before: str, gone: list[AuditEntry], sealed: list[AuditEntry] | None =
     links = AuditLink.objects.filter(attempt_id__in=attempts, kind=LinkKind.FINISHED)
     lines = [(link.sequence, str(link.attempt_id)) for link in links]
     digest = chain.pruned_digest(lines).hex()
-    chain.seal_act(
+    chain.add_activity(
         LinkKind.PRUNED, {"before": before, "entries": len(lines), "digest": digest, "by": {}}
     )
 
@@ -499,15 +446,14 @@ def test_a_sealed_pruning_may_remove_entries() -> None:
     prune(LATER, [finished(), finished()])
     prune(LATER, [finished()])
     opened()
-    found = verification.prepare("audrey")
-    verification.step(found, seconds=10)
-    assert verification.result(found) == "9 links, 1 entry, 3 pruned: all hold"
+    result = verify_with(lambda: None)
+    assert result == verification.Result(links=9, entries=1, pruned=3, finding="")
 
 
 def test_but_no_more_than_it_says() -> None:
     one, other = finished(), finished()
     prune(LATER, [one, other], sealed=[one])
-    assert "says it removed 1 entry, and the chain before it lacks 2" in finding()
+    assert "says that it removed 1 entry, and 2 of the entries before it are missing" in finding()
 
 
 def test_and_no_others() -> None:
@@ -542,54 +488,48 @@ def test_a_forged_pruning_removes_nothing() -> None:
     details = {"before": LATER, "entries": 1, "digest": "00"}
     AuditLink.objects.create(
         sequence=3, kind="pruned", at=timezone.now(), digest=document.digest(details),
-        details=details, key_id=key_id(), mac=b"m" * 32,
+        details=details, key_id=key_id(), seal=b"m" * 32,
     )  # fmt: skip
     assert finding().startswith("Removed: the entry of link 2")
 
 
-def test_a_pruning_meanwhile_does_not_confuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "CHUNK", 1)
+def test_entries_that_are_pruned_meanwhile_are_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "LINKS_PER_CHUNK", 1)
     some = [finished(), finished()]
-    asked = verification.request("audrey")
-    real = walk.Walk._walk_links
-
-    def pruning_just_before(self: walk.Walk) -> None:
-        if self.state.sequence == 1:
-            prune(LATER, some)
-        real(self)
-
-    monkeypatch.setattr(walk.Walk, "_walk_links", pruning_just_before)
-    verification.step(asked, seconds=10)
-    assert asked.finding == ""
+    result = verify_with(lambda: prune(LATER, some))
+    assert (result.finding, result.pruned) == ("", 2)
 
 
-def test_a_pruning_between_two_looks_does_not_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its entries were read before it, and it is known of when they are compared."""
+def test_entries_that_are_pruned_after_they_were_read_are_no_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     some = [finished(), finished()]
-    real = walk.Walk._rows
+    read = walk.Walk._stored_entries
 
-    def pruning_just_after(self: walk.Walk, links: Any) -> Any:
-        found = real(self, links)
+    def read_then_prune(self: walk.Walk, first: int, last: int) -> Any:
+        stored = read(self, first, last)
         prune(LATER, some)
-        self.removals = removals.Removals(removals.prunings(self.keys))
-        return found
+        self.prunings = prunings.Prunings(self.keys)
+        return stored
 
-    monkeypatch.setattr(walk.Walk, "_rows", pruning_just_after)
+    monkeypatch.setattr(walk.Walk, "_stored_entries", read_then_prune)
     assert finding() == ""
 
 
 def test_a_second_entry_of_an_attempt_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By somebody who has removed what keeps attempts apart."""
+    """Of someone who has removed the unique index."""
     entry = finished()
-    real = unreadable.read
+    real = rows.dicts
 
-    def twice(rows: Any, fields: Any, key: str) -> Any:
-        found, unreadable = real(rows, fields, key)
-        return found + found[-1:] * (key == "attempt_id"), unreadable
+    def twice(*args: Any) -> Any:
+        found = list(real(*args))
+        return iter(found + [dict(row) for row in found])
 
-    monkeypatch.setattr(walk, "read", twice)
-    assert finding().startswith("Inserted: there are two entries of link 1")
-    assert str(entry.attempt_id) in finding()
+    monkeypatch.setattr(rows, "dicts", twice)
+    assert finding() == (
+        f"Inserted: there are two entries of attempt {entry.attempt_id}. One of them was not"
+        " written by IP admin."
+    )
 
 
 @pytest.mark.parametrize("field", TERMS)
@@ -599,21 +539,8 @@ def test_what_is_no_longer_found_is_found(field: str) -> None:
     entries.add_finished([attempt(**usual, error_code="odd", user_name="bob")])
     assert finding() == ""
     AuditValueCounter.objects.filter(field=field).latest("pk").delete()
-    assert "is gone from what can be searched for" in finding()
+    assert "is missing from the value counters" in finding()
     assert field.removesuffix("_key") in finding()
-
-
-def test_what_was_pruned_needs_no_terms(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = finished()
-    real = value_counters.compare_terms
-
-    def pruning_just_before(rows: Any, known: Any) -> None:
-        prune(LATER, [entry])
-        AuditValueCounter.objects.all().delete()
-        real(rows, known)
-
-    monkeypatch.setattr(walk, "compare_terms", pruning_just_before)
-    assert finding() == ""
 
 
 def test_an_open_entry_hides_from_nobody() -> None:
@@ -627,14 +554,50 @@ def test_an_end_that_is_no_moment_is_found() -> None:
     assert "was finished without a seal" in finding()
 
 
-def test_a_link_put_in_meanwhile_is_found() -> None:
+def test_a_link_that_is_forged_meanwhile_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "LINKS_PER_CHUNK", 1)
     finished()
-    asked = verification.request("audrey")
-    entry = tampering.unsealed(finished_at=timezone.now())
-    AuditLink.objects.create(
-        sequence=3, kind="adopted", attempt_id=entry.attempt_id, at=entry.created_at,
-        digest=b"d" * 32, key_id=key_id(), mac=b"m" * 32,
-    )  # fmt: skip
-    set_back()
-    verification.step(asked, seconds=10)
-    assert asked.finding.startswith("Changed: link 3")
+
+    def forge() -> None:
+        entry = tampering.unsealed(finished_at=timezone.now())
+        AuditLink.objects.create(
+            sequence=3, kind="finished", attempt_id=entry.attempt_id, at=entry.created_at,
+            digest=b"d" * 32, key_id=key_id(), seal=b"m" * 32,
+        )  # fmt: skip
+        set_back()
+
+    assert verify_with(forge).finding.startswith("Changed: link 3")
+
+
+@only_on_sqlite
+@pytest.mark.parametrize("index", ["audit_created", "audit_by_user", "link_activity"])
+def test_a_row_that_is_hidden_from_an_index_is_found(index: str) -> None:
+    entry = finished()
+    chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": "cron"})
+    finished()
+    key = f"sequence <> {3}" if index == "link_activity" else f"id <> {entry.pk}"
+    tampering.hide(key, [index])
+    found = finding()
+    assert found.startswith("Removed")
+    assert f"the index {index}" in found
+
+
+@only_on_sqlite
+def test_an_entry_that_is_hidden_from_all_ordering_indexes_is_named() -> None:
+    finished()
+    entry = finished(address="192.0.2.77")
+    tampering.hide(f"id <> {entry.pk}", ["audit_created", *indexes.BY_VALUE])
+    assert list(AuditEntry.objects.order_by("created_at", "id").values_list("address")) == [
+        ("192.0.2.1",)
+    ]
+    assert f"192.0.2.77, attempt {entry.attempt_id}" in finding()
+
+
+@only_on_sqlite
+def test_an_entry_that_is_misplaced_in_the_order_is_found() -> None:
+    entry = finished(address="192.0.2.77")
+    finished()
+    tampering.rebuild(
+        "audit_created", '"created_at"', "(CASE id WHEN 1 THEN 1 ELSE created_at END)"
+    )
+    assert f"192.0.2.77, attempt {entry.attempt_id}" in finding()

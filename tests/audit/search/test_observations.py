@@ -14,8 +14,8 @@ from ipadmin.audit.search.observations import (
     GONE,
     NOBODY,
     Holding,
-    How,
     Observation,
+    Source,
     changes,
     holder_at,
     left,
@@ -208,7 +208,7 @@ def test_attempts_at_once_explain_each_other() -> None:
 
 def test_the_state_now() -> None:
     db = Holding(Allocation("vm_db-3", "VirtualMachine", "db-3"))
-    now = [Observation(after(9000), each, How.READ, "ip_1") for each in (db, NOBODY, GONE)]
+    now = [Observation(after(9000), each, Source.READ, "ip_1") for each in (db, NOBODY, GONE)]
     assert [marks(attempt(), now=each) for each in now] == [
         ["nobody > db-3"],
         [],

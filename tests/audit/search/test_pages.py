@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from ipadmin.audit.integrity import chain, status
 from ipadmin.audit.search import pages as history_pages
-from ipadmin.audit.search import query
-from ipadmin.audit.search.pages import PER_PAGE, Slice, page, place_of
-from ipadmin.audit.search.query import FEW, Search
+from ipadmin.audit.search import plan
+from ipadmin.audit.search.pages import PER_PAGE, Cursor, Page, cursor_of
+from ipadmin.audit.search.plan import MAX_SEPARATE_VALUES, fetch_plan
+from ipadmin.audit.search.query import Search
 from ipadmin.models import AuditEntry, LinkKind, Outcome, User
+from tests.audit.search.made_up import Question, bounds, histories, kept, questions
 from tests.history import keep
-from tests.services.made_up import Question, bounds, histories, kept, questions
 
 pytestmark = pytest.mark.django_db
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -26,7 +27,11 @@ at_random = settings(max_examples=120, deadline=None, suppress_health_check=SLOW
 STEPS = 200
 
 
-def pages(search: Search, shown: Slice, towards: str) -> list[Slice]:
+def page(search: Search, **where: Cursor | None) -> Page:
+    return history_pages.page(fetch_plan(search), **where)
+
+
+def pages(search: Search, shown: Page, towards: str) -> list[Page]:
     """The page, and all that its links lead to on one side."""
     found = [shown]
     for _ in range(STEPS):
@@ -39,7 +44,7 @@ def pages(search: Search, shown: Slice, towards: str) -> list[Slice]:
     raise AssertionError("There is no end to it.")
 
 
-def ids(*shown: Slice) -> list[int]:
+def ids(*shown: Page) -> list[int]:
     return [entry.pk for each in shown for entry in each.entries]
 
 
@@ -78,11 +83,15 @@ def test_streams_of_which_each_is_looked_through_a_piece_at_a_time(
 ) -> None:
     outcomes = {True: "succeeded", False: "failed"}
     many = [{"user_name": name, "outcome": outcomes[is_well]} for name, is_well in made]
-    tiny: dict[str, Any] = {"MANY": 0, "LOOKS": (look,), "PER_PAGE": per_page}
+    tiny: dict[str, Any] = {
+        "MAX_SORTED_ENTRIES": 0,
+        "SEARCHED_ENTRIES": (look,),
+        "PER_PAGE": per_page,
+    }
     asked = Search(people=["alice", "bob"], outcomes=["failed", "pending"])
     with kept(many) as entries, mock.patch.multiple(history_pages, **tiny):
         failed = [e for e in entries if e.outcome == "failed" and e.user_name != "carol"]
-        with mock.patch("ipadmin.audit.search.query.MANY", 0):
+        with mock.patch("ipadmin.audit.search.plan.MAX_SORTED_ENTRIES", 0):
             there_and_back(asked, [entry.pk for entry in failed])
 
 
@@ -92,14 +101,14 @@ def test_the_nearest_matches_are_found_or_it_is_said_how_far_one_looked(
     many: list[dict[str, Any]], question: Question, seed: int, rows: int
 ) -> None:
     with kept(many) as entries, bounds(seed):
-        matches = [place_of(entry) for entry in entries if question.matches(entry)]
-        found = history_pages.find(question.search(), ("created_at", "id"), limit=rows)
-        assert found.rows == matches[: len(found.rows)]
-        if found.looked_to is None:
-            assert len(found.rows) == min(rows, len(matches))
+        matches = [cursor_of(entry) for entry in entries if question.matches(entry)]
+        found = history_pages.find(fetch_plan(question.search()), limit=rows)
+        assert found.cursors == matches[: len(found.cursors)]
+        if found.searched_to is None:
+            assert len(found.cursors) == min(rows, len(matches))
         else:
-            assert not [each for each in matches[len(found.rows) :] if each >= found.looked_to]
-            assert place_of(entries[-1]) < found.looked_to
+            assert not [each for each in matches[len(found.cursors) :] if each >= found.searched_to]
+            assert cursor_of(entries[-1]) < found.searched_to
 
 
 # Pages of the size they have
@@ -116,7 +125,7 @@ def test_what_fits_on_a_page_has_no_other(monkeypatch: pytest.MonkeyPatch, count
     everything = fill(count)
     shown = page(Search())
     assert ids(shown) == everything
-    assert (shown.older_than, shown.newer_than, shown.looked_to) == (None, None, None)
+    assert (shown.older_than, shown.newer_than, shown.searched_to) == (None, None, None)
 
 
 def test_one_more_is_on_the_next_page() -> None:
@@ -126,12 +135,15 @@ def test_one_more_is_on_the_next_page() -> None:
     assert ids(page(Search(), before=first.older_than)) == everything[PER_PAGE:]
 
 
-FAR = [(datetime(1971, 1, 1, tzinfo=UTC), 1), (datetime(2900, 1, 1, tzinfo=UTC), 10**17)]
+FAR = [
+    Cursor(datetime(1971, 1, 1, tzinfo=UTC), 1),
+    Cursor(datetime(2900, 1, 1, tzinfo=UTC), 10**17),
+]
 
 
 @pytest.mark.parametrize("place", FAR)
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_no_page_is_a_dead_end(side: str, place: history_pages.Place) -> None:
+def test_no_page_is_a_dead_end(side: str, place: Cursor) -> None:
     """Wherever a link leads, there are entries, or a link to where they are."""
     everything = fill(3)
     shown = page(Search(), **{side: place})
@@ -142,15 +154,15 @@ def test_no_page_is_a_dead_end(side: str, place: history_pages.Place) -> None:
 def test_nothing_older_leads_back_to_the_oldest() -> None:
     (only,) = fill(1)
     entry = AuditEntry.objects.get()
-    shown = page(Search(), before=place_of(entry))
+    shown = page(Search(), before=cursor_of(entry))
     assert ids(shown) == []
     assert shown.newer_than
     assert ids(page(Search(), after=shown.newer_than)) == [only]
 
 
 def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_pages, "LOOKS", (2, 4))
-    monkeypatch.setattr(history_pages, "MANY", 2)
+    monkeypatch.setattr(history_pages, "SEARCHED_ENTRIES", (2, 4))
+    monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 2)
     matches = []
     for _ in range(3):
         matches.append(keep(outcome=Outcome.FAILED, user_name="bob").pk)
@@ -160,32 +172,32 @@ def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.Monke
     search = Search(people=["bob"], outcomes=[Outcome.FAILED])
     first, *others = pages(search, page(search), "older")
     assert first.entries == []
-    assert first.looked_to == first.older_than
+    assert first.searched_to == first.older_than
     assert ids(*others) == matches[::-1]
     back = pages(search, others[-1], "newer")
     assert [pk for each in back for pk in ids(each)] == matches
 
 
 @pytest.mark.parametrize("asked", [{"people": ["bob"]}, {"outcomes": ["failed"]}])
-@pytest.mark.parametrize("count", [1, 2 * FEW + 1])
+@pytest.mark.parametrize("count", [1, 2 * MAX_SEPARATE_VALUES + 1])
 def test_how_far_one_looked_tells_nothing_of_others(
     monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], count: int
 ) -> None:
-    for module in (history_pages, query):
-        monkeypatch.setattr(module, "MANY", 2)
-    monkeypatch.setattr(history_pages, "LOOKS", (2,))
+    for module in (history_pages, plan):
+        monkeypatch.setattr(module, "MAX_SORTED_ENTRIES", 2)
+    monkeypatch.setattr(history_pages, "SEARCHED_ENTRIES", (2,))
     keys = [f"org_{number}" for number in range(count)]
     for key in keys * 5:
         keep(organization_id=key)
         keep(organization_id="others", user_name="bob", outcome=Outcome.FAILED)
     narrowed = Search(**asked, organizations=keys, is_narrowed=True)
     own = AuditEntry.objects.filter(organization_key__in=keys)
-    assert page(narrowed).looked_to in {place_of(entry) for entry in own}
+    assert page(narrowed).searched_to in {cursor_of(entry) for entry in own}
 
 
 def test_nothing_newer_is_the_newest_page() -> None:
     everything = fill(2)
-    newest = page(Search(), after=place_of(AuditEntry.objects.first() or keep()))
+    newest = page(Search(), after=cursor_of(AuditEntry.objects.first() or keep()))
     assert ids(newest) == everything
     assert newest.newer_than is None
 
@@ -194,21 +206,21 @@ def test_nothing_newer_is_the_newest_page() -> None:
 
 
 def test_a_cursor_says_where_one_is() -> None:
-    place = (datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC), 42)
-    assert history_pages.place_at(history_pages.cursor(place)) == place
+    cursor = Cursor(datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC), 42)
+    assert history_pages.parse_cursor(history_pages.cursor_text(cursor)) == cursor
 
 
 @pytest.mark.parametrize(
     "text", ["", "x", "1", "1-", "-1-1", "1-1-1", "1.5-2", "9" * 18 + "-1", "1-" + "9" * 19, "\0"]
 )
 def test_what_is_no_cursor_is_nowhere(text: str) -> None:
-    assert history_pages.place_at(text) is None
+    assert history_pages.parse_cursor(text) is None
 
 
 @pytest.mark.parametrize("text", ["9" * 17 + "-" + "9" * 18, "0-0"])
 def test_the_farthest_cursors_ask_the_database(text: str) -> None:
     fill(1)
-    place = history_pages.place_at(text)
+    place = history_pages.parse_cursor(text)
     assert place
     assert len(page(Search(), before=place).entries) + len(page(Search(), after=place).entries) > 0
 
@@ -217,7 +229,7 @@ def test_the_farthest_cursors_ask_the_database(text: str) -> None:
 
 
 def test_recent_attempts_are_the_newest_on_that_address() -> None:
-    mine = [keep(address_id="ip_AbC") for _ in range(history_pages.RECENT + 1)]
+    mine = [keep(address_id="ip_AbC") for _ in range(history_pages.MAX_RECENT + 1)]
     keep(address_id="ip_other")
     assert history_pages.recent_attempts(AuditEntry.objects.all(), "ip_AbC") == mine[:0:-1]
 
@@ -261,5 +273,5 @@ def test_labels_are_of_what_is_chosen() -> None:
 def test_what_was_pruned_is_known() -> None:
     assert status.pruned_before() is None
     with transaction.atomic():
-        chain.seal_act(LinkKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
+        chain.add_activity(LinkKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})
     assert status.pruned_before() == datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db.models import Q
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipadmin.audit.search import pages, query
-from ipadmin.audit.search.query import Search, understand
+from ipadmin.audit.search import pages, plan
+from ipadmin.audit.search.plan import fetch_plan
+from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry, AuditValueCounter, Outcome
 from tests.history import keep
 
@@ -25,8 +27,8 @@ KATAPULTS = "c0ffee00-1234-4abc-8def-0123456789ab"
 
 def found(typed: str) -> list[AuditEntry]:
     """By the page, which finds what the whole condition does."""
-    asked = Search(typed=understand(typed).condition)
-    entries = pages.page(asked).entries
+    asked = Search(interpretation=interpret(typed))
+    entries = pages.page(fetch_plan(asked)).entries
     assert entries == list(AuditEntry.objects.filter(asked.q))
     return entries
 
@@ -181,7 +183,7 @@ def test_request_ids_of_any_form(name: str, id: str) -> None:
     ],
 )
 def test_it_is_said_what_was_understood(typed: str, said: str) -> None:
-    assert understand(typed).text == said
+    assert interpret(typed).text == said
 
 
 def test_a_code_that_looks_like_an_id() -> None:
@@ -195,10 +197,10 @@ def test_a_name_that_looks_like_an_id() -> None:
 
 
 def test_what_others_have_does_not_show_in_the_words() -> None:
-    said = understand("disk_full1").text
+    said = interpret("disk_full1").text
     wanted = [keep(allocation_name="disk_full123")]
     wanted += [keep(outcome=Outcome.FAILED, error_code="disk_full1")]
-    assert understand("disk_full1").text == said
+    assert interpret("disk_full1").text == said
     assert found("disk_full1") == wanted[::-1]
 
 
@@ -216,20 +218,20 @@ def test_what_is_open_is_found_though_it_is_not_counted(typed: str, outcome: str
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "MANY", 3)
-    monkeypatch.setattr(query, "FEW", 2)
+    monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 3)
+    monkeypatch.setattr(plan, "MAX_SEPARATE_VALUES", 2)
 
 
-def streams(typed: str) -> list[tuple[int, bool]]:
-    """Of each stream how many attempts it has, and whether it is read as a whole."""
-    condition = understand(typed).condition
-    return [(each.attempts, each.base is not None) for each in condition.streams]
+def scans(typed: str) -> list[tuple[int, bool]]:
+    """The number of entries of each index scan, and whether it is read as a whole."""
+    found = fetch_plan(Search(interpretation=interpret(typed))).scans
+    return [(each.entries, each.few is not None) for each in found]
 
 
 def test_one_value_is_followed_in_its_order(tiny: None) -> None:
     for _ in range(4):
         keep()
-    assert streams("192.0.2.7") == [(4, False), (0, True)]
+    assert scans("192.0.2.7") == [(4, False), (0, True)]
 
 
 def test_what_is_open_is_found_beside_the_many_that_are_counted(tiny: None) -> None:
@@ -240,33 +242,38 @@ def test_what_is_open_is_found_beside_the_many_that_are_counted(tiny: None) -> N
 def test_few_entries_of_many_values_are_read_as_a_whole(tiny: None) -> None:
     for number in range(3):
         keep(address=f"192.0.2.{number}")
-    assert streams("192.0.2.") == [(3, True)]
+    assert scans("192.0.2.") == [(3, True)]
 
 
 def test_many_entries_of_many_values_are_followed_by_time(tiny: None) -> None:
     for number in range(4):
         keep(address=f"192.0.2.{number}")
-    assert streams("192.0.2.") == []
+    assert scans("192.0.2.") == [(4, False)]
 
 
 def test_a_token_of_many_attempts_is_known_as_such(tiny: None) -> None:
     for _ in range(4):
         keep(token_id=TOKEN)
-    assert (4, False) in streams(str(TOKEN))
+    assert (4, False) in scans(str(TOKEN))
 
 
-def test_the_rarest_filter_comes_first() -> None:
+def test_the_filter_with_the_fewest_entries_is_read_by_index() -> None:
     for _ in range(3):
         keep()
     keep(user_name="bob")
     keep(user_name="carol", environment="live")
     asked = Search(people=["alice", "bob"], environment="live", outcomes=["failed"])
-    assert [each.attempts for each in asked.conditions] == [0, 1, 4]
+    found = fetch_plan(asked)
+    assert [each.q for each in found.scans] == [Q(outcome="failed")]
+    assert found.filters == [
+        Q(environment="live"),
+        Q(user_name_key="alice") | Q(user_name_key="bob"),
+    ]
 
 
 def test_nobodys_organizations_have_no_entries() -> None:
     keep()
-    assert pages.page(Search(organizations=[])).entries == []
+    assert pages.page(fetch_plan(Search(organizations=[]))).entries == []
     assert not AuditEntry.objects.filter(Search(organizations=[]).q)
 
 
@@ -279,10 +286,10 @@ def test_nobodys_organizations_have_no_entries() -> None:
     | st.from_regex(r"[0-9a-f.:/%_-]{1,40}", fullmatch=True)
 )
 def test_anything_is_understood_as_something(typed: str) -> None:
-    understood = understand(typed)
+    understood = interpret(typed)
     assert understood.text
-    assert not AuditEntry.objects.filter(understood.condition.q)
-    assert pages.page(Search(typed=understood.condition)).entries == []
+    assert not AuditEntry.objects.filter(understood.q)
+    assert pages.page(fetch_plan(Search(interpretation=understood))).entries == []
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipadmin.audit.counters import SHORTEST
-from ipadmin.audit.search import pages, query
-from ipadmin.audit.search.query import Search, understand
+from ipadmin.audit.search import pages, plan
+from ipadmin.audit.search.plan import fetch_plan
+from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar, Summary, summarize
 from ipadmin.models import AuditEntry, Outcome
+from tests.audit.search.made_up import NOW, Question, bounds, histories, kept, questions
 from tests.history import keep
-from tests.services.made_up import NOW, Question, bounds, histories, kept, questions
 
 pytestmark = pytest.mark.django_db
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -65,7 +66,7 @@ def newest_part(summary: Summary, matches: list[AuditEntry]) -> None:
 def test_it_adds_up(many: list[dict[str, Any]], question: Question, seed: int) -> None:
     with kept(many) as entries, bounds(seed):
         matches = [entry for entry in entries if question.matches(entry)]
-        summary = summarize(question.search(), NOW)
+        summary = summarize(fetch_plan(question.search()), NOW)
         (newest_part if summary.is_partial else whole)(summary, matches)
         assert all(one.until == next_.since for one, next_ in pairwise(summary.bars))
         if not seed:
@@ -78,7 +79,7 @@ def test_it_adds_up(many: list[dict[str, Any]], question: Question, seed: int) -
 def summary_of(*ages: timedelta, **asked: Any) -> Summary:
     for age in ages:
         keep(created_at=NOW - age)
-    return summarize(Search(**asked), NOW)
+    return summarize(fetch_plan(Search(**asked)), NOW)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_all_time_of_a_history_that_began_today_has_hours() -> None:
 
 def test_what_is_known_by_the_day_has_no_hours() -> None:
     keep(created_at=datetime(2026, 11, 30, 15, tzinfo=UTC))
-    summary = summarize(Search(), datetime(2026, 12, 1, 10, tzinfo=UTC))
+    summary = summarize(fetch_plan(Search()), datetime(2026, 12, 1, 10, tzinfo=UTC))
     assert (summary.unit, [bar.counts for bar in summary.bars]) == ("day", [{"succeeded": 1}, {}])
 
 
@@ -149,13 +150,13 @@ def test_the_first_of_a_month_is_counted_once() -> None:
 def test_what_is_typed_has_hours_where_all_of_it_is_of_today() -> None:
     for age in (HOUR, 3 * HOUR):
         keep(created_at=NOW - age)
-    summary = summarize(Search(typed=understand("192.0.2.7").condition), NOW)
+    summary = summarize(fetch_plan(Search(interpretation=interpret("192.0.2.7"))), NOW)
     assert summary.unit == "hour"
     assert [sum(bar.counts.values()) for bar in summary.bars] == [1, 0, 1, 0]
 
 
 def test_an_empty_history_adds_up_to_nothing() -> None:
-    summary = summarize(Search(), NOW)
+    summary = summarize(fetch_plan(Search()), NOW)
     assert (summary.attempts, summary.outcomes, summary.errors) == (0, {}, [])
 
 
@@ -166,22 +167,22 @@ def test_the_success_rate_is_of_what_has_finished() -> None:
     keep(created_at=NOW - HOUR)
     keep(created_at=NOW - HOUR, outcome=Outcome.FAILED)
     keep(created_at=NOW - HOUR, outcome=Outcome.PENDING)
-    summary = summarize(Search(since=NOW - 30 * DAY), NOW)
+    summary = summarize(fetch_plan(Search(since=NOW - 30 * DAY)), NOW)
     assert (summary.attempts, summary.finished, summary.success_rate) == (3, 2, 0.5)
 
 
 def test_one_call_that_hung_does_not_move_the_typical_time() -> None:
     for duration in (0.1, 0.1, 0.1, 0.1, 30.0):
         keep(created_at=NOW - HOUR, duration=duration)
-    assert summarize(Search(), NOW).typical_seconds == pytest.approx(0.1 * 300**0.2)
+    assert summarize(fetch_plan(Search()), NOW).typical_seconds == pytest.approx(0.1 * 300**0.2)
 
 
 def test_what_is_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "MANY", 1)
-    monkeypatch.setattr(pages, "MANY", 3)
+    monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 1)
+    monkeypatch.setattr(pages, "MAX_SORTED_ENTRIES", 3)
     for _ in range(2):
         keep(created_at=NOW - HOUR, user_name="alice", allocation_name="alice-box")
-    summary = summarize(Search(typed=understand("ali").condition), NOW)
+    summary = summarize(fetch_plan(Search(interpretation=interpret("ali"))), NOW)
     assert (summary.attempts, summary.is_partial) == (2, False)
 
 
@@ -189,20 +190,27 @@ def test_nobodys_organizations_add_up_to_nothing() -> None:
     keep(created_at=NOW - HOUR)
     nobodys = Search(organizations=[], since=NOW - 30 * DAY)
     for asked in (nobodys, replace(nobodys, environment="sandbox")):
-        assert summarize(asked, NOW).attempts == 0
+        assert summarize(fetch_plan(asked), NOW).attempts == 0
 
 
 def test_five_errors_at_most_the_most_frequent_first() -> None:
     for number, code in enumerate("abcdef"):
         for _ in range(number + 1):
             keep(created_at=NOW - HOUR, outcome=Outcome.FAILED, error_code=code)
-    assert summarize(Search(), NOW).errors == [("f", 6), ("e", 5), ("d", 4), ("c", 3), ("b", 2)]
+    errors = summarize(fetch_plan(Search()), NOW).errors
+    assert errors == [
+        ("f", 6),
+        ("e", 5),
+        ("d", 4),
+        ("c", 3),
+        ("b", 2),
+    ]
 
 
 def test_more_than_is_counted_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MANY", 2)
+    monkeypatch.setattr(pages, "MAX_SORTED_ENTRIES", 2)
     for hours in (1, 2, 3):
         keep(created_at=NOW - hours * HOUR)
-    summary = summarize(Search(since=NOW - DAY), NOW)
+    summary = summarize(fetch_plan(Search(since=NOW - DAY)), NOW)
     assert (summary.attempts, summary.is_partial) == (2, True)
     assert summary.bars[0].since == NOW.replace(minute=0, second=0, microsecond=0) - 2 * HOUR

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from ipadmin.audit.search import timeline
-from ipadmin.audit.search.pages import place_of
+from ipadmin.audit.search.pages import cursor_of
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.services import live_state
@@ -92,7 +92,7 @@ def test_pages_forth_and_back(make: Make) -> None:
     assert [shown(first), shown(second), shown(third)] == [made[:2], made[2:4], made[4:]]
     assert (first.newer_than, third.older_than) == (None, None)
     back = timeline.timeline(of_address(), after=third.newer_than)
-    assert (shown(back), back.older_than) == (made[2:4], place_of(made[3]))
+    assert (shown(back), back.older_than) == (made[2:4], cursor_of(made[3]))
     assert shown(timeline.timeline(of_address(), after=back.newer_than)) == made[:2]
 
 
@@ -106,7 +106,7 @@ def test_entries_of_one_moment_keep_their_order(make: Make) -> None:
 
 def test_nothing_newer_is_the_newest_page(make: Make) -> None:
     entry = make()
-    assert shown(timeline.timeline(of_address(), after=place_of(entry))) == [entry]
+    assert shown(timeline.timeline(of_address(), after=cursor_of(entry))) == [entry]
 
 
 def test_a_change_stands_with_the_attempt_after_it(make: Make) -> None:

@@ -16,8 +16,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from ipadmin.audit import entries
-from ipadmin.audit.search import counts, pages, query, summary
-from ipadmin.audit.search.query import Search, understand
+from ipadmin.audit.search import counts, pages, plan, summary
+from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.models.search_keys import folded
 from tests.history import attempt, undone
@@ -115,10 +115,10 @@ class Question:
 
     def search(self) -> Search:
         is_narrowed = self.is_narrowed and self.given["organizations"] is not None
-        typed = understand(self.typed).condition if self.typed else None
+        text = interpret(self.typed) if self.typed else None
         people = [folded(name) for name in self.given["people"]]
         given = self.given | {"people": people, "is_narrowed": is_narrowed}
-        return Search(**given, typed=typed)
+        return Search(**given, interpretation=text)
 
     def matches(self, e: AuditEntry) -> bool:
         given = self.given
@@ -172,15 +172,14 @@ def bounds(seed: int) -> Iterator[None]:
     many, few = rng.choice((0, 1, 3, 8)), rng.choice((0, 1, 8))
     look = rng.choice((1, 2, 4))
     tiny = [
-        (query, "MANY", many),
-        (pages, "MANY", max(many, 1)),
-        (query, "FEW", few),
-        (pages, "FEW", few),
-        (pages, "LOOKS", (look, look + rng.choice((1, 3)))),
+        (plan, "MAX_SORTED_ENTRIES", many),
+        (pages, "MAX_SORTED_ENTRIES", max(many, 1)),
+        (plan, "MAX_SEPARATE_VALUES", few),
+        (pages, "SEARCHED_ENTRIES", (look, look + rng.choice((1, 3)))),
         (pages, "PER_PAGE", rng.choice((1, 2, 5))),
-        *((module, "HOURLY", rng.choice((1, 2)) * DAY) for module in (counts, summary)),
-        *((module, "DAILY", rng.choice((3, 92)) * DAY) for module in (counts, summary)),
-        (counts, "ACTORS", rng.choice((1, 5_000))),
+        *((module, "MAX_HOURLY", rng.choice((1, 2)) * DAY) for module in (counts, summary)),
+        *((module, "MAX_DAILY", rng.choice((3, 92)) * DAY) for module in (counts, summary)),
+        (counts, "MAX_ACTORS", rng.choice((1, 5_000))),
     ]
     with ExitStack() as stack:
         if seed:

@@ -1,0 +1,75 @@
+"""Compares the indexes with their tables. Lists, searches and exports read through an index:
+someone who can change the schema could hide an entry by rebuilding the indexes without it."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+from ipadmin.audit.integrity.findings import Finding, about_stored
+from ipadmin.models.audit_entry import SEARCHED_BY
+
+ENTRIES, LINKS = "ipadmin_auditentry", "ipadmin_auditlink"
+BY_VALUE = [f"audit_by_{short}" for short in SEARCHED_BY.values()]
+# Table, condition of the index, and the indexes with that condition.
+INDEXES = [
+    (ENTRIES, "1", ["audit_created", *BY_VALUE]),
+    (ENTRIES, "finished_at IS NULL", ["audit_open"]),
+    (LINKS, "attempt_id IS NOT NULL", ["link_attempt"]),
+    (LINKS, "attempt_id IS NULL", ["link_activity", "link_activity_kind", "link_activity_at"]),
+]
+MISPLACED = f"""
+    SELECT id FROM {ENTRIES} AS entry NOT INDEXED WHERE NOT EXISTS (
+        SELECT 1 FROM {ENTRIES} AS listed INDEXED BY audit_created
+        WHERE listed.created_at = entry.created_at AND listed.id = entry.id
+    ) LIMIT 1
+"""  # noqa: S608  names of our own
+
+
+def compare_indexes() -> None:
+    """Raises Finding when an index does not have as many rows as its table, or the order of lists
+    misses an entry."""
+    if connection.vendor == "postgresql":
+        _compare_on_postgresql()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(MISPLACED)
+        if found := cursor.fetchone():
+            raise Finding(
+                f"Removed: the entry of {about_stored(found[0])} is as it was sealed, but missing"
+                " from the index audit_created: lists, searches and exports do not show it."
+            )
+        for table, condition, names in INDEXES:
+            hints = ["NOT INDEXED", *(f"INDEXED BY {name}" for name in names)]
+            counts = [f"(SELECT count(*) FROM {table} {hint} WHERE {condition})" for hint in hints]  # noqa: S608
+            _compare_counts(table, names, counts)
+
+
+def _compare_on_postgresql() -> None:
+    """No statement names an index there: plans without an index are switched off instead."""
+    orders = ["created_at, id", *(f"{field}, created_at, id" for field in SEARCHED_BY)]
+    counts = [
+        # A sample of all rows is read from the table itself.
+        f"(SELECT count(*) FROM {ENTRIES} TABLESAMPLE SYSTEM (100))",  # noqa: S608
+        *(
+            f"(SELECT count(*) FROM (SELECT 1 FROM {ENTRIES} ORDER BY {order} OFFSET 0) AS listed)"  # noqa: S608
+            for order in orders
+        ),
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        for plan in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
+            cursor.execute("SELECT set_config(%s, 'off', true)", [f"enable_{plan}"])
+        _compare_counts(ENTRIES, ["audit_created", *BY_VALUE], counts)
+
+
+def _compare_counts(table: str, names: list[str], counts: list[str]) -> None:
+    """`counts` are expressions: first that of the table, then those of the indexes. One statement
+    sees one state of the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(counts)}")
+        in_table, *in_indexes = cursor.fetchone()
+    for name, count in zip(names, in_indexes, strict=True):
+        if count != in_table:
+            raise Finding(
+                f"Removed: the index {name} has {count:,} of the {in_table:,} rows of {table}:"
+                " lists, searches and exports that use it do not show all of them."
+            )

@@ -1,0 +1,90 @@
+"""Small pieces of HTML within sentences: times, links, and what an address was allocated to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from ipadmin.audit.search.observations import Holding
+from ipadmin.models import AuditEntry
+from ipadmin.ui import time_zones
+
+# As Katapult names them, and as people do. [seen, doc]
+KINDS = {"VirtualMachine": "Virtual machine", "LoadBalancer": "Load balancer"}
+
+
+def timestamp(value: datetime | str | None, style: str = "full") -> SafeString | str:
+    """A `<time>` in the reader's time zone, with UTC in its title. `style` is `full`, `time` (time
+    of day), `bare` (for a column whose header names the zone) or `both` (UTC on a second line).
+    ISO 8601 text is accepted; other text is returned unchanged.
+    """
+    if not value:
+        return ""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        text = time_zones.text_of(moment, "time" if style == "time" else "full")
+    except (ValueError, OverflowError):
+        return str(value)
+    exact, utc = time_zones.text_of(moment, "url"), time_zones.text_of(moment, zone=UTC)
+    title = second = ""
+    if not text.endswith(" UTC"):
+        title = f' title="{utc}"'
+        second = f'<time class="second" datetime="{exact}">{utc}</time>' if style == "both" else ""
+    if style == "bare":
+        clock, _, zone = text.rpartition(" ")
+        text = f'{clock}<span class="zone"> {zone}</span>'
+    html = f'<time datetime="{exact}"{title}>{text}</time>{second}'
+    return mark_safe(html)  # noqa: S308  digits and a zone's letters: there is nothing to escape
+
+
+def kind(allocation_type: str | None) -> str:
+    """`Virtual machine` for `VirtualMachine`; an unknown type is returned unchanged."""
+    return KINDS.get(allocation_type or "", allocation_type or "")
+
+
+def duration(seconds: float | None) -> str:
+    """`84 ms`, `1.42 s`; empty for None."""
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def percent(share: float | None) -> str:
+    """`97.3 %`; 100 % and 0 % only for all and none. Empty for None."""
+    if share is None:
+        return ""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share * 100:.1f}".removesuffix(".0") + " %"
+
+
+def breakable(host: str | None) -> SafeString:
+    """A host name, escaped, with a possible line break after each dot."""
+    after_a_dot = format_html(".{}", mark_safe("<wbr>"))
+    return format_html_join(after_a_dot, "{}", ((part,) for part in (host or "").split(".")))
+
+
+def holder(holding: Holding, *, is_verb: bool = False) -> SafeString:
+    """`web-01 vm_…`, `unallocated`, …; with `is_verb`, `allocated to web-01 vm_…`."""
+    if holding.is_gone:
+        return format_html("{}", "no longer this organization's")
+    allocation = holding.allocation
+    if not allocation:
+        return format_html("<strong>{}</strong>", "unallocated")
+    return format_html(
+        "{}<strong>{}</strong>{}",
+        "allocated to " if is_verb else "",
+        breakable(allocation.name or kind(allocation.type) or "unknown"),
+        format_html(' <span class="quiet mono">{}</span>', allocation.id) if allocation.id else "",
+    )
+
+
+def attempt_link(entry: AuditEntry, text: str = "{}'s attempt") -> SafeString:
+    """A link to an entry; `{}` in the text stands for the name of its user."""
+    name = text.format(entry.user_name)
+    return format_html('<a href="{}">{}</a>', entry.get_absolute_url(), name)
