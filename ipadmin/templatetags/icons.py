@@ -9,9 +9,6 @@ from lucide.templatetags import lucide as drawing
 
 register = template.Library()
 
-# Until every template uses `icon`.
-register.simple_tag(cache(drawing.lucide), name="lucide")
-
 
 @register.simple_tag
 @cache
