@@ -12,8 +12,8 @@ HOSTILE = "<b>\"x'"
 
 
 def render(source: str, **context: Any) -> LexborHTMLParser:
-    compiler = CottonCompiler()  # type: ignore[no-untyped-call]
-    template = engines["django"].from_string(compiler.process(source))
+    compiled = CottonCompiler().process(source)  # type: ignore[no-untyped-call]
+    template = engines["django"].from_string(compiled)
     return LexborHTMLParser(template.render(context))
 
 

@@ -239,7 +239,10 @@ def test_katapult_is_gone_when_acting(
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"kind": "error", "code": "resource_does_not_support_unallocation"}, "does not let go"),
+        (
+            {"kind": "error", "code": "resource_does_not_support_unallocation"},
+            "does not support unallocation",
+        ),
         ({"kind": "error", "code": "no_allocation"}, "The address was already unallocated"),
         ({"kind": "rate_limit", "retry_after": 30}, re.compile("Try again (at|from)")),
     ],
