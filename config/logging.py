@@ -40,6 +40,20 @@ def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+QUIET = {"handlers": [], "propagate": True}
+LOGGERS = {
+    "django": QUIET,
+    "django.server": QUIET,
+    # The middleware logs each response already; this adds the tracebacks of errors.
+    "django.request": {**QUIET, "level": "ERROR"},
+    # Scanners send any host. It is rejected, and the middleware logs the request.
+    "django.security.DisallowedHost": {"level": "CRITICAL"},
+    "gunicorn.error": QUIET,
+    "httpx": {"level": "WARNING"},
+    "httpcore": {"level": "WARNING"},
+}
+
+
 def configuration(*, as_json: bool) -> dict[str, object]:
     """Django's LOGGING: to stdout, as JSON lines or as key=value for people."""
     shared: list[Processor] = [
@@ -59,39 +73,22 @@ def configuration(*, as_json: bool) -> dict[str, object]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    quiet = {"handlers": [], "propagate": True}
+    structured = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": shared,
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_renderers(as_json=as_json),
+        ],
+    }
+    stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "structured": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": shared,
-                "processors": [
-                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    *_renderers(as_json=as_json),
-                ],
-            }
-        },
-        "handlers": {
-            "stdout": {
-                "class": "logging.StreamHandler",
-                "stream": "ext://sys.stdout",
-                "formatter": "structured",
-            }
-        },
+        "formatters": {"structured": structured},
+        "handlers": {"stdout": {**stdout, "formatter": "structured"}},
         "root": {"handlers": ["stdout"], "level": "INFO"},
-        "loggers": {
-            "django": quiet,
-            "django.server": quiet,
-            # The middleware logs each response already; this adds the tracebacks of errors.
-            "django.request": {**quiet, "level": "ERROR"},
-            # Scanners send any host. It is rejected, and the middleware logs the request.
-            "django.security.DisallowedHost": {"level": "CRITICAL"},
-            "gunicorn.error": quiet,
-            "httpx": {"level": "WARNING"},
-            "httpcore": {"level": "WARNING"},
-        },
+        "loggers": LOGGERS,
     }
 
 

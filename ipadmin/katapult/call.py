@@ -61,15 +61,17 @@ class Call:
     @property
     def exchange(self) -> Exchange:
         """The exchange as known so far."""
-        headers = responses.read_headers(self.headers or {}, self.redaction)
-        duration = time.monotonic() - self.started
+        headers = self.headers or {}
+        request_id = self.redaction.text(values.text(headers.get("X-Request-Id")))
         return Exchange(
             self.method,
             self.path,
-            duration,
+            time.monotonic() - self.started,
             self.status,
+            request_id=request_id[:64] or None,
+            rate_limit=responses.rate_limit(headers),
+            retry_after=responses.retry_after(headers),
             token_fingerprint=self.token.fingerprint,
-            **headers,
         )
 
 

@@ -45,29 +45,16 @@ class OtherAddress(ValueError):
     """An answer about another address than the one asked for."""
 
 
-class ExchangeHeaders(TypedDict):
-    """The fields of an Exchange that come from headers."""
-
-    request_id: str | None
-    rate_limit: RateLimit | None
-    retry_after: float | None
-
-
-def read_headers(headers: Mapping[str, str], redaction: Redaction) -> ExchangeHeaders:
-    """The request id and the rate limit; answers with status 500 have no rate limit. [seen]"""
+def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
+    """The rate limit after this call; answers with status 500 have none. [seen]"""
     permitted = count(headers.get("X-Ratelimit-Permitted"))
     remaining = count(headers.get("X-Ratelimit-Remaining"))
-    return {
-        "request_id": redaction.text(text(headers.get("X-Request-Id")))[:64] or None,
-        "rate_limit": (
-            None if permitted is None and remaining is None else RateLimit(permitted, remaining)
-        ),
-        "retry_after": _retry_after(headers.get("Retry-After")),
-    }
+    return None if permitted is None and remaining is None else RateLimit(permitted, remaining)
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from now, of a Retry-After in seconds or as an HTTP date (RFC 9110)."""
+    value = headers.get("Retry-After")
     seconds = count(value)
     if seconds is not None or value is None:
         return None if seconds is None else float(seconds)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
-from typing import TypedDict, Unpack
 
 import structlog
 from django.conf import settings
@@ -35,12 +34,6 @@ def client() -> KatapultClient:
         max_connections=settings.KATAPULT_MAX_CONNECTIONS,
         observe=observe,
     )
-
-
-class _Use(TypedDict, total=False):
-    used_at: datetime
-    last_error_code: str
-    last_error_at: datetime
 
 
 def observe(exchange: Exchange, error: KatapultError | None) -> None:
@@ -80,7 +73,7 @@ def using(token: ApiToken) -> Iterator[Secret]:
             _note(token, used_at=now)
 
 
-def _note(token: ApiToken, **fields: Unpack[_Use]) -> None:
+def _note(token: ApiToken, **fields: object) -> None:
     """Write to the token. A failure is only logged: it must not replace the result of the work."""
     for name, value in fields.items():
         setattr(token, name, value)

@@ -19,10 +19,8 @@ from ipadmin.audit import entries
 from ipadmin.audit.competing import competing, ids_of
 from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import allocation_fields
-from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
-from ipadmin.services.call_fields import error_fields
 from ipadmin.services.confirmation import Confirmation
 
 T = TypeVar("T")
@@ -127,24 +125,9 @@ def mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
 
 
 def refuse(
-    entry: AuditEntry,
-    code: str,
-    detail: dict[str, object] | None = None,
-    *,
-    competing_since: datetime | None = None,
+    entry: AuditEntry, fields: Mapping[str, object], *, competing_since: datetime | None = None
 ) -> None:
     """Finish the entry as `refused`: Katapult was not called, even if `sent_at` is set."""
-    _refuse(entry, {"error_code": code, "error_detail": detail or {}}, competing_since)
-
-
-def refuse_after_error(entry: AuditEntry, error: KatapultError) -> None:
-    """Finish the entry as `refused`: its address could not be read, or the call not be sent."""
-    _refuse(entry, error_fields(error))
-
-
-def _refuse(
-    entry: AuditEntry, fields: Mapping[str, object], competing_since: datetime | None = None
-) -> None:
     entry.sent_at = None
     finish(entry, Outcome.REFUSED, Basis.CHECK, fields, competing_since=competing_since)
 

@@ -14,6 +14,7 @@ from django.db import Error
 from django.utils import timezone
 
 from ipadmin import crypto
+from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.types import IPAddress, Secret
@@ -51,7 +52,7 @@ def unallocate(confirmation: Confirmation, circumstances: Circumstances) -> Audi
         with api.using(token) as secret:
             _attempt(entry, confirmation, secret)
     except crypto.CannotDecrypt:
-        attempt_entry.refuse(entry, "token_unreadable")
+        attempt_entry.refuse(entry, {"error_code": "token_unreadable"})
     except KatapultError:
         # It is in the entry already; raised so that `using` writes it to the token, too.
         pass
@@ -71,7 +72,7 @@ def _attempt(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> N
     if is_outdated and _read_unchanged(entry, confirmation, secret) is None:
         return
     if _is_overdue(entry):
-        attempt_entry.refuse(entry, "interrupted")
+        attempt_entry.refuse(entry, {"error_code": "interrupted"})
         return
     try:
         exchange = api.client().unallocate(secret, id=entry.address_id).exchange
@@ -99,18 +100,19 @@ def _read_unchanged(
     try:
         reply = api.client().ip_address(secret, id=entry.address_id, known_address=seen.address)
     except KatapultError as error:
-        attempt_entry.refuse_after_error(entry, error)
+        attempt_entry.refuse(entry, error_fields(error))
         raise
     found = reply.value
     if is_same(seen.allocation, found.allocation):
         return found
     now = allocation_fields(found.allocation) if found.allocation else None
-    detail: dict[str, object] = {"confirmed": allocation_fields(seen.allocation), "found": now}
-    if found.allocation:
-        attempt_entry.refuse(entry, "allocation_changed", detail)
-    else:
-        since = confirmation.read_since
-        attempt_entry.refuse(entry, "already_unallocated", detail, competing_since=since)
+    fields: EntryFields = {
+        "error_code": "allocation_changed" if found.allocation else "already_unallocated",
+        "error_detail": {"confirmed": allocation_fields(seen.allocation), "found": now},
+    }
+    since = None if found.allocation else confirmation.read_since
+    attempt_entry.refuse(entry, fields, competing_since=since)
+    if found.allocation is None:
         later_reads.note([found], read_at, Source.CHECK)
     return None
 
@@ -118,7 +120,7 @@ def _read_unchanged(
 def _write_error(entry: AuditEntry, error: KatapultError, secret: Secret) -> None:
     """Write the error of the call to the entry, and finish it if nothing can have changed."""
     if isinstance(error, NotSent):
-        attempt_entry.refuse_after_error(entry, error)
+        attempt_entry.refuse(entry, error_fields(error))
     elif error.is_definite:
         # `no_allocation`: something unallocated the address after the reading above.
         since = entry.created_at if error.code == "no_allocation" else None
