@@ -157,10 +157,7 @@ class KatapultClient:
         `address` or `known_address` (the address known to have this id: an id keeps its address
         [seen]). `fresh` uses a new connection, as changes do.
         """
-        given = {"id": id, "address": address}
-        if (id is None) == (address is None):
-            raise TypeError("either id or address is required, and not both")
-        query = {f"ip_address[{key}]": value for key, value in given.items() if value is not None}
+        query = {f"ip_address[{key}]": value for key, value in _lookup(id, address).items()}
 
         def parse(body: object) -> IPAddress:
             return responses.is_about(
@@ -170,10 +167,13 @@ class KatapultClient:
         path = "/ip_addresses/ip_address"
         return self._call(token, "GET", path, query=query, parse=parse, fresh=fresh)
 
-    def unallocate(self, token: Secret, *, id: str) -> Reply[None]:
-        """Unallocate the address, at once. Sent exactly once, over a new connection. [doc, seen]"""
+    def unallocate(
+        self, token: Secret, *, id: str | None = None, address: str | None = None
+    ) -> Reply[None]:
+        """Unallocate an address, by either id or its text, at once. Sent exactly once, over a new
+        connection. [doc, seen]"""
         path = "/ip_addresses/ip_address/unallocate"
-        body = {"ip_address": {"id": id}}
+        body = {"ip_address": _lookup(id, address)}
         return self._call(token, "POST", path, body=body, parse=responses.nothing, fresh=True)
 
     def _call(
@@ -228,3 +228,12 @@ def _drop_location(response: httpx.Response) -> None:
     """httpx builds the next request even of a redirect that it does not follow. Where that fails,
     the answer would be lost."""
     response.headers.pop("Location", None)
+
+
+def _lookup(id: str | None, address: str | None) -> dict[str, str]:
+    """Raises TypeError for none or both: the lookups of an address exclude each other. [doc]"""
+    if id is not None and address is None:
+        return {"id": id}
+    if address is not None and id is None:
+        return {"address": address}
+    raise TypeError("either id or address is required, and not both")

@@ -212,3 +212,23 @@ def test_an_address_is_named_in_exactly_one_way(named: dict[str, str]) -> None:
     client = client_for(lambda _: pytest.fail("was sent"))
     with pytest.raises(TypeError):
         client.ip_address(TOKEN, **named)  # type: ignore[arg-type]
+
+
+def test_an_address_is_unallocated_by_id_or_by_its_text() -> None:
+    bodies: list[Any] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(200, json={})
+
+    client = client_for(handler)
+    client.unallocate(TOKEN, id=IP)
+    client.unallocate(TOKEN, address="192.0.2.7")
+    assert bodies == [{"ip_address": {"id": IP}}, {"ip_address": {"address": "192.0.2.7"}}]
+
+
+@pytest.mark.parametrize("lookup", [{}, {"id": IP, "address": "192.0.2.7"}])
+def test_unallocate_needs_exactly_one_lookup(lookup: dict[str, str]) -> None:
+    client = client_for(lambda _: pytest.fail("was sent"))
+    with pytest.raises(TypeError):
+        client.unallocate(TOKEN, **lookup)

@@ -183,5 +183,3 @@ def test_what_an_invalid_argument_says(box: Sandbox) -> None:
     }
     assert second["detail"]["path"] == ["ip_address", "id"]
     assert second["detail"]["issue_description"].startswith("The value is of another type")
-
-
