@@ -72,8 +72,8 @@ def changed(line: bytes, change: Callable[[Any], Any]) -> bytes:
 def test_an_unchanged_export_passes_the_check(lines: Lines, check: Check) -> None:
     code, said = check(lines)
     assert code == 0
-    assert said.startswith("3 entries, all as they were sealed but 1 that were still open; comp")
-    assert said.endswith('Asked for: everything\nBy: {"command_line": "tests"}\n')
+    assert said.startswith("3 entries, all as they were sealed except 1 that were open; comp")
+    assert said.endswith('Filters: none\nExported by: {"command_line": "tests"}\n')
 
 
 def test_it_says_what_was_asked_for(check: Check) -> None:

@@ -305,7 +305,10 @@ def test_asking_without_an_answer(
     ("change", "words"),
     [
         ({"allocation_type": "LoadBalancer"}, "be unallocated from a load balancer"),
-        ({"allocation_id": None, "allocation_type": None}, "Not allocated"),
+        (
+            {"allocation_id": None, "allocation_type": None},
+            "there is nothing to unallocate",
+        ),
     ],
 )
 def test_what_cannot_be_unallocated_is_not_offered(
@@ -330,7 +333,7 @@ def test_an_address_outside_the_organization_is_not_offered(
 def test_an_address_outside_the_organization_is_not_unallocated(
     alices: Client, url: str, katapult: Organizations
 ) -> None:
-    signed = forged(ask(alices, url), ours=False)
+    signed = forged(ask(alices, url), in_organization=False)
     answer = alices.post(url, {"confirmation": signed, "typed_address": ADDRESS})
     assert answer.status_code == 422
     assert "Use a token of its organization" in answer.text
@@ -549,7 +552,7 @@ def test_a_second_post_while_the_first_is_under_way(
     alices: Client, url: str, katapult: Organizations, entry: MakeEntry
 ) -> None:
     confirmation = ask(alices, url)
-    attempt = signing.loads(confirmation, salt=SALT)["attempt"]
+    attempt = signing.loads(confirmation, salt=SALT)["attempt_id"]
     entry(attempt_id=attempt, outcome=Outcome.PENDING)
     answer = alices.post(f"{url}?table=1", {"confirmation": confirmation}, headers=HTMX)
     assert "in progress" in answer.text

@@ -53,7 +53,12 @@ def test_the_result_is_sealed() -> None:
     asked.refresh_from_db()
     link = AuditLink.objects.latest("sequence")
     assert (link.kind, link.sequence) == (LinkKind.VERIFIED, asked.result_link)
-    assert link.details == {"by": "audrey", "links": 2, "checkpoint": stored, "result": "holds"}
+    assert link.details == {
+        "by": {"user_name": "audrey"},
+        "links": 2,
+        "checkpoint": stored,
+        "result": "holds",
+    }
 
 
 def test_one_runs_at_a_time() -> None:

@@ -324,7 +324,7 @@ def test_a_number_of_a_link_that_is_none_is_found(value: Any) -> None:
 def test_a_duration_that_no_document_can_hold_is_found() -> None:
     entry = finished()
     column(entry, "duration_us", 2**60)
-    assert "is not as link 2 sealed it" in finding()
+    assert "the entry of link 2" in finding()
 
 
 def test_any_other_error_while_reading_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
