@@ -78,7 +78,7 @@ def test_an_auditor_sees_history_only(
 def test_without_a_role(browse: Browse, charlie: User) -> None:
     page = browse(charlie)
     page.goto("/")
-    expect(page.get_by_role("heading", name="have no role yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your account has no role yet")).to_be_visible()
 
 
 PAGES = ["/", "/tokens/", "/tokens/add/", "/audit/", "/accounts/password/change/", "/nowhere/"]
