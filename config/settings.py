@@ -73,7 +73,8 @@ KATAPULT_RESERVED_CALLS = 20
 ATTEMPT_SLACK = env.float("ATTEMPT_SLACK", 30.0) or 30.0
 LONGEST_ATTEMPT = ATTEMPT_SLACK + 3 * KATAPULT_TIMEOUTS["total"]
 # Seconds, after an unanswered call: between the two readings that prove that it had no effect,
-# between other readings, and until the last reading.
+# between other readings, and until the last reading. Until then the request also counts as one that
+# may still be carried out (`ipadmin/audit/competing.py`).
 EVIDENCE_INTERVAL = env.float("EVIDENCE_INTERVAL", 60.0) or 60.0
 EVIDENCE_RETRY = env.float("EVIDENCE_RETRY", 5.0) or 5.0
 EVIDENCE_DEADLINE = env.float("EVIDENCE_DEADLINE", 600.0) or 600.0

@@ -35,20 +35,20 @@ def run_worker_once() -> None:
     ).run()
 
 
-def test_a_run_waits_at_most_once() -> None:
+def test_a_reconciliation_is_enqueued_at_most_once() -> None:
     tasks.schedule()
     tasks.schedule()
     assert DBTaskResult.objects.count() == 1
 
 
-def test_the_worker_closes_what_was_interrupted() -> None:
+def test_the_worker_closes_interrupted_attempts() -> None:
     tampering.opened(created_at=timezone.now() - timedelta(hours=1))
     run_worker_once()
     assert AuditEntry.objects.get().error_code == "interrupted"
     assert DBTaskResult.objects.get().return_value == 1
 
 
-def test_old_results_do_not_pile_up() -> None:
+def test_old_task_results_are_removed() -> None:
     with time_machine.travel(timezone.now() - timedelta(days=2)):
         run_worker_once()
     run_worker_once()
@@ -70,7 +70,7 @@ def test_administrators_are_told_of_a_missing_worker(adam: User, client_of: Clie
     assert told not in client_of(adam).get("/admin/").text
 
 
-def test_nobody_else_is(alice: User, client_of: ClientOf) -> None:
+def test_only_administrators_are_told_of_a_missing_worker(alice: User, client_of: ClientOf) -> None:
     assert "worker" not in client_of(alice).get("/tokens/").text
 
 

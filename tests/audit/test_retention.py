@@ -88,7 +88,7 @@ def counts() -> tuple[dict[Any, Any], dict[Any, Any]]:
     return tallies, terms
 
 
-def test_the_oldest_go_and_the_others_stay(
+def test_retention_removes_the_oldest_entries_only(
     history: list[AuditEntry], middle: datetime, tmp_path: Path
 ) -> None:
     assert prune(middle, tmp_path / "old.jsonl") == 25
@@ -125,7 +125,7 @@ def test_each_removal_is_sealed(middle: datetime, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_the_history_still_holds(middle: datetime, tmp_path: Path) -> None:
+def test_the_chain_verifies_after_a_removal(middle: datetime, tmp_path: Path) -> None:
     prune(middle, tmp_path / "old.jsonl")
     assert finding() == ""
     prune(middle + timedelta(days=90), tmp_path / "older.jsonl")
@@ -133,7 +133,7 @@ def test_the_history_still_holds(middle: datetime, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_what_is_removed_besides_is_found(middle: datetime, tmp_path: Path) -> None:
+def test_an_entry_removed_beside_retention_is_found(middle: datetime, tmp_path: Path) -> None:
     prune(middle, tmp_path / "old.jsonl")
     first = AuditEntry.objects.earliest("created_at")
     tampering.execute("DELETE FROM ipadmin_auditentry WHERE id = %s", first.pk)
@@ -141,7 +141,7 @@ def test_what_is_removed_besides_is_found(middle: datetime, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("history")
-def test_the_counts_are_those_of_what_is_left(middle: datetime, tmp_path: Path) -> None:
+def test_counters_after_a_removal_are_of_the_entries_left(middle: datetime, tmp_path: Path) -> None:
     prune(middle, tmp_path / "old.jsonl")
     pruned = counts()
     AuditCounter.objects.all().delete()
@@ -154,13 +154,13 @@ def test_the_counts_are_those_of_what_is_left(middle: datetime, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("history")
-def test_everything_can_go(tmp_path: Path) -> None:
+def test_every_finished_entry_can_be_removed(tmp_path: Path) -> None:
     assert prune(NOW, tmp_path / "all.jsonl") == COUNT
     assert counts() == ({}, {})
     assert finding() == ""
 
 
-def test_entries_of_one_moment_go_together(tmp_path: Path) -> None:
+def test_entries_of_one_time_are_removed_together(tmp_path: Path) -> None:
     made = list(facts(30, now=NOW))
     for entry in made[5:]:
         entry.created_at = NOW
@@ -170,7 +170,7 @@ def test_entries_of_one_moment_go_together(tmp_path: Path) -> None:
     assert finding() == ""
 
 
-def test_an_open_attempt_stays(history: list[AuditEntry], tmp_path: Path) -> None:
+def test_an_open_attempt_is_never_removed(history: list[AuditEntry], tmp_path: Path) -> None:
     (entry,) = facts(1, seed=2, now=NOW)
     entry.finished_at, entry.created_at = None, history[0].created_at
     entries.open(entry)
@@ -179,7 +179,7 @@ def test_an_open_attempt_stays(history: list[AuditEntry], tmp_path: Path) -> Non
     assert finding() == ""
 
 
-def test_an_attempt_that_is_finished_meanwhile_stops_it(
+def test_an_attempt_finished_in_the_meantime_stops_the_removal(
     history: list[AuditEntry], tmp_path: Path
 ) -> None:
     (entry,) = facts(1, seed=2, now=NOW)
@@ -198,7 +198,7 @@ def test_an_attempt_that_is_finished_meanwhile_stops_it(
 
 
 @pytest.mark.usefixtures("history")
-def test_a_second_pruning_does_not_join_in(middle: datetime, tmp_path: Path) -> None:
+def test_two_removals_do_not_run_at_once(middle: datetime, tmp_path: Path) -> None:
     def join(done: str, _count: int) -> None:
         if done == "removed":
             prune(middle, tmp_path / "two.jsonl")
@@ -214,7 +214,7 @@ class Killed(BaseException):
 
 @pytest.mark.usefixtures("history")
 @pytest.mark.parametrize("moment", ["exported", "checked", "removed"])
-def test_killed_anywhere_the_history_holds(
+def test_the_chain_verifies_after_a_removal_was_killed(
     moment: str, middle: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "ROWS_PER_FETCH", 1)
@@ -232,7 +232,7 @@ def test_killed_anywhere_the_history_holds(
 
 
 @pytest.mark.usefixtures("history")
-def test_a_removal_that_cannot_be_sealed_is_none(
+def test_a_removal_that_cannot_be_sealed_is_rolled_back(
     middle: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: Any, **_options: Any) -> AuditLink:
@@ -267,7 +267,7 @@ def test_an_entry_without_a_seal_is_not_removed(middle: datetime, tmp_path: Path
 
 
 @pytest.mark.usefixtures("history")
-def test_a_file_that_is_there_stays(middle: datetime, tmp_path: Path) -> None:
+def test_an_existing_export_file_is_not_overwritten(middle: datetime, tmp_path: Path) -> None:
     path = tmp_path / "old.jsonl"
     path.write_text("precious")
     with pytest.raises(FileExistsError, match="Choose another name"):
@@ -278,7 +278,7 @@ def test_a_file_that_is_there_stays(middle: datetime, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("history")
 @pytest.mark.parametrize("damage", [lambda data: data[1000:], lambda data: data.split(b"\n", 1)[1]])
-def test_a_file_that_reads_back_otherwise_stops_it(
+def test_an_export_file_that_reads_back_differently_stops_the_removal(
     damage: Any, middle: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "old.jsonl"
@@ -295,7 +295,9 @@ def test_a_file_that_reads_back_otherwise_stops_it(
 
 
 @pytest.mark.usefixtures("history")
-def test_the_stream_comes_first(middle: datetime, tmp_path: Path, settings: Settings) -> None:
+def test_entries_not_yet_streamed_are_not_removed(
+    middle: datetime, tmp_path: Path, settings: Settings
+) -> None:
     settings.AUDIT_STREAM = f"file://{tmp_path}/stream.jsonl"
     AuditStream.objects.create(target=settings.AUDIT_STREAM, error="disk full")
     with pytest.raises(retention.NotPruned, match=r"not taken all .* disk full"):
@@ -305,7 +307,9 @@ def test_the_stream_comes_first(middle: datetime, tmp_path: Path, settings: Sett
 
 
 @pytest.mark.usefixtures("history")
-def test_outside_of_a_pruning_nothing_can_be_deleted(middle: datetime, tmp_path: Path) -> None:
+def test_without_a_removal_under_way_no_entry_can_be_deleted(
+    middle: datetime, tmp_path: Path
+) -> None:
     prune(middle, tmp_path / "old.jsonl")
     with pytest.raises(IntegrityError), transaction.atomic():
         AuditEntry.objects.earliest("created_at").delete()

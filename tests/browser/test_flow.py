@@ -34,7 +34,7 @@ from tests.browser.steps import (
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_from_the_list_to_the_history(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_unallocating_from_the_list_in_a_browser(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = ordinary(box)
     open_list(page, token)
     dialog = ask(page, address)
@@ -61,7 +61,9 @@ def test_from_the_list_to_the_history(page: Page, token: ApiToken, box: Sandbox)
     expect(page.locator(".entries tbody tr")).to_contain_text("succeeded", ignore_case=True)
 
 
-def test_from_the_page_of_one_address(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_unallocating_from_an_address_in_a_browser(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
     address = ordinary(box)
     page.goto(reverse("address", args=[token.id, address["id"]]))
     page.get_by_role("link", name="Unallocate…").click()
@@ -70,7 +72,7 @@ def test_from_the_page_of_one_address(page: Page, token: ApiToken, box: Sandbox)
     assert calls(box) == 1
 
 
-def test_without_javascript(browse: Browse, token: ApiToken, box: Sandbox) -> None:
+def test_unallocating_without_javascript(browse: Browse, token: ApiToken, box: Sandbox) -> None:
     page = browse(java_script_enabled=False)
     address = ordinary(box)
     page.goto("/")
@@ -87,7 +89,7 @@ def test_without_javascript(browse: Browse, token: ApiToken, box: Sandbox) -> No
     expect(page.locator(".entries tbody tr")).to_contain_text(address["address"])
 
 
-def test_without_javascript_the_list_works_too(
+def test_the_list_works_without_javascript(
     browse: Browse, alice: User, token: ApiToken, box: Sandbox
 ) -> None:
     page = browse(alice, java_script_enabled=False)
@@ -102,7 +104,7 @@ def test_without_javascript_the_list_works_too(
     expect(page.get_by_role("heading", level=1)).to_contain_text(ordinary(box)["address"])
 
 
-def test_by_keyboard_alone(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_unallocating_by_keyboard_alone(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = ordinary(box)
     open_list(page, token, "?q=cache-01")
     button = unallocate_button(page, address)
@@ -120,7 +122,7 @@ def test_by_keyboard_alone(page: Page, token: ApiToken, box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("leave", ["Escape", "Enter"])
-def test_leaving_the_dialog_returns_to_the_very_button(
+def test_leaving_the_dialog_returns_the_focus_to_its_button(
     page: Page, token: ApiToken, box: Sandbox, leave: str
 ) -> None:
     open_list(page, token)
@@ -145,7 +147,7 @@ def test_the_focus_stays_inside_the_dialog(page: Page, token: ApiToken, box: San
 
 
 @pytest.mark.parametrize("choose", [vip, last_of_its_family])
-def test_the_dangerous_ones_have_to_be_typed(
+def test_dangerous_addresses_have_to_be_typed(
     page: Page, token: ApiToken, box: Sandbox, choose: Callable[[Sandbox], Address]
 ) -> None:
     address = choose(box)

@@ -15,7 +15,7 @@ from tests.browser.steps import address_of, dialog_of, open_list, ordinary, row
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_searching(page: Page, token: ApiToken) -> None:
+def test_searching_the_list_in_a_browser(page: Page, token: ApiToken) -> None:
     open_list(page, token)
     field = page.get_by_label("Search addresses")
     with page.expect_response(re.compile("q=cache")) as answered:
@@ -28,7 +28,7 @@ def test_searching(page: Page, token: ApiToken) -> None:
     assert answered.value.request.url.endswith("q=cache-01&state=all&sort=address")
 
 
-def test_back_restores_a_whole_page(page: Page, token: ApiToken) -> None:
+def test_back_restores_the_whole_list(page: Page, token: ApiToken) -> None:
     open_list(page, token)
     page.get_by_label("Search addresses").fill("cache-01")
     expect(page).to_have_url(re.compile("q=cache-01"))
@@ -43,14 +43,14 @@ def test_back_restores_a_whole_page(page: Page, token: ApiToken) -> None:
     expect(page.get_by_role("banner")).to_be_visible()
 
 
-def test_nothing_found(page: Page, token: ApiToken) -> None:
+def test_a_search_without_matches_in_a_browser(page: Page, token: ApiToken) -> None:
     open_list(page, token, "?q=nowhere")
     expect(page.get_by_text("No results for “nowhere”")).to_be_visible()
     page.get_by_role("link", name="Clear search").click()
     expect(page.locator("tbody tr")).to_have_count(30)
 
 
-def test_tabs(page: Page, token: ApiToken) -> None:
+def test_the_tabs_of_the_list_in_a_browser(page: Page, token: ApiToken) -> None:
     open_list(page, token)
     tabs = page.get_by_role("navigation", name="State")
     expect(tabs).to_contain_text(re.compile(r"All\s+30\s+Allocated\s+23\s+Unallocated\s+7"))
@@ -64,7 +64,7 @@ def test_tabs(page: Page, token: ApiToken) -> None:
     expect(page).to_have_url(re.compile("state=unallocated"))
 
 
-def test_order(page: Page, token: ApiToken) -> None:
+def test_sorting_the_list_in_a_browser(page: Page, token: ApiToken) -> None:
     open_list(page, token)
     header = page.get_by_role("columnheader", name="Reverse DNS")
     header.get_by_role("link").click()
@@ -75,7 +75,7 @@ def test_order(page: Page, token: ApiToken) -> None:
     expect(page.locator("tbody tr").first).to_contain_text("web-02")
 
 
-def test_pages(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_paging_the_list_in_a_browser(page: Page, token: ApiToken, box: Sandbox) -> None:
     box.reset(addresses=160)
     open_list(page, token)
     expect(page.get_by_text("50 of 120 addresses")).to_be_visible()
@@ -88,7 +88,7 @@ def test_pages(page: Page, token: ApiToken, box: Sandbox) -> None:
     expect(page.get_by_text("50 of 120 addresses")).to_be_visible()
 
 
-def test_refresh_reads_anew(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_refreshing_the_list_in_a_browser(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = ordinary(box)
     open_list(page, token, "?q=198.18.0.6")
     box.unallocate(address["id"])
@@ -97,14 +97,16 @@ def test_refresh_reads_anew(page: Page, token: ApiToken, box: Sandbox) -> None:
     expect(page.get_by_label("Search addresses")).to_have_value("198.18.0.6")
 
 
-def test_no_button_where_it_cannot_work(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_no_unallocate_button_where_it_cannot_work(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
     open_list(page, token)
     balancer = row(page, address_of(box, "lb-01"))
     expect(balancer).to_contain_text("be unallocated from a load balancer")
     expect(balancer.get_by_role("link", name="Unallocate")).to_have_count(0)
 
 
-def test_copying(page: Page, token: ApiToken) -> None:
+def test_copying_an_address(page: Page, token: ApiToken) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_list(page, token)
     page.get_by_role("button", name="Copy 198.18.0.6").click()
@@ -112,7 +114,7 @@ def test_copying(page: Page, token: ApiToken) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == "198.18.0.6"
 
 
-def test_copying_without_the_permission(page: Page, token: ApiToken) -> None:
+def test_copying_an_address_without_clipboard_permission(page: Page, token: ApiToken) -> None:
     open_list(page, token)
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject() }")
     page.get_by_role("button", name="Copy 198.18.0.6").click()
@@ -121,7 +123,7 @@ def test_copying_without_the_permission(page: Page, token: ApiToken) -> None:
 
 
 @pytest.mark.parametrize("written", ["198.18.0.6", " 198.18.0.6/22 ", "ip_IeeNsXE1jFXe6kW9"])
-def test_looking_one_up(page: Page, token: ApiToken, written: str) -> None:
+def test_looking_up_an_address_in_a_browser(page: Page, token: ApiToken, written: str) -> None:
     open_list(page, token)
     page.get_by_label("Look up an address or ID").fill(written)
     page.keyboard.press("Enter")
@@ -129,7 +131,7 @@ def test_looking_one_up(page: Page, token: ApiToken, written: str) -> None:
     expect(page.get_by_role("link", name="Unallocate…")).to_be_visible()
 
 
-def test_looking_up_what_is_not_there(page: Page, token: ApiToken) -> None:
+def test_looking_up_an_unknown_address_in_a_browser(page: Page, token: ApiToken) -> None:
     open_list(page, token)
     page.get_by_label("Look up an address or ID").fill("192.0.2.1")
     page.keyboard.press("Enter")
@@ -148,7 +150,7 @@ def test_a_list_that_cannot_be_read_still_leaves_the_lookup(
     expect(page.get_by_role("heading", level=1)).to_contain_text("198.18.0.6")
 
 
-def test_no_token_yet(browse: Browse, bob: User) -> None:
+def test_the_list_without_a_token_in_a_browser(browse: Browse, bob: User) -> None:
     page = browse(bob)
     page.goto("/")
     page.get_by_role("link", name="Add a token").click()

@@ -65,7 +65,7 @@ def test_while_the_call_runs_the_button_shows_it(page: Page, token: ApiToken, bo
     assert calls(box) == 1
 
 
-def test_the_second_of_two_tabs_is_told(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_the_second_of_two_tabs_sees_the_outcome(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = ordinary(box)
     other = page.context.new_page()
     for tab in (page, other):
@@ -81,7 +81,7 @@ def test_the_second_of_two_tabs_is_told(page: Page, token: ApiToken, box: Sandbo
     assert sorted(outcomes) == ["refused", "succeeded"]
 
 
-def test_an_address_that_changed_hands_is_left_alone(
+def test_an_address_reassigned_after_the_confirmation_is_left_alone(
     page: Page, token: ApiToken, box: Sandbox
 ) -> None:
     address = ordinary(box)
@@ -96,7 +96,7 @@ def test_an_address_that_changed_hands_is_left_alone(
     assert is_allocated(box, address)
 
 
-def test_back_offers_nothing_that_is_done(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_back_does_not_offer_a_finished_attempt(page: Page, token: ApiToken, box: Sandbox) -> None:
     page.goto(reverse("unallocate", args=[token.id, ordinary(box)["id"]]))
     confirm(page)
     expect(page.locator("main")).to_contain_text("was unallocated")

@@ -193,7 +193,7 @@ VISITS: list[Callable[[Scene], None]] = [
 
 
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
-def test_everybody_can_use_it(scene: Scene, visit: Callable[[Scene], None]) -> None:
+def test_every_page_is_accessible(scene: Scene, visit: Callable[[Scene], None]) -> None:
     visit(scene)
     look(scene.page)
 
@@ -208,7 +208,7 @@ def look(page: Page) -> None:
         expect_accessible(page)
 
 
-def test_those_of_others(browse: Browse, bob: User, charlie: User) -> None:
+def test_pages_of_other_roles_are_accessible(browse: Browse, bob: User, charlie: User) -> None:
     """Signed out, without a token, and without a role."""
     for user in (None, bob, charlie):
         page = browse(user)
@@ -216,13 +216,13 @@ def test_those_of_others(browse: Browse, bob: User, charlie: User) -> None:
         look(page)
 
 
-def test_the_rest_of_a_tokens_pages(scene: Scene) -> None:
+def test_the_pages_of_a_token_are_accessible(scene: Scene) -> None:
     for name in ("token_replace", "token_delete"):
         scene.go(name, scene.token.id)
         look(scene.page)
 
 
-def test_the_policy_is_strict(page: Page) -> None:
+def test_the_content_security_policy_is_strict(page: Page) -> None:
     answer = page.goto("/tokens/")
     assert answer
     policy = answer.headers["content-security-policy"]
@@ -231,12 +231,12 @@ def test_the_policy_is_strict(page: Page) -> None:
     assert answer.headers["cache-control"] == "no-store, private"
 
 
-def test_the_witness_would_see_an_inline_part() -> None:
+def test_the_witness_reports_an_inline_script_or_style() -> None:
     html = '<a onclick="x()"><b style="color:red"><script>x</script><style></style><script src="x">'
     assert inline_parts(html) == ["a onclick", "b style", "script", "style"]
 
 
-def test_the_witness_would_hear_a_violation(page: Page) -> None:
+def test_the_witness_reports_a_policy_violation(page: Page) -> None:
     page.goto("/tokens/")
     page.evaluate("document.body.setAttribute('style', 'color: red')")
     page.wait_for_timeout(100)

@@ -22,7 +22,7 @@ def menu(page: Page, name: str) -> None:
     page.locator("details.menu summary", has_text=name).click()
 
 
-def test_in_and_out(browse: Browse, alice: User, token: ApiToken) -> None:
+def test_signing_in_and_out_in_a_browser(browse: Browse, alice: User, token: ApiToken) -> None:
     page = browse()
     page.goto("/audit/")
     sign_in(page, "alice", "wrong password")
@@ -36,7 +36,7 @@ def test_in_and_out(browse: Browse, alice: User, token: ApiToken) -> None:
     expect(page.get_by_role("heading", name="History")).to_have_count(0)
 
 
-def test_a_new_password(browse: Browse, alice: User, token: ApiToken) -> None:
+def test_changing_the_password_in_a_browser(browse: Browse, alice: User, token: ApiToken) -> None:
     page = browse(alice)
     page.goto("/")
     menu(page, "alice")
@@ -58,7 +58,7 @@ def test_the_menu_closes_with_escape(page: Page) -> None:
     expect(page.get_by_role("link", name="Change password")).to_be_hidden()
 
 
-def test_an_auditor_sees_history_only(
+def test_an_auditor_sees_the_history_only(
     browse: Browse, page: Page, token: ApiToken, box: Any, audrey: User
 ) -> None:
     unallocate(page, token, ordinary(box))
@@ -75,7 +75,7 @@ def test_an_auditor_sees_history_only(
         expect(audit.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_without_a_role(browse: Browse, charlie: User) -> None:
+def test_a_user_without_a_role_in_a_browser(browse: Browse, charlie: User) -> None:
     page = browse(charlie)
     page.goto("/")
     expect(page.get_by_role("heading", name="Your account has no role yet")).to_be_visible()
@@ -85,7 +85,9 @@ PAGES = ["/", "/tokens/", "/tokens/add/", "/audit/", "/accounts/password/change/
 
 
 @pytest.mark.parametrize("is_sandbox", [True, False])
-def test_every_page_says_where_it_acts(page: Page, settings: Any, *, is_sandbox: bool) -> None:
+def test_every_page_shows_its_environment_in_a_browser(
+    page: Page, settings: Any, *, is_sandbox: bool
+) -> None:
     settings.SANDBOX = is_sandbox
     here, there = ("SANDBOX", "LIVE") if is_sandbox else ("LIVE", "SANDBOX")
     for path in PAGES:

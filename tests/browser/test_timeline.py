@@ -17,7 +17,7 @@ def timeline_of(page: Page, token: ApiToken, box: Sandbox) -> str:
     return f"/audit/addresses/{AuditEntry.objects.get().address}/"
 
 
-def test_the_state_now_comes_by_itself(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_the_current_state_is_loaded_by_htmx(page: Page, token: ApiToken, box: Sandbox) -> None:
     page.goto(timeline_of(page, token, box))
     state = page.locator("#state")
     expect(state.get_by_role("heading", name="Now")).to_be_visible()
@@ -25,7 +25,7 @@ def test_the_state_now_comes_by_itself(page: Page, token: ApiToken, box: Sandbox
     expect(page.locator("#announcer")).to_have_text("Not allocated")
 
 
-def test_by_a_link_without_javascript(
+def test_the_current_state_is_a_link_without_javascript_in_a_browser(
     page: Page, browse: Browse, alice: User, token: ApiToken, box: Sandbox
 ) -> None:
     url = timeline_of(page, token, box)
@@ -36,14 +36,14 @@ def test_by_a_link_without_javascript(
     expect(plain.locator("#state")).to_contain_text("Not allocated")
 
 
-def test_who_had_it_by_keyboard(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_looking_up_a_holder_by_keyboard(page: Page, token: ApiToken, box: Sandbox) -> None:
     page.goto(timeline_of(page, token, box))
     page.get_by_role("textbox", name="Date and time").fill("2026-01-02T12:00:00")
     page.get_by_role("textbox", name="Date and time").press("Enter")
     expect(page.locator("#lookup")).to_contain_text("this site first read the address later")
 
 
-def test_the_raw_record_is_copied(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_the_json_of_an_entry_is_copied(page: Page, token: ApiToken, box: Sandbox) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     timeline_of(page, token, box)
     entry = AuditEntry.objects.get()

@@ -20,7 +20,7 @@ def paste(page: Page, secret: str, label: str = "Main") -> None:
     page.get_by_role("button", name="Check and save").click()
 
 
-def test_choosing_among_organizations(browse: Browse, bob: User) -> None:
+def test_choosing_among_organizations_in_a_browser(browse: Browse, bob: User) -> None:
     page = browse(bob)
     paste(page, PLANTED)
     expect(page.get_by_role("heading", name="Choose the organization")).to_be_visible()
@@ -79,7 +79,7 @@ def test_a_token_that_may_not_unallocate(browse: Browse, bob: User, box: object)
     expect(row(page, address)).to_contain_text("Katapult denied permission")
 
 
-def test_rename_check_and_replace(page: Page, token: ApiToken) -> None:
+def test_renaming_checking_and_replacing_a_token_in_a_browser(page: Page, token: ApiToken) -> None:
     page.goto(token.get_absolute_url())
     page.get_by_label("Label").fill("Night shift")
     page.get_by_role("button", name="Save name").click()
@@ -99,7 +99,7 @@ def test_rename_check_and_replace(page: Page, token: ApiToken) -> None:
     expect(page.locator("tbody tr")).to_have_count(30)
 
 
-def test_delete(page: Page, token: ApiToken) -> None:
+def test_deleting_a_token_in_a_browser(page: Page, token: ApiToken) -> None:
     page.goto("/tokens/")
     page.get_by_role("link", name="Manage Main").click()
     page.get_by_role("link", name="Delete…").click()

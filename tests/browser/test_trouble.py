@@ -68,7 +68,7 @@ def nobody() -> Iterator[KatapultClient]:
 
 
 @each_failure
-def test_asking_fails(
+def test_an_error_on_the_confirmation_page_in_a_browser(
     page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt, *, error: Exception, words: str
 ) -> None:
     open_list(page, token)
@@ -81,7 +81,7 @@ def test_asking_fails(
 
 
 @each_failure
-def test_acting_fails(
+def test_an_error_of_the_call_in_a_browser(
     page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt, *, error: Exception, words: str
 ) -> None:
     address = ordinary(box)
@@ -96,7 +96,7 @@ def test_acting_fails(
 
 
 @each_failure
-def test_the_list_fails(
+def test_an_error_of_the_list_in_a_browser(
     page: Page, token: ApiToken, break_at: BreakAt, error: Exception, words: str
 ) -> None:
     open_list(page, token)
@@ -105,7 +105,9 @@ def test_the_list_fails(
     expect_in_view(page.locator("#listing").get_by_text(words))
 
 
-def test_no_entry_no_call(page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt) -> None:
+def test_without_an_entry_there_is_no_call_in_a_browser(
+    page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt
+) -> None:
     open_list(page, token)
     ask(page, ordinary(box))
     break_at(service, "unallocate", service.AuditUnavailable())
@@ -114,7 +116,7 @@ def test_no_entry_no_call(page: Page, token: ApiToken, box: Sandbox, break_at: B
     expect(dialog_of(page)).to_contain_text("Nothing was changed.")
 
 
-def test_a_form_that_stood_too_long_is_asked_again(
+def test_an_expired_confirmation_is_asked_again(
     page: Page, token: ApiToken, box: Sandbox, settings: Any
 ) -> None:
     address = ordinary(box)
@@ -129,7 +131,9 @@ def test_a_form_that_stood_too_long_is_asked_again(
     assert calls(box) == 1
 
 
-def test_a_proxys_page_is_not_pasted_into_ours(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_the_error_page_of_a_proxy_is_not_swapped_in(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
     open_list(page, token)
     ask(page, ordinary(box))
     page.route(
@@ -141,7 +145,9 @@ def test_a_proxys_page_is_not_pasted_into_ours(page: Page, token: ApiToken, box:
 
 
 @pytest.mark.parametrize("status", [413, 429, 500, 504])
-def test_an_empty_answer_is_said(page: Page, token: ApiToken, box: Sandbox, status: int) -> None:
+def test_an_empty_answer_to_htmx_is_explained(
+    page: Page, token: ApiToken, box: Sandbox, status: int
+) -> None:
     open_list(page, token)
     page.route("**/unallocate/**", lambda route: route.fulfill(status=status, body=""))
     unallocate_button(page, ordinary(box)).click()
@@ -151,7 +157,7 @@ def test_an_empty_answer_is_said(page: Page, token: ApiToken, box: Sandbox, stat
 # The network between the browser and us
 
 
-def test_the_network_is_cut_before_asking(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_no_network_before_the_confirmation(page: Page, token: ApiToken, box: Sandbox) -> None:
     open_list(page, token)
     page.context.set_offline(True)
     unallocate_button(page, ordinary(box)).click()
@@ -160,7 +166,7 @@ def test_the_network_is_cut_before_asking(page: Page, token: ApiToken, box: Sand
     ask(page, ordinary(box))
 
 
-def test_the_network_is_cut_before_acting(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_no_network_before_the_call(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = ordinary(box)
     open_list(page, token)
     ask(page, address)
@@ -197,7 +203,7 @@ def test_the_answer_is_lost_on_its_way_to_the_browser(
 # Katapult
 
 
-def test_katapult_is_gone_when_the_list_is_read(
+def test_katapult_is_unreachable_when_the_list_is_read(
     page: Page, token: ApiToken, nobody: KatapultClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "client", lambda: nobody)
@@ -206,7 +212,7 @@ def test_katapult_is_gone_when_the_list_is_read(
     expect(page.get_by_text("Nothing was changed.")).to_be_visible()
 
 
-def test_katapult_is_gone_when_asking(
+def test_katapult_is_unreachable_on_the_confirmation_page(
     page: Page,
     token: ApiToken,
     box: Sandbox,
@@ -219,7 +225,7 @@ def test_katapult_is_gone_when_asking(
     expect_in_view(dialog_of(page).get_by_text("Katapult can't be reached"))
 
 
-def test_katapult_is_gone_when_acting(
+def test_katapult_is_unreachable_at_the_call(
     page: Page,
     token: ApiToken,
     box: Sandbox,
@@ -247,7 +253,7 @@ def test_katapult_is_gone_when_acting(
         ({"kind": "rate_limit", "retry_after": 30}, re.compile("Try again (at|from)")),
     ],
 )
-def test_katapult_says_no(
+def test_a_refusal_of_katapult_in_a_browser(
     page: Page, token: ApiToken, box: Sandbox, fault: dict[str, Any], words: Any
 ) -> None:
     address = ordinary(box)

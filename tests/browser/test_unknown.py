@@ -54,7 +54,9 @@ def rounds_of_the_worker(page: Page) -> None:
     pytest.fail("nothing was closed")
 
 
-def test_it_did_not_happen(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_an_unknown_attempt_that_was_not_carried_out(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
     address = act_without_an_answer(page, token, box)
     rounds_of_the_worker(page)
     expect(row(page, address)).to_contain_text("It was still allocated to")
@@ -63,7 +65,9 @@ def test_it_did_not_happen(page: Page, token: ApiToken, box: Sandbox) -> None:
     assert (the_entry().outcome, calls(box)) == ("failed", 1)
 
 
-def test_it_happened_late(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_an_unknown_attempt_that_was_carried_out_late(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
     address = act_without_an_answer(page, token, box)
     box.unallocate(address["id"])
     rounds_of_the_worker(page)
@@ -73,7 +77,7 @@ def test_it_happened_late(page: Page, token: ApiToken, box: Sandbox) -> None:
     assert (the_entry().outcome, the_entry().basis) == ("succeeded", "evidence")
 
 
-def test_it_happened_at_once_and_only_the_answer_was_lost(
+def test_an_attempt_of_which_only_the_answer_was_lost(
     page: Page, token: ApiToken, box: Sandbox
 ) -> None:
     address = ordinary(box)
@@ -85,7 +89,9 @@ def test_it_happened_at_once_and_only_the_answer_was_lost(
     expect(row(page, address)).to_contain_text("The address was read as unallocated")
 
 
-def test_the_entrys_own_page_follows_along_too(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_the_page_of_an_open_entry_updates_itself(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
     act_without_an_answer(page, token, box)
     page.goto(the_entry().get_absolute_url())
     expect(page.get_by_text(OPEN)).to_be_visible()
@@ -94,9 +100,7 @@ def test_the_entrys_own_page_follows_along_too(page: Page, token: ApiToken, box:
     expect(page.locator(".lead .badge")).to_contain_text("failed", ignore_case=True)
 
 
-def test_the_keyboard_keeps_its_place_while_it_follows(
-    page: Page, token: ApiToken, box: Sandbox
-) -> None:
+def test_an_update_keeps_the_keyboard_focus(page: Page, token: ApiToken, box: Sandbox) -> None:
     address = act_without_an_answer(page, token, box)
     link = row(page, address).get_by_role("link", name="Audit entry")
     link.focus()
@@ -106,7 +110,7 @@ def test_the_keyboard_keeps_its_place_while_it_follows(
     expect(link).to_be_focused()
 
 
-def test_following_survives_a_failure(
+def test_polling_continues_after_a_failed_request(
     page: Page, token: ApiToken, box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = act_without_an_answer(page, token, box)
@@ -129,7 +133,7 @@ def test_an_open_attempt_is_a_banner_on_every_page(
     expect(page.get_by_text("still being checked")).to_have_count(0)
 
 
-def test_how_the_verdict_came_about_is_shown(page: Page, token: ApiToken, box: Sandbox) -> None:
+def test_the_evidence_for_an_outcome_is_shown(page: Page, token: ApiToken, box: Sandbox) -> None:
     act_without_an_answer(page, token, box)
     entry = the_entry()
     evidence.gather_with_its_token(entry)

@@ -33,13 +33,13 @@ def test_a_key_leads_back_to_its_address(address: IPv4Address | IPv6Address) -> 
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.2.3", "1.2.3.4.5", "01.2.3.4", "::g", "1.2.3.4/32"])
-def test_what_is_no_address_has_no_key(text: str) -> None:
+def test_an_invalid_address_has_no_key(text: str) -> None:
     assert address_key(text) == ""
     assert address_of("") == ""
 
 
 @given(address=ipv4, other=ipv4, length=st.integers(2, 14))
-def test_the_beginning_of_an_ipv4_address(
+def test_a_partial_ipv4_address_finds_what_begins_with_it(
     address: IPv4Address, other: IPv4Address, length: int
 ) -> None:
     typed = str(address)[:length]
@@ -50,7 +50,7 @@ def test_the_beginning_of_an_ipv4_address(
 
 
 @given(address=ipv6, other=ipv6, length=st.integers(2, 38))
-def test_the_beginning_of_an_ipv6_address(
+def test_a_partial_ipv6_address_finds_what_begins_with_it(
     address: IPv6Address, other: IPv6Address, length: int
 ) -> None:
     written = ":".join(f"{int(part, 16):x}" for part in address.exploded.split(":"))
@@ -84,7 +84,7 @@ def test_a_network_has_its_addresses(
         ("::ffff:1.2.3.4", ["::ffff:102:304"], ["1.2.3.4"]),
     ],
 )
-def test_where_a_beginning_ends(typed: str, inside: list[str], outside: list[str]) -> None:
+def test_the_range_of_a_partial_address(typed: str, inside: list[str], outside: list[str]) -> None:
     assert all(holds(typed, each) for each in inside)
     assert not any(holds(typed, each) for each in outside)
 
@@ -95,7 +95,7 @@ NO_RANGE = """
 
 
 @pytest.mark.parametrize("text", ["", *NO_RANGE.split()])
-def test_what_is_no_address_has_no_range(text: str) -> None:
+def test_an_invalid_address_has_no_range(text: str) -> None:
     assert key_ranges(text) == []
 
 

@@ -76,7 +76,7 @@ def test_an_unchanged_export_passes_the_check(lines: Lines, check: Check) -> Non
     assert said.endswith('Filters: none\nExported by: {"command_line": "tests"}\n')
 
 
-def test_it_says_what_was_asked_for(check: Check) -> None:
+def test_the_check_prints_the_filters_of_the_export(check: Check) -> None:
     """In letters that steer no terminal."""
     criteria, by = {"person": ["\x1b[2J\x9b\u202e"]}, Actor(user_name="audrey")
     entries = AuditEntry.objects.filter(user_name="nobody")

@@ -60,7 +60,7 @@ def addresses(**how: Any) -> list[str]:
         ("\u0000%_*(", []),
     ],
 )
-def test_search(query: str, expected: list[int]) -> None:
+def test_searching_the_list(query: str, expected: list[int]) -> None:
     assert addresses(query=query) == [FEW[at].address for at in expected]
 
 
@@ -68,13 +68,13 @@ def test_search(query: str, expected: list[int]) -> None:
     ("state", "expected"),
     [("all", 5), ("allocated", 4), ("unallocated", 1), ("nonsense", 5), ("", 5)],
 )
-def test_state(state: str, expected: int) -> None:
+def test_filtering_the_list_by_state(state: str, expected: int) -> None:
     found = shown(state=state)
     assert len(found.rows) == expected
     assert (found.counts.all, found.counts.allocated, found.counts.unallocated) == (5, 4, 1)
 
 
-def test_counts_are_of_what_was_searched() -> None:
+def test_counts_of_the_list_are_of_the_search() -> None:
     counts = shown(query="192.0.2.", state="allocated").counts
     assert (counts.all, counts.allocated, counts.unallocated) == (2, 1, 1)
 
@@ -92,7 +92,7 @@ def test_counts_are_of_what_was_searched() -> None:
         ("vip", [3, 0, 1, 2, 4], "vip"),
     ],
 )
-def test_sort(sort: str, expected: list[int], said: str) -> None:
+def test_sorting_the_list(sort: str, expected: list[int], said: str) -> None:
     assert addresses(sort=sort) == [FEW[at].address for at in expected]
     assert shown(sort=sort).sort == said
 
@@ -106,7 +106,7 @@ def test_addresses_sort_as_numbers() -> None:
     ("page", "number"),
     [(1, 1), ("3", 3), (4, 3), (0, 3), ("x", 1), ("9" * 5000, 1)],
 )
-def test_pages(page: Any, number: int) -> None:
+def test_paging_the_list(page: Any, number: int) -> None:
     many = tuple(ip(f"10.0.{at // 256}.{at % 256}") for at in range(2 * PER_PAGE + 1))
     found = listing(Inventory(many, datetime.now(UTC)), page=page)
     assert (found.page.number, found.page.paginator.num_pages) == (number, 3)

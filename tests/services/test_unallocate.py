@@ -1,80 +1,58 @@
-"""One attempt, from its entry to its outcome: what may be called when, and what is said of it."""
+"""One attempt: what is kept, when nothing is called, and competing attempts."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from django.db import Error, InterfaceError, OperationalError
-from django.db.models import QuerySet
 from django.utils import timezone
-from structlog.testing import capture_logs
 
-from ipadmin.audit import entries
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import api, inventory
+from ipadmin.services import inventory
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.unallocate import (
-    AuditUnavailable,
     Circumstances,
-    OutcomeNotWritten,
     find_attempt,
     unallocate,
 )
 from tests.history import keep
+from tests.services.attempts import only_entry, reading_of
 from tests.services.conftest import Attempt
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, REQUEST_ID, VM, Katapult, html, refusal
 
 pytestmark = pytest.mark.django_db
 
-# One 4xx of each status; tests/katapult/test_errors.py reads every documented code.
-NO = [
-    (400, "missing_api_token", {}),
-    (403, "scope_not_granted", {"scopes": ["ip_addresses"]}),
-    (404, "ip_address_not_found", {}),
-    (409, "resource_does_not_support_unallocation", {}),
-    (422, "validation_error", {"errors": ["is locked"]}),
-    (429, "rate_limit_reached", {"total_permitted": 1000}),
+
+def before(**fields: Any) -> str:
+    """The id of an attempt of bob's on the same address."""
+    now = timezone.now()
+    usual = {"user_name": "bob", "sent_at": now, "created_at": now, "address_id": IP}
+    return str(keep(**usual | fields).attempt_id)
+
+
+FAILED_BY_EVIDENCE = {"outcome": Outcome.FAILED, "basis": Basis.EVIDENCE}
+
+
+COMPETING = [
+    ({"outcome": Outcome.UNKNOWN, "finished_at": None}, True),
+    ({"outcome": Outcome.UNKNOWN}, True),
+    (FAILED_BY_EVIDENCE, True),
+    ({"outcome": Outcome.SUCCEEDED}, True),
+    ({"outcome": Outcome.FAILED}, False),
+    ({"outcome": Outcome.REFUSED, "sent_at": None}, False),
+    ({"outcome": Outcome.SUCCEEDED, "address_id": "ip_other"}, False),
 ]
-# Answers with an error that a gateway may have sent while the request still travels.
-FOREIGN = [
-    (408, "request_timeout"),
-    (422, "never_heard_of"),
-    (400, "no_allocation"),
-    (200, "odd"),
-]
-FAILING = [(503, "service_unavailable"), (500, "unhandled_exception"), (500, "never_heard_of")]
-SILENCE: dict[str, Callable[[], httpx.Response | Exception]] = {
-    "no answer": lambda: httpx.ReadTimeout("timed out"),
-    "HTML": html,
-    "empty": lambda: httpx.Response(200),
-    "a proxy's 429": lambda: html(429),
-    "JSON without a code": lambda: httpx.Response(400, json={"message": "no"}),
-}
-
-
-def reading_of(**other: str) -> httpx.Response:
-    """An answer about another address, which is not allocated."""
-    katapult = Katapult()
-    katapult.holder, katapult.more = None, other
-    return httpx.Response(200, json=katapult.body())
-
-
-def only_entry() -> AuditEntry:
-    return AuditEntry.objects.get()
 
 
 # What is kept
 
 
-def test_success_keeps_everything(
+def test_a_success_keeps_every_field(
     token: ApiToken, confirmed: Confirmation, katapult: Katapult
 ) -> None:
     before = timezone.now()
@@ -148,7 +126,7 @@ def test_what_will_be_lost_is_kept_as_it_was_at_the_last_moment(
 
 
 @pytest.mark.usefixtures("katapult")
-def test_what_was_deleted_stays_in_the_history(attempt: Attempt, token: ApiToken) -> None:
+def test_a_deleted_user_and_token_stay_in_the_entry(attempt: Attempt, token: ApiToken) -> None:
     attempt()
     token.owner.delete()
     assert (only_entry().user_name, only_entry().token_label) == ("alice", "Live")
@@ -164,123 +142,13 @@ def test_the_list_is_read_anew_after_an_attempt(
     assert forgotten == [token]
 
 
-# What Katapult can answer
-
-
-@pytest.mark.parametrize(("status", "code", "detail"), NO)
-def test_a_no_is_failed(
-    attempt: Attempt, katapult: Katapult, status: int, code: str, detail: dict[str, Any]
-) -> None:
-    katapult.posts.append(refusal(status, code, detail))
-    entry = attempt()
-    assert (entry.outcome, entry.basis, entry.is_open) == (Outcome.FAILED, Basis.ANSWER, False)
-    assert (entry.http_status, entry.error_code, entry.error_detail) == (status, code, detail)
-    assert (entry.error_description, entry.katapult_request_id) == ("Why", REQUEST_ID)
-    assert (katapult.methods, only_entry().outcome) == ("GET POST", Outcome.FAILED)
-
-
-def test_a_flat_error_is_read_as_well(attempt: Attempt, katapult: Katapult) -> None:
-    katapult.posts.append(httpx.Response(422, json={"code": "no_allocation", "description": None}))
-    assert (attempt().error_code, only_entry().outcome) == ("no_allocation", Outcome.FAILED)
-
-
-@pytest.mark.parametrize(
-    ("failure", "holder", "outcome"),
-    [
-        *((failure, None, Outcome.SUCCEEDED) for failure in FAILING + FOREIGN),
-        (FAILING[0], VM, Outcome.UNKNOWN),
-        (FAILING[0], OTHER_VM, Outcome.UNKNOWN),
-        (FOREIGN[0], VM, Outcome.UNKNOWN),
-    ],
-)
-def test_after_an_answer_that_is_not_definite_a_reading_decides(
-    attempt: Attempt,
-    katapult: Katapult,
-    failure: tuple[int, str],
-    holder: str | None,
-    outcome: Outcome,
-) -> None:
-    is_open = outcome == Outcome.UNKNOWN
-
-    def fail(_: httpx.Request) -> httpx.Response:
-        katapult.holder = holder
-        return refusal(*failure)
-
-    katapult.posts.append(fail)
-    entry = attempt()
-    assert (entry.outcome, entry.is_open, entry.error_code) == (outcome, is_open, failure[1])
-    assert (katapult.methods, only_entry().outcome) == ("GET POST GET", outcome)
-    assert entry.basis == ("" if is_open else Basis.EVIDENCE)
-
-
-@pytest.mark.parametrize("name", SILENCE)
-def test_an_unanswered_call_that_worked_succeeded_by_evidence(
-    attempt: Attempt, katapult: Katapult, name: str
-) -> None:
-    def worked(request: httpx.Request) -> httpx.Response:
-        katapult.land()
-        answer = SILENCE[name]()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    katapult.posts.append(worked)
-    entry = attempt()
-    assert (entry.outcome, entry.basis, entry.is_open) == (
-        Outcome.SUCCEEDED,
-        Basis.EVIDENCE,
-        False,
-    )
-    (reading,) = only_entry().evidence
-    assert (reading["found"], reading["status"], reading["request_id"]) == (
-        "unallocated",
-        200,
-        REQUEST_ID,
-    )
-
-
-@pytest.mark.parametrize("name", SILENCE)
-def test_an_unanswered_call_that_did_not_land_yet_stays_open(
-    attempt: Attempt, katapult: Katapult, name: str
-) -> None:
-    katapult.posts.append(SILENCE[name]())
-    entry = attempt()
-    assert (entry.outcome, entry.basis, entry.is_open) == (Outcome.UNKNOWN, "", True)
-    assert (katapult.methods, len(katapult.sent)) == ("GET POST GET", 1)
-    assert entry.evidence[0]["allocation_id"] == VM
-
-
-@pytest.mark.parametrize(
-    ("answer", "found", "code"),
-    [
-        (refusal(404, "ip_address_not_found"), "gone", "ip_address_not_found"),
-        (refusal(403, "invalid_api_token"), "unreadable", "invalid_api_token"),
-        (httpx.ReadTimeout("x"), "unreadable", "answer_lost"),
-        (httpx.ConnectError("x"), "unreadable", "not_sent"),
-        (html(), "unreadable", "unreadable_answer"),
-        # A gateway's 404, and readings of something else: no proof that it is gone.
-        (refusal(400, "ip_address_not_found"), "unreadable", "ip_address_not_found"),
-        (reading_of(id="ip_other"), "unreadable", "unreadable_answer"),
-        (reading_of(address="192.0.2.8"), "unreadable", "unreadable_answer"),
-    ],
-)
-def test_a_reading_that_proves_nothing_is_kept_and_the_entry_stays_open(
-    attempt: Attempt, katapult: Katapult, answer: Any, found: str, code: str
-) -> None:
-    katapult.posts.append(httpx.ReadTimeout("timed out"))
-    katapult.reads.extend([katapult.usual, answer])
-    entry = attempt()
-    assert (entry.outcome, entry.is_open) == (Outcome.UNKNOWN, True)
-    assert (entry.evidence[0]["found"], entry.evidence[0]["error_code"]) == (found, code)
-
-
 # When nothing is called
 
 
 @pytest.mark.parametrize(
     ("holder", "code"), [(OTHER_VM, "allocation_changed"), (None, "already_unallocated")]
 )
-def test_only_what_was_confirmed_is_acted_on(
+def test_an_allocation_other_than_the_confirmed_one_is_refused(
     attempt: Attempt, katapult: Katapult, holder: str | None, code: str
 ) -> None:
     katapult.holder = holder
@@ -307,7 +175,7 @@ def test_only_what_was_confirmed_is_acted_on(
         (reading_of(address="192.0.2.8"), "unreadable_answer"),
     ],
 )
-def test_what_cannot_be_read_again_is_refused(
+def test_an_address_that_cannot_be_read_again_is_refused(
     attempt: Attempt, katapult: Katapult, answer: Any, code: str
 ) -> None:
     katapult.reads.append(answer)
@@ -366,7 +234,9 @@ def test_a_call_that_never_left_is_refused(
     assert (only_entry().sent_at, katapult.methods) == (None, "GET POST")
 
 
-def test_the_token_keeps_how_it_failed(attempt: Attempt, katapult: Katapult) -> None:
+def test_a_failed_attempt_sets_the_last_error_of_its_token(
+    attempt: Attempt, katapult: Katapult
+) -> None:
     katapult.posts.append(refusal(403, "invalid_api_token"))
     attempt()
     assert ApiToken.objects.get().last_error_code == "invalid_api_token"
@@ -375,27 +245,8 @@ def test_the_token_keeps_how_it_failed(attempt: Attempt, katapult: Katapult) -> 
 # Competing attempts
 
 
-def before(**fields: Any) -> str:
-    """The id of an attempt of bob's on the same address."""
-    now = timezone.now()
-    usual = {"user_name": "bob", "sent_at": now, "created_at": now, "address_id": IP}
-    return str(keep(**usual | fields).attempt_id)
-
-
-FAILED_BY_EVIDENCE = {"outcome": Outcome.FAILED, "basis": Basis.EVIDENCE}
-COMPETING = [
-    ({"outcome": Outcome.UNKNOWN, "finished_at": None}, True),
-    ({"outcome": Outcome.UNKNOWN}, True),
-    (FAILED_BY_EVIDENCE, True),
-    ({"outcome": Outcome.SUCCEEDED}, True),
-    ({"outcome": Outcome.FAILED}, False),
-    ({"outcome": Outcome.REFUSED, "sent_at": None}, False),
-    ({"outcome": Outcome.SUCCEEDED, "address_id": "ip_other"}, False),
-]
-
-
 @pytest.mark.parametrize(("fields", "is_named"), COMPETING)
-def test_who_may_have_been_faster_is_named(
+def test_an_attempt_that_may_have_been_faster_is_named(
     attempt: Attempt, katapult: Katapult, fields: dict[str, Any], is_named: bool
 ) -> None:
     other = before(**fields)
@@ -413,7 +264,7 @@ def test_what_succeeded_before_the_address_was_confirmed_is_not_named(
     assert attempt(replace(confirmed, read_since=timezone.now())).competing_attempts == []
 
 
-def test_who_may_have_been_faster_than_the_call_is_named(
+def test_an_attempt_that_may_have_been_faster_than_the_call_is_named(
     attempt: Attempt, katapult: Katapult
 ) -> None:
     other = before(**FAILED_BY_EVIDENCE)
@@ -444,163 +295,5 @@ def test_an_attempt_under_way_is_only_shown(
     assert (shown[0].outcome, len(katapult.sent)) == (Outcome.PENDING, 1)
 
 
-def test_no_such_attempt() -> None:
+def test_an_unknown_attempt_is_not_found() -> None:
     assert find_attempt(uuid.uuid4()) is None
-
-
-# When the database fails
-
-
-def failing(error: Error) -> Callable[..., Any]:
-    def fail(*_: Any, **__: Any) -> Any:
-        raise error
-
-    return fail
-
-
-@pytest.mark.parametrize("error", [OperationalError("locked"), InterfaceError("closed")])
-def test_no_entry_no_call(
-    attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch, error: Error
-) -> None:
-    monkeypatch.setattr(AuditEntry, "save", failing(error))
-    with capture_logs() as logs, pytest.raises(AuditUnavailable):
-        attempt()
-    assert katapult.requests == []
-    assert "audit_entry_not_written" in [line["event"] for line in logs]
-
-
-@pytest.mark.parametrize("error", [OperationalError("locked"), InterfaceError("closed")])
-def test_no_moment_of_sending_no_call(
-    attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch, error: Error
-) -> None:
-    def break_the_database(request: httpx.Request) -> httpx.Response:
-        monkeypatch.setattr(QuerySet, "update", failing(error))
-        return katapult.usual(request)
-
-    katapult.reads.append(break_the_database)
-    with pytest.raises(AuditUnavailable):
-        attempt()
-    assert katapult.methods == "GET"
-    assert (only_entry().outcome, only_entry().sent_at) == (Outcome.PENDING, None)
-
-
-@pytest.mark.parametrize(
-    ("error", "answer"),
-    [
-        (OperationalError("locked"), None),
-        (InterfaceError("closed"), refusal(422, "no_allocation")),
-        (OperationalError("locked"), html()),
-    ],
-)
-def test_an_outcome_that_cannot_be_written_is_logged_and_left_pending(
-    attempt: Attempt,
-    katapult: Katapult,
-    monkeypatch: pytest.MonkeyPatch,
-    error: Error,
-    answer: httpx.Response | None,
-) -> None:
-    def break_the_database(request: httpx.Request) -> httpx.Response:
-        monkeypatch.setattr(QuerySet, "update", failing(error))
-        return answer or katapult.land()
-
-    katapult.posts.append(break_the_database)
-    with capture_logs() as logs, pytest.raises(OutcomeNotWritten) as caught:
-        attempt()
-    monkeypatch.undo()
-    entry = only_entry()
-    assert (entry, entry.outcome) == (caught.value.entry, Outcome.PENDING)
-    assert entry.sent_at
-    (line,) = [line for line in logs if line["event"] == "outcome_not_written"]
-    assert (line["attempt_id"], line["http_status"]) == (
-        str(entry.attempt_id),
-        str(answer.status_code if answer else 200),
-    )
-    assert line["katapult_request_id"] in {REQUEST_ID, ""}
-
-
-def test_a_reading_that_cannot_be_written_leaves_the_entry_open(
-    attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def break_the_database(request: httpx.Request) -> httpx.Response:
-        monkeypatch.setattr(entries, "lock", failing(OperationalError("locked")))
-        return katapult.usual(request)
-
-    katapult.posts.append(html())
-    katapult.reads.extend([katapult.usual, break_the_database])
-    entry = attempt()
-    assert (entry.outcome, entry.is_open, entry.evidence) == (Outcome.UNKNOWN, True, [])
-
-
-# Finished means finished
-
-
-@pytest.mark.parametrize("answer", [None, refusal(422, "no_allocation"), httpx.ReadTimeout("x")])
-def test_a_finished_entry_is_not_changed_by_a_late_answer(
-    attempt: Attempt, katapult: Katapult, answer: Any
-) -> None:
-    finished = timezone.now() - timedelta(seconds=5)
-
-    def reconcile_meanwhile(request: httpx.Request) -> httpx.Response:
-        AuditEntry.objects.update(
-            outcome=Outcome.UNKNOWN, basis=Basis.EVIDENCE, finished_at=finished
-        )
-        if isinstance(answer, Exception):
-            raise answer
-        return answer or katapult.land()
-
-    katapult.posts.append(reconcile_meanwhile)
-    with capture_logs() as logs:
-        entry = attempt()
-    assert (entry.outcome, entry.finished_at) == (Outcome.UNKNOWN, finished)
-    assert (only_entry().http_status, only_entry().error_code) == (None, "")
-    assert "entry_already_finished" in [line["event"] for line in logs]
-
-
-def test_what_was_closed_as_never_sent_is_not_sent(attempt: Attempt, katapult: Katapult) -> None:
-    def close_meanwhile(request: httpx.Request) -> httpx.Response:
-        AuditEntry.objects.update(
-            outcome=Outcome.REFUSED, error_code="interrupted", finished_at=timezone.now()
-        )
-        return katapult.usual(request)
-
-    katapult.reads.append(close_meanwhile)
-    entry = attempt()
-    assert (katapult.methods, entry.error_code) == ("GET", "interrupted")
-
-
-def test_the_use_of_a_token_is_noted_at_most_once_a_minute(
-    token: ApiToken, django_assert_num_queries: Any
-) -> None:
-    with api.using(token), django_assert_num_queries(0):
-        pass
-    assert token.used_at
-
-
-def test_a_look_that_the_database_made_old_is_taken_again(
-    attempt: Attempt, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The address went elsewhere while the moment of sending waited to be written."""
-
-    def moved(_: httpx.Request) -> httpx.Response:
-        first = httpx.Response(200, json=katapult.body())
-        katapult.holder = OTHER_VM
-        return first
-
-    monkeypatch.setattr("ipadmin.services.unallocate.MAX_READING_AGE_SECONDS", -1.0)
-    katapult.reads.append(moved)
-    attempt()
-    entry = only_entry()
-    assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, "allocation_changed")
-    assert entry.sent_at is None
-    assert not katapult.sent
-
-
-def test_a_call_that_begins_too_late_is_not_made(
-    attempt: Attempt, katapult: Katapult, settings: Any
-) -> None:
-    """The process stood still between recording `sent_at` and the call."""
-    settings.KATAPULT_TIMEOUTS = settings.KATAPULT_TIMEOUTS | {"total": -1}
-    attempt()
-    entry = only_entry()
-    assert (entry.outcome, entry.error_code) == (Outcome.REFUSED, "interrupted")
-    assert (entry.sent_at, katapult.methods) == (None, "GET")

@@ -34,18 +34,18 @@ def test_a_host_name_breaks_after_its_dots(host: str | None, shown: str) -> None
         (".*", "A&lt;b&gt;a"),
     ],
 )
-def test_what_was_searched_is_marked_and_all_is_escaped(query: str, shown: str) -> None:
+def test_matches_are_marked_and_everything_is_escaped(query: str, shown: str) -> None:
     assert highlight("A<b>a", query) == shown
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(None, ""), (84_100, "84 ms"), (999_400, "999 ms"), (1_419_000, "1.42 s")]
 )
-def test_a_duration(value: int | None, shown: str) -> None:
+def test_the_text_of_a_duration(value: int | None, shown: str) -> None:
     assert duration(value) == shown
 
 
-def test_a_moment_as_text_is_read_and_anything_else_shown_as_it_is() -> None:
+def test_a_time_as_text_is_read_and_other_text_is_shown() -> None:
     text = timestamp("2026-11-23T12:00:00+02:00")
     assert "2026-11-23T10:00:00Z" in text
     assert "2026-11-23 10:00:00 UTC" in text
@@ -62,7 +62,7 @@ def test_a_moment_as_text_is_read_and_anything_else_shown_as_it_is() -> None:
         ("both", ">2026-11-23 13:05:09 UTC</time>"),
     ],
 )
-def test_a_moment_on_the_readers_clock(style: str, shown: str) -> None:
+def test_a_time_in_the_readers_zone(style: str, shown: str) -> None:
     with timezone.override(ZoneInfo("Europe/Berlin")):
         text = timestamp(datetime(2026, 11, 23, 13, 5, 9, tzinfo=UTC), style)
         assert zone_name() == "Europe/Berlin"
@@ -78,7 +78,7 @@ def test_utc_is_said_once(style: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59"])
-def test_a_moment_beyond_the_calendar_is_shown_as_it_is(text: str) -> None:
+def test_a_time_beyond_the_calendar_is_shown_as_it_is(text: str) -> None:
     with timezone.override(ZoneInfo("Asia/Kolkata")):
         assert timestamp(text) == text
 

@@ -28,7 +28,9 @@ def url(token: ApiToken) -> str:
     return reverse("address", args=[token.id, IP])
 
 
-def test_all_that_is_known(alices: Client, url: str, katapult: Organizations) -> None:
+def test_the_page_shows_everything_known_of_an_address(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.more = {"network": {"name": "Public"}, "address_with_mask": "192.0.2.7/22"}
     answer = alices.get(url)
     assert answer.status_code == 200
@@ -37,34 +39,42 @@ def test_all_that_is_known(alices: Client, url: str, katapult: Organizations) ->
     assert f'href="{reverse("unallocate", args=[url.split("/")[2], IP])}"' in answer.text
 
 
-def test_it_is_read_live_by_its_id(alices: Client, url: str, katapult: Organizations) -> None:
+def test_an_address_is_read_live_by_its_id(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     alices.get(url)
     alices.get(url)
     read = [r.url.params.get("ip_address[id]") for r in katapult.requests]
     assert read.count(IP) == 2
 
 
-def test_one_that_is_free(alices: Client, url: str, katapult: Organizations) -> None:
+def test_an_unallocated_address_has_no_unallocate_button(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.holder = None
     text = alices.get(url).text
     assert "Not allocated" in text
     assert "unallocate/" not in text
 
 
-def test_one_that_keeps_its_allocation(alices: Client, url: str, katapult: Organizations) -> None:
+def test_an_address_that_cannot_be_unallocated_says_why(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.more = {"allocation_type": "LoadBalancer"}
     text = alices.get(url).text
     assert "be unallocated from a load balancer" in text
     assert "unallocate/" not in text
 
 
-def test_a_vip(alices: Client, url: str, katapult: Organizations) -> None:
+def test_an_address_that_is_a_vip_is_marked(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.more = {"vip": True}
     badges = Page(alices.get(url)).texts(".badge")
     assert "VIP" in badges
 
 
-def test_attempts_on_it(
+def test_the_page_lists_attempts_on_the_address(
     alices: Client, url: str, katapult: Organizations, entry: MakeEntry
 ) -> None:
     mine = entry(user_name="bob", reason=HOSTILE)
@@ -76,11 +86,13 @@ def test_attempts_on_it(
     assert HOSTILE not in text
 
 
-def test_no_attempt_on_it(alices: Client, url: str, katapult: Organizations) -> None:
+def test_the_page_of_an_address_without_attempts(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     assert "No attempts to unallocate this address yet." in alices.get(url).text
 
 
-def test_the_latest_twenty_attempts(
+def test_the_page_lists_the_latest_twenty_attempts(
     alices: Client, url: str, katapult: Organizations, entry: MakeEntry
 ) -> None:
     made = [entry(created_at=timezone.now() - timedelta(hours=24 - number)) for number in range(21)]
@@ -89,7 +101,9 @@ def test_the_latest_twenty_attempts(
     assert made[0].get_absolute_url() not in text
 
 
-def test_one_outside_the_organization(alices: Client, url: str, katapult: Organizations) -> None:
+def test_an_address_outside_the_organization_is_marked(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.listed = [listed(8)]
     text = alices.get(url).text
     assert "Not in the addresses of Acme" in text
@@ -144,7 +158,7 @@ def test_a_problem_is_explained_in_place(
     assert HOSTILE not in answer.text
 
 
-def test_of_what_could_not_be_read_nothing_is_claimed(
+def test_an_unreadable_address_is_not_described(
     alices: Client, url: str, katapult: Organizations
 ) -> None:
     katapult.reads.append(refusal(503, "service_unavailable"))
@@ -188,7 +202,7 @@ def test_another_id_than_asked_for_breaks_nothing(
 
 
 @pytest.mark.parametrize("id", ["x", "ip_" + "9" * 200, "vm_0000000000000001", "-"])
-def test_an_id_that_is_none(
+def test_an_unknown_address_id_is_explained(
     alices: Client, token: ApiToken, katapult: Organizations, id: str
 ) -> None:
     katapult.reads.append(refusal(404, "ip_address_not_found"))
@@ -198,12 +212,12 @@ def test_an_id_that_is_none(
 
 
 @pytest.mark.parametrize("id", ["a%00b", "<script>", "a b", "..", "a.b"])
-def test_an_id_that_is_no_url(alices: Client, token: ApiToken, id: str) -> None:
+def test_an_invalid_address_id_answers_404(alices: Client, token: ApiToken, id: str) -> None:
     list_url = reverse("addresses", args=[token.id])
     assert alices.get(f"{list_url}{id}/").status_code == 404
 
 
-def test_somebody_elses(
+def test_an_address_of_another_users_token_is_not_found(
     alices: Client, adam_the_operator: User, client_of: ClientOf, bobs_token: ApiToken
 ) -> None:
     url = reverse("address", args=[bobs_token.id, IP])
@@ -211,17 +225,19 @@ def test_somebody_elses(
     assert client_of(adam_the_operator).get(url).status_code == 404
 
 
-def test_only_operators(url: str, charlie: User, audrey: User, client_of: ClientOf) -> None:
+def test_only_operators_see_an_address(
+    url: str, charlie: User, audrey: User, client_of: ClientOf
+) -> None:
     assert client_of(charlie).get(url).status_code == 403
     assert client_of(audrey).get(url).status_code == 403
 
 
-def test_anonymous(client: Client, url: str) -> None:
+def test_an_address_needs_a_sign_in(client: Client, url: str) -> None:
     assert client.get(url)["Location"] == f"/accounts/login/?next={url}"
     assert "HX-Redirect" in client.get(url, headers=HTMX)
 
 
-def test_wrong_method(alices: Client, url: str) -> None:
+def test_an_address_refuses_post(alices: Client, url: str) -> None:
     assert alices.post(url).status_code == 405
 
 
@@ -234,7 +250,7 @@ def test_kept_by_no_cache_and_without_the_secret(
     assert PLANTED not in answer.text
 
 
-def test_in_the_sandbox(alices: Client, token: ApiToken, box: Sandbox) -> None:
+def test_an_address_is_read_from_the_sandbox(alices: Client, token: ApiToken, box: Sandbox) -> None:
     found = some(box)
     answer = alices.get(reverse("address", args=[token.id, found["id"]]))
     assert found["address"] in answer.text

@@ -42,7 +42,7 @@ def page(token: ApiToken) -> str:
         ("2001:db8::9/48", "2001:db8::9"),
     ],
 )
-def test_an_address(
+def test_a_looked_up_address_leads_to_its_page(
     alices: Client, url: str, page: str, katapult: Organizations, text: str, asked: str
 ) -> None:
     katapult.more = {"address": asked}
@@ -62,7 +62,7 @@ def test_an_id_leads_to_its_page_unread(
     "text",
     ["web-0", "192.0.2", "192.0.2.", "10.0.0.0/99", "ip_<b>", "ip_\u00e9", HOSTILE, "\x00", "7"],
 )
-def test_anything_else_becomes_a_search(
+def test_other_text_leads_to_a_search(
     alices: Client, url: str, token: ApiToken, katapult: Organizations, text: str
 ) -> None:
     answer = alices.get(url, {"q": text})
@@ -74,7 +74,7 @@ def test_anything_else_becomes_a_search(
 
 
 @pytest.mark.parametrize("query", ["", "?q=", "?q=%20", "?x=1"])
-def test_nothing(
+def test_looking_up_nothing_leads_to_the_list(
     alices: Client, url: str, token: ApiToken, katapult: Organizations, query: str
 ) -> None:
     answer = alices.get(url + query)
@@ -92,7 +92,7 @@ def test_nothing(
         (html(), "format. It may come from a proxy"),
     ],
 )
-def test_a_problem_is_explained(
+def test_a_failed_lookup_is_explained(
     alices: Client, url: str, katapult: Organizations, problem: Any, words: str
 ) -> None:
     katapult.reads.append(problem)
@@ -104,7 +104,9 @@ def test_a_problem_is_explained(
     assert "Nobody has tried" not in answer.text
 
 
-def test_few_calls_left(alices: Client, url: str, katapult: Organizations) -> None:
+def test_a_lookup_waits_when_few_calls_are_left(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     few = {"X-Ratelimit-Permitted": "1000", "X-Ratelimit-Remaining": "3"}
     katapult.reads.append(httpx.Response(200, json=katapult.body(), headers=few))
     alices.get(url, {"q": ADDRESS})
@@ -116,26 +118,32 @@ def test_a_token_that_cannot_be_opened(alices: Client, url: str, katapult: Organ
     assert "Enter this token again" in alices.get(url, {"q": ADDRESS}).text
 
 
-def test_somebody_elses(alices: Client, bobs_token: ApiToken, katapult: Organizations) -> None:
+def test_a_lookup_with_another_users_token_is_not_found(
+    alices: Client, bobs_token: ApiToken, katapult: Organizations
+) -> None:
     url = reverse("address_find", args=[bobs_token.id])
     assert alices.get(url, {"q": ADDRESS}).status_code == 404
     assert katapult.requests == []
 
 
-def test_only_operators(url: str, charlie: User, audrey: User, client_of: ClientOf) -> None:
+def test_only_operators_look_up_addresses(
+    url: str, charlie: User, audrey: User, client_of: ClientOf
+) -> None:
     assert client_of(charlie).get(url).status_code == 403
     assert client_of(audrey).get(url).status_code == 403
 
 
-def test_anonymous(client: Client, url: str) -> None:
+def test_a_lookup_needs_a_sign_in(client: Client, url: str) -> None:
     assert client.get(url)["Location"] == f"/accounts/login/?next={url}"
 
 
-def test_wrong_method(alices: Client, url: str) -> None:
+def test_a_lookup_refuses_post(alices: Client, url: str) -> None:
     assert alices.post(url, {"q": ADDRESS}).status_code == 405
 
 
-def test_in_the_sandbox(alices: Client, token: ApiToken, url: str, box: Sandbox) -> None:
+def test_an_address_is_looked_up_in_the_sandbox(
+    alices: Client, token: ApiToken, url: str, box: Sandbox
+) -> None:
     found = some(box)
     answer = alices.get(url, {"q": found["address"]})
     assert answer["Location"] == reverse("address", args=[token.id, found["id"]])

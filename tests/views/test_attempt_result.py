@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.urls import reverse
 
 from ipadmin.models import AuditEntry, Outcome, User
 from tests.conftest import ClientOf
+from tests.page import Page
 from tests.services.katapult import IP
 from tests.views.conftest import HTMX, MakeEntry
 from tests.views.katapult import HOSTILE
@@ -31,29 +31,29 @@ def result(made: AuditEntry, query: str = "") -> str:
 
 @pytest.mark.parametrize("fields", OPEN)
 @pytest.mark.parametrize(("query", "tag"), [("?table=1", "tr"), ("", "section")])
-def test_an_open_one_keeps_asking(
+def test_the_result_of_an_open_attempt_polls(
     alices: Client, entry: MakeEntry, fields: dict[str, Any], query: str, tag: str
 ) -> None:
     made = entry(**fields)
     text = alices.get(result(made, query), headers=HTMX).text
-    assert re.match(rf'\s*<{tag} id="row-{IP}"', text)
+    assert Page(text).one(f"{tag}#row-{IP}")
     assert f'hx-get="{result(made, query)}"' in text
     assert 'hx-trigger="every 2s"' in text
 
 
 @pytest.mark.parametrize("fields", FINISHED)
 @pytest.mark.parametrize(("query", "tag"), [("?table=1", "tr"), ("?table=x", "section")])
-def test_a_finished_one_stops(
+def test_the_result_of_a_finished_attempt_does_not_poll(
     alices: Client, entry: MakeEntry, fields: dict[str, Any], query: str, tag: str
 ) -> None:
     made = entry(**fields)
     text = alices.get(result(made, query), headers=HTMX).text
-    assert re.match(rf'\s*<{tag} id="row-{IP}"', text)
+    assert Page(text).one(f"{tag}#row-{IP}")
     assert "hx-get" not in text
     assert made.get_absolute_url() in text
 
 
-def test_it_follows_along(alices: Client, entry: MakeEntry) -> None:
+def test_the_result_changes_when_the_attempt_finishes(alices: Client, entry: MakeEntry) -> None:
     made = entry(outcome=Outcome.PENDING)
     assert "in progress" in alices.get(result(made), headers=HTMX).text
     AuditEntry.objects.update(outcome="succeeded", basis="answer", finished_at=made.created_at)
@@ -62,20 +62,20 @@ def test_it_follows_along(alices: Client, entry: MakeEntry) -> None:
     assert "data-announce" in text
 
 
-def test_it_is_a_part_and_kept_by_no_cache(alices: Client, entry: MakeEntry) -> None:
+def test_the_result_is_a_partial_and_never_cached(alices: Client, entry: MakeEntry) -> None:
     answer = alices.get(result(entry()), headers=HTMX)
     assert "<html" not in answer.text
     assert "no-store" in answer["Cache-Control"]
 
 
-def test_it_is_escaped(alices: Client, entry: MakeEntry) -> None:
+def test_the_result_is_escaped(alices: Client, entry: MakeEntry) -> None:
     made = entry(address_id=HOSTILE, address=HOSTILE, allocation_name=HOSTILE, reverse_dns=HOSTILE)
     text = alices.get(result(made, "?table=1")).text
     assert HOSTILE not in text
     assert "&lt;script&gt;" in text
 
 
-def test_who_reads_the_history_follows_along(
+def test_readers_of_the_history_may_see_a_result(
     audrey: User, charlie: User, client_of: ClientOf, entry: MakeEntry
 ) -> None:
     made = entry()
@@ -83,16 +83,16 @@ def test_who_reads_the_history_follows_along(
     assert client_of(charlie).get(result(made), headers=HTMX).status_code == 403
 
 
-def test_one_there_is_not(alices: Client) -> None:
+def test_the_result_of_an_unknown_attempt_answers_404(alices: Client) -> None:
     url = reverse("attempt_result", args=[uuid.uuid4()])
     assert alices.get(url, headers=HTMX).status_code == 404
 
 
-def test_a_session_that_ended(client: Client, entry: MakeEntry) -> None:
+def test_polling_after_the_session_ended_leads_to_sign_in(client: Client, entry: MakeEntry) -> None:
     headers = HTMX | {"HX-Current-URL": "http://testserver/tokens/"}
     answer = client.get(result(entry()), headers=headers)
     assert answer["HX-Redirect"] == "/accounts/login/?next=/tokens/"
 
 
-def test_wrong_method(alices: Client, entry: MakeEntry) -> None:
+def test_the_result_refuses_post(alices: Client, entry: MakeEntry) -> None:
     assert alices.post(result(entry())).status_code == 405

@@ -17,39 +17,39 @@ from tests.views.conftest import HTMX, MakeEntry
 # What is shown
 
 
-def test_nothing_yet(alices: Client) -> None:
+def test_the_history_without_entries(alices: Client) -> None:
     answer = alices.get(URL)
     assert answer.status_code == 200
     assert "No attempts yet" in answer.text
     assert "<form method" not in answer.text.split("<main")[1]
 
 
-def test_newest_first(alices: Client, entry: MakeEntry) -> None:
+def test_the_history_is_newest_first(alices: Client, entry: MakeEntry) -> None:
     old, new = entry(), entry(outcome=Outcome.PENDING)
     assert shown(alices.get(URL)) == ids(new, old)
 
 
-def test_what_a_row_says(alices: Client, entry: MakeEntry) -> None:
+def test_a_row_of_the_history(alices: Client, entry: MakeEntry) -> None:
     entry(reason="moved", user_name="bob", created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     text = alices.get(ALL).text
     for said in (ADDRESS, "web-01", "bob", "Acme", "moved", "2026-01-02 03:04:05", "Succeeded"):
         assert said in text
 
 
-def test_what_was_done_elsewhere_is_marked(alices: Client, entry: MakeEntry) -> None:
+def test_entries_of_another_api_are_marked(alices: Client, entry: MakeEntry) -> None:
     entry(environment="live")
     assert 'data-environment="live">LIVE' in alices.get(URL).text
 
 
 @pytest.mark.parametrize("who", ["alice", "audrey"])
-def test_everybodys_attempts(
+def test_the_history_has_the_attempts_of_all_users(
     request: pytest.FixtureRequest, client_of: ClientOf, entry: MakeEntry, who: str
 ) -> None:
     made = entry(user_name="somebody")
     assert shown(client_of(request.getfixturevalue(who)).get(URL)) == ids(made)
 
 
-def test_an_auditor_is_led_to_no_address(
+def test_an_auditor_gets_no_link_to_an_address(
     audrey: User, client_of: ClientOf, entry: MakeEntry
 ) -> None:
     text = client_of(audrey).get(URL).text
@@ -60,7 +60,7 @@ def test_an_auditor_is_led_to_no_address(
 # Part and whole
 
 
-def test_htmx_gets_the_part(alices: Client, entry: MakeEntry) -> None:
+def test_htmx_gets_the_history_alone(alices: Client, entry: MakeEntry) -> None:
     made = entry()
     answer = alices.get(URL, headers=HTMX)
     assert "<html" not in answer.text
@@ -70,7 +70,9 @@ def test_htmx_gets_the_part(alices: Client, entry: MakeEntry) -> None:
 
 
 @pytest.mark.parametrize("header", ["HX-Boosted", "HX-History-Restore-Request"])
-def test_the_history_gets_the_whole(alices: Client, entry: MakeEntry, header: str) -> None:
+def test_history_restores_get_the_full_page_of_the_history(
+    alices: Client, entry: MakeEntry, header: str
+) -> None:
     made = entry()
     answer = alices.get(URL, headers=HTMX | {header: "true"})
     assert "<html" in answer.text
@@ -86,7 +88,9 @@ def test_only_readers_of_the_history(charlie: User, adam: User, client_of: Clien
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_nothing_changes_it(alices: Client, entry: MakeEntry, method: str) -> None:
+def test_the_history_refuses_every_writing_method(
+    alices: Client, entry: MakeEntry, method: str
+) -> None:
     made = entry(created_at=timezone.now() - timedelta(days=1))
     assert getattr(alices, method)(URL).status_code == 405
     assert getattr(alices, method)(made.get_absolute_url()).status_code == 405

@@ -64,7 +64,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def test_everything_that_is_kept(alices: Client, entry: MakeEntry) -> None:
+def test_the_page_of_an_entry_shows_every_field(alices: Client, entry: MakeEntry) -> None:
     made = entry(**EVERYTHING)
     answer = alices.get(made.get_absolute_url())
     assert answer.status_code == 200
@@ -79,7 +79,7 @@ def test_everything_that_is_kept(alices: Client, entry: MakeEntry) -> None:
         assert said in answer.text, said
 
 
-def test_a_field_that_is_new_is_shown_too() -> None:
+def test_the_page_of_an_entry_shows_a_new_field() -> None:
     """Whoever adds one to the entry adds it to the page and to the test above."""
     shown_by_another_name = {"id", "action", "basis", "token_id"}
     usual = {"attempt_id", "user_id", "user_name", "token_label", "token_fingerprint"}
@@ -130,7 +130,7 @@ def test_a_field_that_is_new_is_shown_too() -> None:
         ),
     ],
 )
-def test_what_came_of_it(
+def test_the_page_of_an_entry_explains_its_outcome(
     alices: Client, entry: MakeEntry, fields: dict[str, Any], words: list[str]
 ) -> None:
     text = alices.get(entry(**fields).get_absolute_url()).text
@@ -151,7 +151,7 @@ def test_a_competing_attempt_is_named_and_linked(alices: Client, entry: MakeEntr
     assert "outside this site" not in text
 
 
-def test_one_that_the_reader_may_not_see_is_named_by_id(
+def test_a_competing_attempt_that_is_hidden_is_named_by_id(
     alices: Client, token: ApiToken, entry: MakeEntry, settings: Any
 ) -> None:
     settings.HISTORY_OF_OWN_ORGANIZATIONS = True
@@ -162,7 +162,7 @@ def test_one_that_the_reader_may_not_see_is_named_by_id(
     assert "bob" not in text
 
 
-def test_a_later_read_that_contradicts_it(
+def test_a_later_read_that_contradicts_the_entry_is_shown(
     alices: Client, token: ApiToken, katapult: Organizations, entry: MakeEntry
 ) -> None:
     made = entry(**FAILED, sent_at=timezone.now())
@@ -174,25 +174,25 @@ def test_a_later_read_that_contradicts_it(
 
 
 @pytest.mark.parametrize(("fields", "is_open"), [({"outcome": "pending"}, True), ({}, False)])
-def test_only_an_open_one_is_looked_at_again(
+def test_only_the_page_of_an_open_entry_polls(
     alices: Client, entry: MakeEntry, fields: dict[str, Any], is_open: bool
 ) -> None:
     text = alices.get(entry(**fields).get_absolute_url()).text
     assert ("Check again" in text, "data-open-entry" in text) == (is_open, is_open)
 
 
-def test_what_a_person_asks_comes_first(alices: Client, entry: MakeEntry) -> None:
+def test_the_sections_of_an_entry_are_in_order(alices: Client, entry: MakeEntry) -> None:
     text = alices.get(entry(**EVERYTHING).get_absolute_url()).text
     heads = ("Summary", "Evidence", "Times", "Response from Katapult", "Audit log", "Raw JSON")
     places = [text.index(f"{head}</h2>") for head in heads]
     assert places == sorted(places)
 
 
-def test_no_evidence_no_table(alices: Client, entry: MakeEntry) -> None:
+def test_an_entry_without_evidence_has_no_evidence_table(alices: Client, entry: MakeEntry) -> None:
     assert "Evidence</h2>" not in alices.get(entry().get_absolute_url()).text
 
 
-def test_the_raw_record(alices: Client, entry: MakeEntry) -> None:
+def test_the_entry_as_json(alices: Client, entry: MakeEntry) -> None:
     made = entry(**EVERYTHING)
     url = reverse("audit_entry_json", args=[made.attempt_id])
     answer = alices.get(url)
@@ -207,7 +207,7 @@ def test_the_raw_record(alices: Client, entry: MakeEntry) -> None:
     assert json.loads(shown) == told
 
 
-def test_every_field_is_in_the_record(alices: Client, entry: MakeEntry) -> None:
+def test_every_field_is_in_the_json_of_an_entry(alices: Client, entry: MakeEntry) -> None:
     """Whatever is kept is told, under whatever name."""
     made = entry(**EVERYTHING | {"duration_us": None, "vip": False})
     told = alices.get(reverse("audit_entry_json", args=[made.attempt_id])).text
@@ -216,7 +216,7 @@ def test_every_field_is_in_the_record(alices: Client, entry: MakeEntry) -> None:
     assert [text for text in texts if text not in told] == []
 
 
-def test_the_record_is_for_readers_of_the_history_only(
+def test_the_json_of_an_entry_is_for_readers_of_the_history_only(
     client: Client, charlie: User, client_of: ClientOf, entry: MakeEntry
 ) -> None:
     url = reverse("audit_entry_json", args=[entry().attempt_id])
@@ -224,7 +224,7 @@ def test_the_record_is_for_readers_of_the_history_only(
     assert client.get(url).status_code == 302
 
 
-def test_the_attempts_around_it(alices: Client, entry: MakeEntry) -> None:
+def test_an_entry_links_to_the_attempts_around_it(alices: Client, entry: MakeEntry) -> None:
     made = [entry(created_at=WHEN + timedelta(hours=hours)) for hours in range(3)]
     text = alices.get(made[1].get_absolute_url()).text
     assert f'rel="prev" href="{made[0].get_absolute_url()}"' in text
@@ -232,7 +232,7 @@ def test_the_attempts_around_it(alices: Client, entry: MakeEntry) -> None:
     assert reverse("address_timeline", args=[ADDRESS]) in text
 
 
-def test_the_only_attempt(alices: Client, entry: MakeEntry) -> None:
+def test_the_only_attempt_on_an_address_has_no_neighbours(alices: Client, entry: MakeEntry) -> None:
     text = alices.get(entry().get_absolute_url()).text
     assert "on this address" not in text
 
@@ -241,7 +241,7 @@ def test_text_that_is_no_address_has_no_timeline(alices: Client, entry: MakeEntr
     assert "Timeline" not in alices.get(entry(address="?").get_absolute_url()).text
 
 
-def test_where_an_operator_finds_it(
+def test_an_operator_gets_links_from_an_entry(
     alices: Client, token: ApiToken, audrey: User, client_of: ClientOf, entry: MakeEntry
 ) -> None:
     url, here = entry().get_absolute_url(), reverse("address", args=[token.id, IP])
@@ -249,20 +249,22 @@ def test_where_an_operator_finds_it(
     assert here not in client_of(audrey).get(url).text
 
 
-def test_its_seal(alices: Client, attempt: Attempt, katapult: Organizations) -> None:
+def test_the_page_of_an_entry_shows_its_seal(
+    alices: Client, attempt: Attempt, katapult: Organizations
+) -> None:
     text = alices.get(attempt().get_absolute_url()).text
     assert "Sealed as record 2" in text
     assert "Record 1" in text
     assert next(iter(crypto.audit_keys())) in text
 
 
-def test_the_seal_of_an_open_one(alices: Client) -> None:
+def test_the_seal_of_an_open_entry(alices: Client) -> None:
     made = AuditEntry(attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), address=ADDRESS)
     entries.open(made)
     assert "Sealed again when it finishes" in alices.get(made.get_absolute_url()).text
 
 
-def test_no_seal(alices: Client) -> None:
+def test_an_entry_without_a_seal_says_so(alices: Client) -> None:
     """As it was kept before there were any."""
     bare = AuditEntry.objects.create(
         attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), outcome="failed"
@@ -274,7 +276,7 @@ def test_no_seal(alices: Client) -> None:
     ("standing", "words"),
     [("broken", "Seal doesn&#x27;t match"), ("unchecked", "Seal can&#x27;t be checked")],
 )
-def test_a_seal_that_does_not_hold(
+def test_a_seal_that_does_not_match_is_explained(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, standing: str, words: str
 ) -> None:
     seal = EntrySeal(Standing(standing), None, None)
@@ -288,7 +290,7 @@ def test_a_host_name_breaks_after_its_dots(alices: Client, entry: MakeEntry) -> 
     assert 'data-copy="a.example.net"' in text
 
 
-def test_everything_is_escaped(alices: Client, entry: MakeEntry) -> None:
+def test_the_page_of_an_entry_is_escaped(alices: Client, entry: MakeEntry) -> None:
     texts = {
         # As much of it as fits: PostgreSQL keeps no more.
         field.name: HOSTILE[: field.max_length]
@@ -305,7 +307,7 @@ def test_everything_is_escaped(alices: Client, entry: MakeEntry) -> None:
     assert text.count("&lt;script&gt;") >= 20
 
 
-def test_what_an_older_version_kept(alices: Client, entry: MakeEntry) -> None:
+def test_an_entry_of_an_older_version_is_shown(alices: Client, entry: MakeEntry) -> None:
     """Of evidence and detail any shape may be found."""
     made = entry(
         outcome="unknown", evidence=[{"read_at": "then", "found": "new", "error_code": ""}]
@@ -314,25 +316,27 @@ def test_what_an_older_version_kept(alices: Client, entry: MakeEntry) -> None:
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "audrey"])
-def test_every_reader_of_the_history(
+def test_readers_of_the_history_see_an_entry(
     request: pytest.FixtureRequest, client_of: ClientOf, entry: MakeEntry, who: str
 ) -> None:
     client = client_of(request.getfixturevalue(who))
     assert client.get(entry().get_absolute_url()).status_code == 200
 
 
-def test_nobody_else(charlie: User, adam: User, client_of: ClientOf, entry: MakeEntry) -> None:
+def test_only_readers_of_the_history_see_an_entry(
+    charlie: User, adam: User, client_of: ClientOf, entry: MakeEntry
+) -> None:
     url = entry().get_absolute_url()
     assert client_of(charlie).get(url).status_code == 403
     assert client_of(adam).get(url).status_code == 403
 
 
-def test_one_there_is_not(alices: Client) -> None:
+def test_an_unknown_entry_answers_404(alices: Client) -> None:
     assert alices.get(reverse("audit_entry", args=[uuid.uuid4()])).status_code == 404
     assert alices.get("/audit/1/").status_code == 404
 
 
-def test_anonymous(client: Client, entry: MakeEntry) -> None:
+def test_an_entry_needs_a_sign_in(client: Client, entry: MakeEntry) -> None:
     url = entry().get_absolute_url()
     assert client.get(url)["Location"] == f"/accounts/login/?next={url}"
     assert "HX-Redirect" in client.get(url, headers=HTMX)

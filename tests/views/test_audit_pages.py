@@ -19,7 +19,7 @@ def three_pages(entry: MakeEntry) -> list[str]:
     return ids(*reversed(made))
 
 
-def test_there_and_back(alices: Client, three_pages: list[str]) -> None:
+def test_paging_through_the_history_and_back(alices: Client, three_pages: list[str]) -> None:
     first = alices.get(URL)
     second = alices.get(URL + link(first, "next"))
     third = alices.get(URL + link(second, "next"))
@@ -34,7 +34,7 @@ def test_the_newest_page_has_no_newer_one(alices: Client, three_pages: list[str]
     assert link(alices.get(URL + link(second, "prev")), "prev") == ""
 
 
-def test_pages_stay_where_they_are(
+def test_a_new_entry_does_not_move_older_pages(
     alices: Client, three_pages: list[str], entry: MakeEntry
 ) -> None:
     older = link(alices.get(URL), "next")
@@ -42,14 +42,16 @@ def test_pages_stay_where_they_are(
     assert shown(alices.get(URL + older)) == three_pages[PER_PAGE : 2 * PER_PAGE]
 
 
-def test_pages_keep_the_filters(alices: Client, three_pages: list[str], entry: MakeEntry) -> None:
+def test_pages_of_the_history_keep_the_filters(
+    alices: Client, three_pages: list[str], entry: MakeEntry
+) -> None:
     entry(user_name="bob")
     older = link(alices.get(f"{URL}?person=alice&outcome=succeeded"), "next")
     assert older.startswith("?person=alice&outcome=succeeded&before=")
     assert shown(alices.get(URL + older)) == three_pages[PER_PAGE : 2 * PER_PAGE]
 
 
-def test_a_full_page_is_the_last(alices: Client, entry: MakeEntry) -> None:
+def test_a_full_last_page_has_no_next(alices: Client, entry: MakeEntry) -> None:
     for _ in range(PER_PAGE):
         entry()
     assert 'aria-label="Pages"' not in alices.get(URL).text
@@ -75,7 +77,7 @@ def test_a_cursor_that_is_none_is_the_first_page(
 
 
 @pytest.mark.parametrize("query", ["before=0-0", "before=1-1", "after=99999999999999999-9"])
-def test_beyond_the_end_is_no_dead_end(alices: Client, entry: MakeEntry, query: str) -> None:
+def test_a_page_beyond_the_end_leads_back(alices: Client, entry: MakeEntry, query: str) -> None:
     made = entry()
     answer = alices.get(f"{URL}?{query}")
     assert "Nothing has been tried yet" not in answer.text
@@ -83,7 +85,7 @@ def test_beyond_the_end_is_no_dead_end(alices: Client, entry: MakeEntry, query: 
     assert shown(alices.get(URL + back) if back else answer) == ids(made)
 
 
-def test_where_looking_ended_is_said_and_leads_on(
+def test_a_search_that_was_limited_says_so_and_continues(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "SEARCHED_ENTRIES", (1, 2))

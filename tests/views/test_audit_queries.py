@@ -95,7 +95,9 @@ def queries(browser: Client, query: str, headers: dict[str, str]) -> tuple[int, 
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["whole", "part"])
-def test_ten_or_three_hundred_are_the_same(alices: Client, headers: dict[str, str]) -> None:
+def test_the_history_makes_as_many_queries_for_300_entries_as_for_10(
+    alices: Client, headers: dict[str, str]
+) -> None:
     alices.get("/audit/")
     fill(10)
     few = {name: queries(alices, query, headers) for name, query in ASKED.items()}
@@ -106,7 +108,7 @@ def test_ten_or_three_hundred_are_the_same(alices: Client, headers: dict[str, st
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["whole", "part"])
-def test_none_is_no_more(alices: Client, headers: dict[str, str]) -> None:
+def test_an_empty_history_makes_no_more_queries(alices: Client, headers: dict[str, str]) -> None:
     alices.get("/audit/")
     none = {name: queries(alices, query, headers)[0] for name, query in ASKED.items()}
     fill(10)
@@ -115,7 +117,9 @@ def test_none_is_no_more(alices: Client, headers: dict[str, str]) -> None:
         assert none[name] <= queries(alices, query, headers)[0] + 3, name
 
 
-def test_no_page_is_more_than_another(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_page_of_the_history_makes_as_many_queries(
+    alices: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pages, "PER_PAGE", 10)
     fill(35)
     search = Search(people=["alice"])
@@ -129,7 +133,9 @@ def test_no_page_is_more_than_another(alices: Client, monkeypatch: pytest.Monkey
     assert counts == {3}
 
 
-def test_own_organizations_are_a_few_more(alice: User, alices: Client, settings: Settings) -> None:
+def test_restricting_to_own_organizations_adds_few_queries(
+    alice: User, alices: Client, settings: Settings
+) -> None:
     keep_token(alice, "planted0token0planted0", Organization("org_1", "Acme", "acme"))
     fill(60)
     alices.get("/audit/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from ipadmin.audit.integrity import chain, verification
 from ipadmin.models import AuditLink, AuditVerification, LinkKind, User
 from tests import tampering
 from tests.conftest import ClientOf
+from tests.page import Page
 from tests.views.conftest import HTMX
 from tests.views.katapult import HOSTILE
 
@@ -58,7 +58,7 @@ def url(found: AuditVerification) -> str:
 
 def links(answer: Any) -> list[int]:
     """The numbers of the log's rows."""
-    found = re.findall(r'data-label="Record"[^>]*>([\d,]+)<', answer.text)
+    found = Page(answer).texts('[data-label="Record"]')
     return [int(number.replace(",", "")) for number in found]
 
 

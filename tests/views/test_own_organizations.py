@@ -65,7 +65,7 @@ def told(text: str, query: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_the_page_shows_ones_own(
+def test_the_history_shows_ones_own_organizations(
     alices: Client, own: AuditEntry, others: AuditEntry, headers: dict[str, str]
 ) -> None:
     answer = alices.get(ALL, headers=headers)
@@ -98,7 +98,7 @@ ASKED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("query", ASKED)
-def test_no_question_finds_another_s(
+def test_no_search_finds_another_organizations_attempts(
     alices: Client, own: AuditEntry, others: AuditEntry, query: dict[str, Any]
 ) -> None:
     asked = urlencode({"when": "all"} | query, doseq=True)
@@ -108,7 +108,9 @@ def test_no_question_finds_another_s(
     assert not re.search(r"of (more than )?2 attempts", answer.text)
 
 
-def test_an_attempt_of_another_s_is_found_by_no_id(alices: Client, others: AuditEntry) -> None:
+def test_an_attempt_of_another_organization_is_not_found_by_its_id(
+    alices: Client, others: AuditEntry
+) -> None:
     assert shown(alices.get(f"{URL}?q={others.attempt_id}")) == []
     for path in ("/", ".json", "/result/"):
         answer = alices.get(f"/audit/{others.attempt_id}{path}")
@@ -117,7 +119,7 @@ def test_an_attempt_of_another_s_is_found_by_no_id(alices: Client, others: Audit
 
 
 @pytest.mark.parametrize("path", ["", "now/"])
-def test_the_story_of_an_address_is_ones_own(
+def test_the_timeline_has_attempts_of_ones_own_organizations_only(
     alices: Client, own: AuditEntry, others: AuditEntry, path: str
 ) -> None:
     mine = keep(address="198.51.100.9")
@@ -127,13 +129,15 @@ def test_the_story_of_an_address_is_ones_own(
     assert [each for each in told(text) if each != "198.51.100.9"] == []
 
 
-def test_an_entry_leads_to_none_of_another_s(alices: Client, others: AuditEntry) -> None:
+def test_an_entry_has_no_link_to_another_organizations_attempt(
+    alices: Client, others: AuditEntry
+) -> None:
     mine = keep(address="198.51.100.9")
     assert str(others.attempt_id) not in alices.get(mine.get_absolute_url()).text
 
 
 @pytest.mark.parametrize("path", ["", "unallocate/"])
-def test_an_address_tells_of_ones_own_attempts(
+def test_the_page_of_an_address_lists_attempts_of_ones_own_organizations(
     alices: Client, katapult: Organizations, path: str
 ) -> None:
     mine = keep(address_id=IP)
@@ -145,7 +149,9 @@ def test_an_address_tells_of_ones_own_attempts(
     assert "zeppelin" not in text
 
 
-def test_pages_pass_over_what_is_another_s(alices: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_pass_over_attempts_of_other_organizations(
+    alices: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ipadmin.audit.search.pages.PER_PAGE", 2)
     made = []
     for _ in range(3):
@@ -157,7 +163,7 @@ def test_pages_pass_over_what_is_another_s(alices: Client, monkeypatch: pytest.M
     assert "3 attempts" in first.text
 
 
-def test_without_a_token_there_is_nothing(
+def test_an_operator_without_a_token_sees_no_attempt(
     bob: User, client_of: ClientOf, own: AuditEntry, others: AuditEntry
 ) -> None:
     for query in ("", "?environment=sandbox", "?q=192.0.", "?person=alice&environment=sandbox"):
@@ -166,7 +172,7 @@ def test_without_a_token_there_is_nothing(
         assert told(text) == []
 
 
-def test_a_token_that_is_not_ready_shows_nothing(
+def test_a_token_without_an_organization_shows_no_attempt(
     bob: User, client_of: ClientOf, others: AuditEntry
 ) -> None:
     keep_token(bob, "another0token0another0", Organization("", "", ""))
@@ -192,13 +198,13 @@ def test_a_typed_sub_domain_opens_no_other_organization(
     assert shown(client_of(bob).get(ALL)) == []
 
 
-def test_auditors_see_all(
+def test_auditors_see_attempts_of_all_organizations(
     audrey: User, client_of: ClientOf, own: AuditEntry, others: AuditEntry
 ) -> None:
     assert shown(client_of(audrey).get(ALL)) == ids(others, own)
 
 
-def test_everybody_does_without_the_setting(
+def test_without_the_setting_operators_see_attempts_of_all_organizations(
     alices: Client, settings: Settings, own: AuditEntry, others: AuditEntry
 ) -> None:
     settings.HISTORY_OF_OWN_ORGANIZATIONS = False

@@ -44,7 +44,7 @@ def test_an_entry_says_utc_as_well(indian: Client, entry: MakeEntry) -> None:
     assert ">2026-11-23 13:05:09 UTC</time>" in text
 
 
-def test_to_utc_and_back(indian: Client) -> None:
+def test_switching_to_utc_and_back(indian: Client) -> None:
     assert "Times in Asia/Kolkata" in foot(indian.get("/audit/"))
     answer = indian.post(URL, {"choice": "utc", "next": "/audit/?person=bob"})
     assert (answer.status_code, answer["Location"]) == (302, "/audit/?person=bob")
@@ -55,13 +55,13 @@ def test_to_utc_and_back(indian: Client) -> None:
     assert "Times in Asia/Kolkata" in foot(indian.get("/audit/"))
 
 
-def test_the_cookie(indian: Client) -> None:
+def test_the_cookie_of_the_time_zone(indian: Client) -> None:
     cookie = indian.post(URL, {"choice": "utc"}).cookies["timezone_choice"]
     assert (cookie.value, cookie["samesite"], cookie["path"]) == ("utc", "Lax", "/")
     assert cookie["httponly"]
 
 
-def test_the_cookie_over_https(indian: Client, settings: Any) -> None:
+def test_the_cookie_of_the_time_zone_is_secure_over_https(indian: Client, settings: Any) -> None:
     settings.SESSION_COOKIE_SECURE = True
     assert indian.post(URL, {"choice": "utc"}).cookies["timezone_choice"]["secure"]
 
@@ -79,37 +79,39 @@ def test_the_cookie_over_https(indian: Client, settings: Any) -> None:
         "/\x00",
     ],
 )
-def test_it_leads_to_no_other_site(indian: Client, page: str) -> None:
+def test_choosing_a_time_zone_never_redirects_to_another_site(indian: Client, page: str) -> None:
     answer = indian.post(URL, {"choice": "utc", "next": page})
     assert answer.status_code == 302
     assert answer["Location"].startswith("/")
     assert answer["Location"][1:2] not in {"/", "\\"}
 
 
-def test_the_way_back_is_escaped(indian: Client) -> None:
+def test_the_url_to_return_to_is_escaped(indian: Client) -> None:
     form = Page(indian.get('/audit/?person="><b>&since=1')).form("next")
     assert form["next"] == ["/audit/?person=%22%3E%3Cb%3E&since=1"]
 
 
 @pytest.mark.parametrize("zone", ["", "UTC", "Etc/UTC", "../../etc/passwd", "<b>", "x" * 4000])
-def test_without_a_zone_of_their_own_there_is_nothing_to_choose(alices: Client, zone: str) -> None:
+def test_without_a_browser_zone_there_is_nothing_to_choose(alices: Client, zone: str) -> None:
     alices.cookies["timezone"] = zone
     shown = foot(alices.get("/audit/"))
     assert "Times in UTC" in shown
     assert "<form" not in shown
 
 
-def test_a_page_that_was_posted_to_is_not_left(indian: Client) -> None:
+def test_a_page_that_was_posted_to_offers_no_time_zone(indian: Client) -> None:
     answer = indian.post("/tokens/add/", {"label": "typed"})
     assert answer.status_code == 422
     assert "<form" not in foot(answer)
 
 
-def test_anybody_signed_in(charlie: User, client_of: ClientOf, client: Client) -> None:
+def test_any_signed_in_user_may_choose_a_time_zone(
+    charlie: User, client_of: ClientOf, client: Client
+) -> None:
     assert client_of(charlie).post(URL, {"choice": "utc"})["Location"] == "/"
     assert client.post(URL, {"choice": "utc"})["Location"].startswith("/accounts/login/")
 
 
-def test_not_without_its_token(alice: User, client_of: ClientOf) -> None:
+def test_choosing_a_time_zone_needs_a_csrf_token(alice: User, client_of: ClientOf) -> None:
     answer = client_of(alice, enforce_csrf_checks=True).post(URL, {"choice": "utc"})
     assert (answer.status_code, "timezone_choice" in answer.cookies) == (403, False)

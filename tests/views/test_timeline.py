@@ -42,7 +42,9 @@ def at(entry: MakeEntry, hours: float, **fields: Any) -> AuditEntry:
 # The timeline
 
 
-def test_every_attempt(alices: Client, entry: MakeEntry, taken: AuditEntry) -> None:
+def test_the_timeline_has_every_attempt(
+    alices: Client, entry: MakeEntry, taken: AuditEntry
+) -> None:
     refused = at(entry, 1, user_name="bob", outcome="failed", error_code="permission_denied")
     other = at(entry, 2, address="192.0.2.8")
     text = alices.get(URL).text
@@ -52,14 +54,16 @@ def test_every_attempt(alices: Client, entry: MakeEntry, taken: AuditEntry) -> N
     assert other.get_absolute_url() not in text
 
 
-def test_no_attempt(alices: Client, token: ApiToken) -> None:
+def test_the_timeline_of_an_address_without_attempts(alices: Client, token: ApiToken) -> None:
     text = alices.get(URL).text
     assert "No attempts on this address" in text
     assert f"{reverse('address_find', args=[token.id])}?q={ADDRESS}" in text
     assert LOADS not in text
 
 
-def test_a_change_outside(alices: Client, entry: MakeEntry, taken: AuditEntry) -> None:
+def test_a_change_between_attempts_is_shown(
+    alices: Client, entry: MakeEntry, taken: AuditEntry
+) -> None:
     at(entry, 1, allocation_id=OTHER_VM, allocation_name="db-3")
     text = alices.get(URL).text
     assert "timeline-change" in text
@@ -67,12 +71,14 @@ def test_a_change_outside(alices: Client, entry: MakeEntry, taken: AuditEntry) -
     assert "it was allocated to <strong>db-3</strong>" in text
 
 
-def test_no_change_outside(alices: Client, entry: MakeEntry, taken: AuditEntry) -> None:
+def test_without_a_change_between_attempts_none_is_shown(
+    alices: Client, entry: MakeEntry, taken: AuditEntry
+) -> None:
     at(entry, -1, outcome="failed")
     assert "outside this site" not in alices.get(URL).text
 
 
-def test_what_is_not_known_is_said(alices: Client, entry: MakeEntry) -> None:
+def test_the_timeline_says_what_is_not_known(alices: Client, entry: MakeEntry) -> None:
     at(entry, 0, outcome="unknown")
     at(entry, 1, allocation_id="", allocation_type="", allocation_name="")
     text = alices.get(URL).text
@@ -80,7 +86,7 @@ def test_what_is_not_known_is_said(alices: Client, entry: MakeEntry) -> None:
     assert "whose outcome is not known, or outside this site" in text
 
 
-def test_thousands_are_paged(
+def test_a_long_timeline_is_paged(
     alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ipadmin.audit.search.timeline.PER_PAGE", 2)
@@ -95,7 +101,9 @@ def test_thousands_are_paged(
 
 
 @pytest.mark.parametrize("page", ["?before=x", "?after=1-1", "?before=99999999999999999-1"])
-def test_a_place_that_is_none(alices: Client, taken: AuditEntry, page: str) -> None:
+def test_an_invalid_cursor_is_the_first_page_of_the_timeline(
+    alices: Client, taken: AuditEntry, page: str
+) -> None:
     assert alices.get(URL + page).status_code == 200
 
 
@@ -111,12 +119,12 @@ def test_ids_are_named_where_they_differ(alices: Client, entry: MakeEntry) -> No
 
 
 @pytest.mark.parametrize("address", ["x", "185.44.", "192.0.2.0/24", "192.0.2.07", "1.2.3", ":"])
-def test_what_is_no_address(alices: Client, address: str) -> None:
+def test_the_timeline_of_an_invalid_address_answers_404(alices: Client, address: str) -> None:
     assert alices.get(f"/audit/addresses/{address}/").status_code == 404
     assert alices.get(f"/audit/addresses/{address}/now/").status_code == 404
 
 
-def test_one_form_of_an_address(alices: Client, entry: MakeEntry) -> None:
+def test_the_timeline_redirects_to_the_canonical_address(alices: Client, entry: MakeEntry) -> None:
     made = at(entry, 0, address="2001:DB8::7")
     answer = alices.get("/audit/addresses/2001:0DB8::7/?at=2026-01-02")
     assert answer["Location"] == "/audit/addresses/2001:db8::7/?at=2026-01-02"
@@ -136,7 +144,7 @@ def test_the_page_does_not_wait_for_katapult(
     assert katapult.requests == []
 
 
-def test_how_it_is_now(
+def test_the_timeline_shows_the_current_state(
     alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
 ) -> None:
     text = alices.get(NOW, headers=HTMX).text
@@ -148,7 +156,7 @@ def test_how_it_is_now(
     assert katapult.requests[0].url.params["ip_address[id]"] == IP
 
 
-def test_as_its_last_attempt_left_it(
+def test_the_current_state_is_as_the_last_attempt_left_it(
     alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
 ) -> None:
     katapult.holder = None
@@ -157,7 +165,7 @@ def test_as_its_last_attempt_left_it(
     assert "outside this site" not in text
 
 
-def test_without_javascript(
+def test_the_current_state_is_a_link_without_javascript(
     alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
 ) -> None:
     text = alices.get(NOW).text
@@ -210,7 +218,7 @@ def test_a_token_that_cannot_be_opened(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_an_auditor_sees_what_the_entries_tell(
+def test_an_auditor_sees_the_timeline_without_the_current_state(
     audrey: User,
     client_of: ClientOf,
     token: ApiToken,
@@ -225,14 +233,14 @@ def test_an_auditor_sees_what_the_entries_tell(
 
 
 @pytest.mark.usefixtures("bobs_token")
-def test_nobody_elses_token_is_used(
+def test_the_timeline_uses_no_token_of_another_user(
     alices: Client, katapult: Organizations, taken: AuditEntry
 ) -> None:
     assert "Only an operator" in alices.get(NOW).text
     assert katapult.requests == []
 
 
-def test_a_former_operator_does_not_look(
+def test_a_former_operator_cannot_read_the_current_state(
     alice: User, alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
 ) -> None:
     alice.groups.clear()
@@ -259,7 +267,7 @@ def test_a_former_operator_does_not_look(
         ("2099-01-02T11:00:00", "(in the future)"),
     ],
 )
-def test_who_had_it(
+def test_the_timeline_says_who_held_the_address(
     alices: Client, entry: MakeEntry, taken: AuditEntry, moment: str, words: str
 ) -> None:
     at(entry, 2, allocation_id=OTHER_VM, allocation_name="db-3")
@@ -267,7 +275,7 @@ def test_who_had_it(
     assert words in text.split('id="lookup"')[1].split("</section>")[0]
 
 
-def test_in_the_readers_zone(alices: Client, taken: AuditEntry) -> None:
+def test_the_timeline_is_in_the_readers_zone(alices: Client, taken: AuditEntry) -> None:
     alices.cookies["timezone"] = "Asia/Tokyo"
     text = alices.get(URL, {"at": "2026-01-02T21:00:01", "zone": "Asia/Tokyo"}).text
     assert "At <time" in text
@@ -276,13 +284,15 @@ def test_in_the_readers_zone(alices: Client, taken: AuditEntry) -> None:
 
 
 @pytest.mark.parametrize("moment", ["", "then", "2026-13-01", "0001-01-01T00:00:00"])
-def test_a_moment_that_is_none(alices: Client, taken: AuditEntry, moment: str) -> None:
+def test_an_invalid_time_of_a_lookup_is_explained(
+    alices: Client, taken: AuditEntry, moment: str
+) -> None:
     text = alices.get(URL, {"at": moment}).text
     assert 'class="errorlist"' in text
     assert taken.get_absolute_url() in text
 
 
-def test_of_an_address_never_seen(alices: Client) -> None:
+def test_the_holder_of_an_unknown_address_is_not_known(alices: Client) -> None:
     assert "this site has never seen the address" in alices.get(URL, {"at": "2026-01-02"}).text
 
 
@@ -290,7 +300,7 @@ def test_of_an_address_never_seen(alices: Client) -> None:
 
 
 @pytest.mark.parametrize("url", [URL, NOW])
-def test_who_may_see_it(
+def test_only_readers_of_the_history_see_a_timeline(
     alices: Client,
     charlie: User,
     adam: User,
@@ -315,7 +325,7 @@ def test_operators_may_be_narrowed_to_their_own(
     assert "in your own organizations" in answer.text
 
 
-def test_everything_is_escaped(
+def test_the_timeline_is_escaped(
     alices: Client, token: ApiToken, katapult: Organizations, entry: MakeEntry
 ) -> None:
     texts = dict.fromkeys(("user_name", "reason", "allocation_name", "organization_name"), HOSTILE)
@@ -328,7 +338,9 @@ def test_everything_is_escaped(
     assert PLANTED not in texts_shown
 
 
-def test_in_the_sandbox(alices: Client, token: ApiToken, box: Sandbox, entry: MakeEntry) -> None:
+def test_the_timeline_reads_the_sandbox(
+    alices: Client, token: ApiToken, box: Sandbox, entry: MakeEntry
+) -> None:
     found = some(box)
     at(entry, 0, address=found["address"], address_id=found["id"])
     url = reverse("address_timeline_now", args=[found["address"]])

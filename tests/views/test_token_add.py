@@ -47,14 +47,14 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
 ]
 
 
-def test_the_form(alices: Client) -> None:
+def test_the_form_that_adds_a_token(alices: Client) -> None:
     answer = alices.get(URL)
     assert answer.status_code == 200
     assert 'type="password" name="secret"' in answer.text
     assert "ip_addresses" in answer.text
 
 
-def test_it_works(alices: Client, alice: User, katapult: Organizations) -> None:
+def test_adding_a_token(alices: Client, alice: User, katapult: Organizations) -> None:
     answer = alices.post(URL, NEW)
     token = ApiToken.objects.get()
     assert answer.status_code == 302
@@ -65,12 +65,14 @@ def test_it_works(alices: Client, alice: User, katapult: Organizations) -> None:
 
 
 @pytest.mark.usefixtures("katapult")
-def test_it_works_with_htmx(alices: Client) -> None:
+def test_adding_a_token_with_htmx(alices: Client) -> None:
     assert alices.post(URL, NEW, headers=HTMX).status_code == 302
     assert ApiToken.objects.count() == 1
 
 
-def test_it_is_tried_with_calls_that_only_read(alices: Client, katapult: Organizations) -> None:
+def test_a_new_token_is_checked_with_reading_calls_only(
+    alices: Client, katapult: Organizations
+) -> None:
     alices.post(URL, NEW)
     assert katapult.methods == "GET GET GET"
     assert {r.headers["Authorization"] for r in katapult.requests} == {f"Bearer {SECRET}"}
@@ -86,7 +88,9 @@ def test_of_several_organizations_one_is_chosen_next(
     assert not token.is_ready
 
 
-def test_without_the_scope_to_name_any(alices: Client, katapult: Organizations) -> None:
+def test_a_new_token_without_the_scope_to_list_organizations(
+    alices: Client, katapult: Organizations
+) -> None:
     scopes = {"scopes": ["organizations:read"]}
     for _ in range(2):
         katapult.names.append(refusal(404, "no_user_associated_with_identity"))
@@ -96,7 +100,9 @@ def test_without_the_scope_to_name_any(alices: Client, katapult: Organizations) 
     assert ApiToken.objects.get().missing_scopes == ["organizations:read"]
 
 
-def test_one_that_may_not_list_is_of_use_even_so(alices: Client, katapult: Organizations) -> None:
+def test_a_new_token_that_may_not_list_addresses_is_kept(
+    alices: Client, katapult: Organizations
+) -> None:
     katapult.lists.append(refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}))
     answer = alices.post(URL, NEW, follow=True)
     assert "ip_addresses:read" in answer.text
@@ -150,7 +156,7 @@ def test_a_token_that_cannot_be_tried_is_not_kept(
         {"label": "New", "secret": "a\x00b"},
     ],
 )
-def test_a_form_with_a_mistake(
+def test_a_mistake_in_the_form_that_adds_a_token(
     alices: Client, katapult: Organizations, form: dict[str, str]
 ) -> None:
     answer = alices.post(URL, form)
@@ -166,7 +172,9 @@ def test_a_secret_is_never_shown_again(
     assert secret not in alices.post(URL, {"label": "", "secret": secret}).text
 
 
-def test_a_label_once(alices: Client, token: ApiToken, katapult: Organizations) -> None:
+def test_two_tokens_cannot_have_one_label(
+    alices: Client, token: ApiToken, katapult: Organizations
+) -> None:
     answer = alices.post(URL, {"label": " Live ", "secret": SECRET})
     assert answer.status_code == 422
     assert "already have a token with this label" in answer.text
@@ -174,17 +182,19 @@ def test_a_label_once(alices: Client, token: ApiToken, katapult: Organizations) 
 
 
 @pytest.mark.usefixtures("katapult")
-def test_a_label_is_ones_own(alices: Client, bobs_token: ApiToken) -> None:
+def test_two_users_may_use_one_label(alices: Client, bobs_token: ApiToken) -> None:
     assert alices.post(URL, {"label": "Bob's", "secret": SECRET}).status_code == 302
 
 
 @pytest.mark.usefixtures("katapult")
-def test_spaces_around_a_pasted_token_are_none_of_it(alices: Client) -> None:
+def test_spaces_around_a_pasted_token_are_removed(alices: Client) -> None:
     alices.post(URL, {"label": "New", "secret": f"  {SECRET}\n"})
     assert ApiToken.objects.get().decrypt_secret().reveal() == SECRET
 
 
-def test_hostile_names(alices: Client, katapult: Organizations) -> None:
+def test_a_hostile_name_of_a_user_or_organization_is_escaped(
+    alices: Client, katapult: Organizations
+) -> None:
     katapult.organizations = [{"id": "org_1", "name": HOSTILE, "sub_domain": HOSTILE}]
     answer = alices.post(URL, {"label": HOSTILE, "secret": SECRET}, follow=True)
     assert answer.status_code == 200
@@ -192,6 +202,6 @@ def test_hostile_names(alices: Client, katapult: Organizations) -> None:
     assert ApiToken.objects.get().organization_name == HOSTILE
 
 
-def test_in_the_sandbox(alices: Client, box: Sandbox) -> None:
+def test_adding_a_token_of_the_sandbox(alices: Client, box: Sandbox) -> None:
     alices.post(URL, {"label": "New", "secret": f"{box.token}-second"})
     assert ApiToken.objects.get().organization_sub_domain == "harbour-labs"

@@ -23,7 +23,7 @@ def url(token: ApiToken) -> str:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_it_works(
+def test_checking_a_token(
     alices: Client, token: ApiToken, url: str, katapult: Organizations, headers: dict[str, str]
 ) -> None:
     answer = alices.post(url, headers=headers)
@@ -35,7 +35,7 @@ def test_it_works(
     assert katapult.sent == []
 
 
-def test_it_clears_the_last_error(
+def test_checking_clears_the_last_error(
     alices: Client, token: ApiToken, url: str, katapult: Organizations
 ) -> None:
     ApiToken.objects.update(last_error_code="invalid_api_token")
@@ -44,14 +44,18 @@ def test_it_clears_the_last_error(
     assert token.last_error_code == ""
 
 
-def test_a_scope_that_is_missing(alices: Client, url: str, katapult: Organizations) -> None:
+def test_checking_reports_a_missing_scope(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.lists.append(refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}))
     text = alices.post(url).text
     assert "a scope is missing" in text
     assert "Missing scope: ip_addresses:read" in text
 
 
-def test_a_list_that_is_not_permitted(alices: Client, url: str, katapult: Organizations) -> None:
+def test_checking_reports_a_list_that_is_not_permitted(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.lists.append(refusal(403, "permission_denied"))
     assert "list addresses. You can still look up" in alices.post(url).text
 
@@ -93,7 +97,7 @@ def test_a_list_that_is_not_permitted(alices: Client, url: str, katapult: Organi
         (html(), "unreadable_answer", ["may come from a proxy"]),
     ],
 )
-def test_a_problem_is_explained_and_kept(
+def test_a_failed_check_is_explained_and_kept(
     alices: Client, url: str, katapult: Organizations, problem: Any, code: str, words: list[str]
 ) -> None:
     katapult.names.append(problem)
@@ -104,12 +108,16 @@ def test_a_problem_is_explained_and_kept(
     assert ApiToken.objects.get().last_error_code == code
 
 
-def test_an_organization_that_is_gone(alices: Client, url: str, katapult: Organizations) -> None:
+def test_checking_reports_a_missing_organization(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.lists.append(refusal(404, "organization_not_found"))
     assert "Organization not found" in alices.post(url).text
 
 
-def test_one_that_is_not_ready(alices: Client, unready: ApiToken, katapult: Organizations) -> None:
+def test_checking_a_token_without_an_organization(
+    alices: Client, unready: ApiToken, katapult: Organizations
+) -> None:
     answer = alices.post(reverse("token_check", args=[unready.id]))
     assert "It can access Acme." in answer.text
     unready.refresh_from_db()
@@ -117,14 +125,16 @@ def test_one_that_is_not_ready(alices: Client, unready: ApiToken, katapult: Orga
 
 
 @pytest.mark.usefixtures("unopenable")
-def test_one_that_cannot_be_opened(alices: Client, url: str, katapult: Organizations) -> None:
+def test_checking_a_token_that_cannot_be_decrypted(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     answer = alices.post(url)
     assert answer.status_code == 200
     assert "Enter this token again" in answer.text
     assert katapult.requests == []
 
 
-def test_the_page_after_it_still_renames(
+def test_the_page_after_a_check_can_rename(
     alices: Client, token: ApiToken, url: str, katapult: Organizations
 ) -> None:
     """The page stands at the URL of the check: its form must not post there."""
@@ -132,6 +142,8 @@ def test_the_page_after_it_still_renames(
     assert f'method="post" action="{rename}"' in alices.post(url).text
 
 
-def test_the_secret_is_not_shown(alices: Client, url: str, katapult: Organizations) -> None:
+def test_checking_does_not_show_the_secret(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.names.append(refusal(403, "invalid_api_token", {"details": PLANTED}, PLANTED))
     assert PLANTED not in alices.post(url).text

@@ -16,7 +16,7 @@ def url(token: ApiToken) -> str:
     return reverse("token_delete", args=[token.id])
 
 
-def test_it_asks_first(alices: Client, url: str) -> None:
+def test_deleting_a_token_asks_first(alices: Client, url: str) -> None:
     answer = alices.get(url)
     assert answer.status_code == 200
     assert "Delete “Live”?" in answer.text
@@ -25,14 +25,16 @@ def test_it_asks_first(alices: Client, url: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_it_works(alices: Client, url: str, headers: dict[str, str]) -> None:
+def test_deleting_a_token(alices: Client, url: str, headers: dict[str, str]) -> None:
     answer = alices.post(url, headers=headers)
     assert answer["Location"] == "/tokens/"
     assert ApiToken.objects.count() == 0
     assert "Token “Live” was deleted." in alices.get("/tokens/").text
 
 
-def test_its_history_stays(alices: Client, token: ApiToken, url: str, entry: MakeEntry) -> None:
+def test_the_history_of_a_deleted_token_stays(
+    alices: Client, token: ApiToken, url: str, entry: MakeEntry
+) -> None:
     made = entry(token_id=token.id, token_fingerprint=token.fingerprint)
     alices.post(url)
     page = alices.get(made.get_absolute_url()).text
@@ -41,24 +43,24 @@ def test_its_history_stays(alices: Client, token: ApiToken, url: str, entry: Mak
     assert token.fingerprint in page
 
 
-def test_twice(alices: Client, url: str) -> None:
+def test_deleting_a_token_twice_answers_404(alices: Client, url: str) -> None:
     alices.post(url)
     assert alices.post(url).status_code == 404
 
 
-def test_a_hostile_name(alices: Client, url: str) -> None:
+def test_a_hostile_name_of_a_deleted_token_is_escaped(alices: Client, url: str) -> None:
     ApiToken.objects.update(label=HOSTILE)
     assert HOSTILE not in alices.get(url).text
     assert HOSTILE not in alices.post(url, follow=True).text
 
 
 @pytest.mark.usefixtures("unopenable")
-def test_one_that_cannot_be_opened(alices: Client, url: str) -> None:
+def test_a_token_that_cannot_be_decrypted_can_be_deleted(alices: Client, url: str) -> None:
     assert alices.post(url).status_code == 302
     assert ApiToken.objects.count() == 0
 
 
-def test_one_that_is_not_ready(alices: Client, unready: ApiToken) -> None:
+def test_a_token_without_an_organization_can_be_deleted(alices: Client, unready: ApiToken) -> None:
     url = reverse("token_delete", args=[unready.id])
     assert alices.get(url).status_code == 200
     assert alices.post(url).status_code == 302

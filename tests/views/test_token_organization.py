@@ -39,7 +39,7 @@ def nameless(katapult: Organizations) -> Organizations:
     return katapult
 
 
-def test_the_choice(alices: Client, url: str, two: Organizations) -> None:
+def test_the_organizations_to_choose_from(alices: Client, url: str, two: Organizations) -> None:
     answer = alices.get(url)
     assert answer.status_code == 200
     for shown in ("Acme", "acme", "Brook", 'value="org_2"', "Unready"):
@@ -47,7 +47,7 @@ def test_the_choice(alices: Client, url: str, two: Organizations) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_it_works(
+def test_choosing_an_organization(
     alices: Client, unready: ApiToken, url: str, two: Organizations, headers: dict[str, str]
 ) -> None:
     answer = alices.post(url, {"organization": "org_2"}, headers=headers)
@@ -58,7 +58,7 @@ def test_it_works(
 
 
 @pytest.mark.parametrize("choice", ["", "org_3", HOSTILE, "\x00", "acme"])
-def test_one_it_does_not_reach(
+def test_an_organization_out_of_reach_is_refused(
     alices: Client, unready: ApiToken, url: str, two: Organizations, choice: str
 ) -> None:
     answer = alices.post(url, {"organization": choice})
@@ -68,7 +68,7 @@ def test_one_it_does_not_reach(
     assert not unready.is_ready
 
 
-def test_a_sub_domain_where_none_is_named(
+def test_a_sub_domain_can_be_typed_where_no_organization_is_listed(
     alices: Client, unready: ApiToken, url: str, nameless: Organizations
 ) -> None:
     ApiToken.objects.update(missing_scopes=["organizations:read"])
@@ -79,13 +79,17 @@ def test_a_sub_domain_where_none_is_named(
     assert nameless.requests[-1].url.params["organization[sub_domain]"] == "acme"
 
 
-def test_none_at_all(alices: Client, url: str, katapult: Organizations) -> None:
+def test_a_token_without_any_organization(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.organizations = []
     assert "Katapult lists no organization for this token" in alices.get(url).text
 
 
 @pytest.mark.parametrize("typed", ["", "x" * 64, "a\x00b"])
-def test_no_sub_domain(alices: Client, url: str, nameless: Organizations, typed: str) -> None:
+def test_an_invalid_sub_domain_is_refused(
+    alices: Client, url: str, nameless: Organizations, typed: str
+) -> None:
     assert alices.post(url, {"sub_domain": typed}).status_code == 422
     assert nameless.calls(LIST) == 0
 
@@ -130,7 +134,7 @@ def test_a_sub_domain_that_is_refused(
         (html(), ["may come from a proxy"]),
     ],
 )
-def test_a_problem_is_explained(
+def test_a_list_of_organizations_that_fails_is_explained(
     alices: Client, url: str, two: Organizations, problem: Any, words: list[str]
 ) -> None:
     two.names.extend([problem, problem])
@@ -139,7 +143,9 @@ def test_a_problem_is_explained(
     assert two.calls(LIST) == 0
 
 
-def test_a_problem_offers_no_sub_domain(alices: Client, url: str, katapult: Organizations) -> None:
+def test_a_failed_list_of_organizations_offers_no_sub_domain(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     """Nothing was found out about what the token may name."""
     katapult.names.append(refusal(503, "service_unavailable"))
     text = alices.get(url).text
@@ -147,7 +153,9 @@ def test_a_problem_offers_no_sub_domain(alices: Client, url: str, katapult: Orga
     assert "lists no organization" not in text
 
 
-def test_a_choice_is_final(alices: Client, token: ApiToken, katapult: Organizations) -> None:
+def test_the_organization_of_a_token_is_chosen_once(
+    alices: Client, token: ApiToken, katapult: Organizations
+) -> None:
     url = reverse("token_organization", args=[token.id])
     for answer in (alices.get(url), alices.post(url, {"organization": "org_2"})):
         assert answer["Location"] == reverse("token", args=[token.id])
@@ -155,7 +163,9 @@ def test_a_choice_is_final(alices: Client, token: ApiToken, katapult: Organizati
     assert (token.organization_id, katapult.requests) == ("org_1", [])
 
 
-def test_hostile_names(alices: Client, url: str, katapult: Organizations) -> None:
+def test_a_hostile_name_of_an_organization_is_escaped(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.organizations = [
         {"id": f"org_{number}", "name": HOSTILE, "sub_domain": HOSTILE} for number in range(2)
     ]
@@ -163,7 +173,9 @@ def test_hostile_names(alices: Client, url: str, katapult: Organizations) -> Non
     assert alices.post(url, {"organization": "org_1"}, follow=True).status_code == 200
 
 
-def test_a_token_that_cannot_be_opened(alices: Client, url: str, katapult: Organizations) -> None:
+def test_a_token_that_cannot_be_decrypted_has_no_organizations(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     ApiToken.objects.update(encrypted_secret=b"spoilt")
     for answer in (alices.get(url), alices.post(url, {"organization": "org_2"})):
         assert "Enter this token again" in answer.text

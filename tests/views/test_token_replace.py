@@ -26,7 +26,7 @@ def kept() -> str:
     return ApiToken.objects.get().decrypt_secret().reveal()
 
 
-def test_the_form(alices: Client, url: str) -> None:
+def test_the_form_that_replaces_a_token(alices: Client, url: str) -> None:
     answer = alices.get(url)
     assert answer.status_code == 200
     assert 'type="password" name="secret"' in answer.text
@@ -34,7 +34,7 @@ def test_the_form(alices: Client, url: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_it_works(
+def test_replacing_a_token(
     alices: Client, token: ApiToken, url: str, katapult: Organizations, headers: dict[str, str]
 ) -> None:
     answer = alices.post(url, {"secret": SECRET}, headers=headers)
@@ -45,13 +45,17 @@ def test_it_works(
 
 
 @pytest.mark.usefixtures("katapult")
-def test_it_mends_one_that_cannot_be_opened(alices: Client, unopenable: ApiToken, url: str) -> None:
+def test_replacing_a_token_that_cannot_be_decrypted(
+    alices: Client, unopenable: ApiToken, url: str
+) -> None:
     alices.post(url, {"secret": SECRET})
     assert kept() == SECRET
     assert "Enter this token again" not in alices.get("/tokens/").text
 
 
-def test_one_of_another_organization(alices: Client, url: str, katapult: Organizations) -> None:
+def test_a_token_of_another_organization_is_refused(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
     katapult.organizations = [SECOND]
     katapult.lists.append(refusal(404, "organization_not_found"))
     answer = alices.post(url, {"secret": SECRET})
@@ -84,7 +88,7 @@ def test_one_of_another_organization(alices: Client, url: str, katapult: Organiz
         (html(), ["may come from a proxy"]),
     ],
 )
-def test_one_that_is_refused_leaves_the_old(
+def test_a_refused_replacement_leaves_the_old_token(
     alices: Client, url: str, katapult: Organizations, problem: Any, words: list[str]
 ) -> None:
     katapult.names.append(problem)
@@ -99,7 +103,7 @@ def test_one_that_is_refused_leaves_the_old(
 @pytest.mark.parametrize(
     "secret", ["", "two words of a secret", "x" * 2001, "a\x00b", "schl\xfcssel"]
 )
-def test_a_form_with_a_mistake(
+def test_a_mistake_in_the_form_that_replaces_a_token(
     alices: Client, url: str, katapult: Organizations, secret: str
 ) -> None:
     answer = alices.post(url, {"secret": secret})

@@ -17,14 +17,14 @@ from tests.views.katapult import HOSTILE
 URL = "/tokens/"
 
 
-def test_none_yet(alices: Client) -> None:
+def test_the_list_of_tokens_without_tokens(alices: Client) -> None:
     answer = alices.get(URL)
     assert answer.status_code == 200
     assert "No tokens yet" in answer.text
     assert reverse("token_add") in answer.text
 
 
-def test_one_that_works(alices: Client, token: ApiToken) -> None:
+def test_the_list_shows_a_token_that_works(alices: Client, token: ApiToken) -> None:
     token.can_list, token.used_at = True, timezone.now()
     token.save()
     text = alices.get(URL).text
@@ -33,21 +33,23 @@ def test_one_that_works(alices: Client, token: ApiToken) -> None:
     assert PLANTED not in text
 
 
-def test_one_that_is_not_ready(alices: Client, unready: ApiToken) -> None:
+def test_the_list_shows_a_token_without_an_organization(alices: Client, unready: ApiToken) -> None:
     text = alices.get(URL).text
     assert "No organization" in text
     assert reverse("token_organization", args=[unready.id]) in text
     assert reverse("addresses", args=[unready.id]) not in text
 
 
-def test_one_that_cannot_be_opened(alices: Client, unopenable: ApiToken) -> None:
+def test_the_list_shows_a_token_that_cannot_be_decrypted(
+    alices: Client, unopenable: ApiToken
+) -> None:
     text = alices.get(URL).text
     assert "Enter this token again" in text
     assert reverse("token_replace", args=[unopenable.id]) in text
     assert reverse("addresses", args=[unopenable.id]) not in text
 
 
-def test_one_moved_to_another_owner_cannot_be_opened(
+def test_a_token_moved_to_another_owner_cannot_be_decrypted(
     alices: Client, alice: User, bobs_token: ApiToken
 ) -> None:
     ApiToken.objects.update(owner=alice)
@@ -63,7 +65,7 @@ def test_one_moved_to_another_owner_cannot_be_opened(
         ({"can_list": None}, ["Not checked", "Never"]),
     ],
 )
-def test_how_it_stands(
+def test_the_list_shows_the_state_of_a_token(
     alices: Client, token: ApiToken, fields: dict[str, Any], words: list[str]
 ) -> None:
     ApiToken.objects.update(**fields)
@@ -71,12 +73,12 @@ def test_how_it_stands(
     assert all(word in text for word in words)
 
 
-def test_a_short_secret_shows_none_of_it(alices: Client, token: ApiToken) -> None:
+def test_a_short_secret_is_not_shown_in_part(alices: Client, token: ApiToken) -> None:
     ApiToken.objects.update(last_four="")
     assert "••••" not in alices.get(URL).text
 
 
-def test_names_are_escaped(alices: Client, token: ApiToken) -> None:
+def test_names_in_the_list_of_tokens_are_escaped(alices: Client, token: ApiToken) -> None:
     ApiToken.objects.update(
         label=HOSTILE,
         organization_name=HOSTILE,
@@ -88,27 +90,27 @@ def test_names_are_escaped(alices: Client, token: ApiToken) -> None:
     assert text.count("&lt;script&gt;") >= 4
 
 
-def test_only_ones_own(alices: Client, bobs_token: ApiToken) -> None:
+def test_a_user_sees_only_own_tokens(alices: Client, bobs_token: ApiToken) -> None:
     text = alices.get(URL).text
     assert "Bob" not in text
     assert "No tokens yet" in text
 
 
-def test_not_even_for_an_administrator(
+def test_an_administrator_sees_only_own_tokens(
     adam_the_operator: User, client_of: ClientOf, token: ApiToken
 ) -> None:
     assert "No tokens yet" in client_of(adam_the_operator).get(URL).text
 
 
-def test_only_operators(charlie: User, audrey: User, client_of: ClientOf) -> None:
+def test_only_operators_see_tokens(charlie: User, audrey: User, client_of: ClientOf) -> None:
     assert client_of(charlie).get(URL).status_code == 403
     assert client_of(audrey).get(URL).status_code == 403
 
 
 @pytest.mark.django_db
-def test_anonymous(client: Client) -> None:
+def test_the_list_of_tokens_needs_a_sign_in(client: Client) -> None:
     assert client.get(URL)["Location"] == "/accounts/login/?next=/tokens/"
 
 
-def test_wrong_method(alices: Client) -> None:
+def test_the_list_of_tokens_refuses_post(alices: Client) -> None:
     assert alices.post(URL).status_code == 405

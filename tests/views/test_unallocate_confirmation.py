@@ -1,0 +1,343 @@
+"""The confirmation page, and which confirmations are accepted."""
+
+# Pytest passes them by name.
+# ruff: noqa: PLR0917
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from django.core import signing
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from ipadmin.models import ApiToken, AuditEntry, Outcome, User
+from ipadmin.services.confirmation import SALT
+from tests.conftest import ClientOf
+from tests.services.katapult import ADDRESS, IP, REQUEST_ID, VM, html, refusal
+from tests.views.confirming import (
+    FEW_CODES,
+    act,
+    ask,
+    confirmation_of,
+    only_entry,
+    url,
+    with_and_without_htmx,
+)
+from tests.views.conftest import HTMX, MakeEntry
+from tests.views.katapult import HOSTILE, LIST, Organizations, listed
+
+# Used by name only, as fixtures are.
+__all__ = ["url"]
+
+
+FORM = 'name="confirmation"'
+
+
+def forged(confirmation: str, **changes: Any) -> str:
+    """A confirmation that shows something else, signed as ours are."""
+    data = signing.loads(confirmation, salt=SALT)
+    return signing.dumps(data | changes, salt=SALT, compress=True)
+
+
+# Asking
+
+
+def test_the_confirmation_page_shows_what_will_change(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    katapult.more = {"network": {"id": "netw_1", "name": "Public Network"}}
+    answer = alices.get(url)
+    assert answer.status_code == 200
+    page = answer.text.replace("<wbr>", "")
+    for shown in (ADDRESS, "web-01", VM, "web-01.example.net", "Will be lost", "shop", "Acme"):
+        assert shown in page
+    for shown in ("192-0-2-7.rdns.katapult.io", "Public Network", "SANDBOX", "alice", "Live", IP):
+        assert shown in page
+
+
+def test_the_confirmation_page_never_writes(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    confirmation = ask(alices, url)
+    alices.get(url, {"confirmation": confirmation, "reason": "x", "typed_address": ADDRESS})
+    alices.head(url, {"confirmation": confirmation})
+    alices.get(f"{url}?table=1", {"confirmation": confirmation}, headers=HTMX)
+    assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
+
+
+@pytest.mark.usefixtures("katapult")
+def test_the_confirmation_is_shown_in_the_dialog(alices: Client, url: str) -> None:
+    answer = alices.get(f"{url}?table=1", headers=HTMX)
+    assert "<html" not in answer.text
+    assert f'hx-post="{url}?table=1"' in answer.text
+    assert answer["HX-Retarget"] == "#dialog"
+    assert answer["HX-Reswap"] == "innerHTML"
+
+
+@pytest.mark.usefixtures("katapult")
+@pytest.mark.parametrize("header", ["HX-Boosted", "HX-History-Restore-Request"])
+def test_history_restores_get_the_full_confirmation_page(
+    alices: Client, url: str, header: str
+) -> None:
+    answer = alices.get(url, headers=HTMX | {header: "true"})
+    assert "<html" in answer.text
+    assert "HX-Retarget" not in answer
+
+
+@pytest.mark.usefixtures("katapult")
+def test_each_confirmation_page_is_a_new_attempt(alices: Client, url: str) -> None:
+    assert ask(alices, url) != ask(alices, url)
+
+
+@pytest.mark.usefixtures("katapult")
+def test_the_confirmation_page_shows_earlier_attempts(
+    alices: Client, url: str, entry: MakeEntry
+) -> None:
+    earlier = entry(reason=HOSTILE)
+    text = alices.get(url).text
+    assert "Earlier attempts" in text
+    assert earlier.get_absolute_url() in text
+    assert HOSTILE not in text
+
+
+@pytest.mark.usefixtures("katapult")
+def test_the_confirmation_page_warns_of_an_open_attempt(
+    alices: Client, url: str, entry: MakeEntry
+) -> None:
+    assert "has no outcome yet" not in alices.get(url).text
+    entry(outcome=Outcome.FAILED, error_code="permission_denied")
+    assert "has no outcome yet" not in alices.get(url).text
+    entry(outcome=Outcome.PENDING, user_id=2, user_name="bob")
+    text = alices.get(url).text
+    assert "has no outcome yet" in text
+    assert "The attempt by bob" in text
+
+
+def test_the_confirmation_page_escapes_katapults_values(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    katapult.more = {
+        "reverse_dns": HOSTILE,
+        "label": HOSTILE,
+        "allocation_type": HOSTILE,
+        "network": {"name": HOSTILE},
+    }
+    answer = alices.get(url)
+    assert HOSTILE not in answer.text
+    assert answer.text.count("&lt;script&gt;") >= 4
+
+
+@pytest.mark.parametrize(("status", "code", "detail", "words"), FEW_CODES)
+def test_the_confirmation_page_explains_an_error(
+    alices: Client,
+    url: str,
+    katapult: Organizations,
+    status: int,
+    code: str,
+    detail: dict[str, Any],
+    words: list[str],
+) -> None:
+    katapult.reads.append(refusal(status, code, detail, "Own words"))
+    answer = alices.get(url)
+    assert answer.status_code == 200
+    assert all(word in answer.text for word in [*words, "Nothing was changed.", REQUEST_ID])
+    assert FORM not in answer.text
+    assert AuditEntry.objects.count() == 0
+
+
+def test_the_dialog_explains_an_error(alices: Client, url: str, katapult: Organizations) -> None:
+    katapult.reads.append(refusal(404, "ip_address_not_found"))
+    answer = alices.get(url, headers=HTMX)
+    assert answer["HX-Retarget"] == "#dialog"
+    assert "Address not found" in answer.text
+    assert FORM not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (httpx.ConnectError("refused"), "No connection to Katapult could be opened"),
+        (httpx.ReadTimeout("timed out"), "Katapult did not answer"),
+        (html(), "format. It may come from a proxy"),
+    ],
+)
+def test_the_confirmation_page_explains_a_missing_answer(
+    alices: Client, url: str, katapult: Organizations, failure: Any, words: str
+) -> None:
+    katapult.reads.append(failure)
+    assert words in alices.get(url).text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"allocation_type": "LoadBalancer"}, "be unallocated from a load balancer"),
+        (
+            {"allocation_id": None, "allocation_type": None},
+            "there is nothing to unallocate",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be_unallocated_has_no_form(
+    alices: Client, url: str, katapult: Organizations, change: dict[str, Any], words: str
+) -> None:
+    katapult.holder = None if change["allocation_type"] is None else VM
+    katapult.more = change
+    answer = alices.get(url)
+    assert words in answer.text
+    assert FORM not in answer.text
+
+
+def test_an_address_outside_the_organization_is_not_offered(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    katapult.listed = [listed(8)]
+    answer = alices.get(url)
+    assert "Use a token of its organization" in answer.text
+    assert FORM not in answer.text
+
+
+def test_an_address_outside_the_organization_is_not_unallocated(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    signed = forged(ask(alices, url), in_organization=False)
+    answer = alices.post(url, {"confirmation": signed, "typed_address": ADDRESS})
+    assert answer.status_code == 422
+    assert "Use a token of its organization" in answer.text
+    assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}),
+        refusal(503, "service_unavailable"),
+    ],
+)
+def test_a_list_that_cannot_be_read_says_what_is_not_known(
+    alices: Client, url: str, katapult: Organizations, answer: httpx.Response
+) -> None:
+    katapult.lists.append(answer)
+    page = alices.get(url)
+    assert "Not checked whether this is the last" in page.text
+    assert alices.post(url, {"confirmation": confirmation_of(page)}).status_code == 302
+    assert only_entry().outcome == Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("answer", [html(), httpx.ReadTimeout("slow")])
+def test_a_list_that_is_not_answered_says_so(
+    alices: Client, url: str, katapult: Organizations, answer: Any
+) -> None:
+    katapult.lists.append(answer)
+    page = alices.get(url)
+    assert page.status_code == 200
+    assert "Not checked whether this is the last" in page.text
+
+
+def test_few_calls_left_do_not_keep_a_confirmation_waiting(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    few = {"X-Ratelimit-Permitted": "1000", "X-Ratelimit-Remaining": "3"}
+    katapult.reads.append(httpx.Response(200, json=katapult.body(), headers=few))
+    assert "Not checked whether this is the last" in alices.get(url).text
+    assert katapult.calls(LIST) == 0
+
+
+# A confirmation is good for what it showed
+
+
+@pytest.mark.parametrize(
+    ("sent", "htmx"),
+    [
+        ("", True),
+        ("", False),
+        ("a:b:c", True),
+        ("\x00", True),
+        (HOSTILE, True),
+        ("x" * 30_000, True),
+    ],
+)
+def test_a_missing_or_foreign_confirmation_is_refused(
+    alices: Client, url: str, katapult: Organizations, sent: str, htmx: bool
+) -> None:
+    answer = alices.post(url, {"confirmation": sent}, headers=HTMX if htmx else {})
+    assert answer.status_code == 422
+    assert "This confirmation is not valid" in answer.text
+    assert confirmation_of(answer)
+    assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
+
+
+def test_a_tampered_confirmation_is_refused(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    confirmation = ask(alices, url)
+    tampered = confirmation[:10] + ("A" if confirmation[10] != "A" else "B") + confirmation[11:]
+    assert alices.post(url, {"confirmation": tampered}).status_code == 422
+    assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
+
+
+def test_a_confirmation_for_another_api_is_refused(
+    alices: Client, url: str, katapult: Organizations, settings: Settings
+) -> None:
+    confirmation = ask(alices, url)
+    settings.KATAPULT_API_URL = "https://api.katapult.io"
+    assert alices.post(url, {"confirmation": confirmation}).status_code == 422
+    assert katapult.sent == []
+
+
+def test_a_confirmation_for_another_address_is_refused(
+    alices: Client, token: ApiToken, url: str, katapult: Organizations
+) -> None:
+    other = reverse("unallocate", args=[token.id, "ip_0000000000000008"])
+    assert alices.post(other, {"confirmation": ask(alices, url)}).status_code == 422
+    assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
+
+
+def test_a_confirmation_of_another_user_is_refused(
+    alices: Client,
+    url: str,
+    bob: User,
+    bobs_token: ApiToken,
+    client_of: ClientOf,
+    katapult: Organizations,
+) -> None:
+    bobs = reverse("unallocate", args=[bobs_token.id, IP])
+    answer = client_of(bob).post(bobs, {"confirmation": ask(alices, url)})
+    assert answer.status_code == 422
+    assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
+
+
+def test_a_confirmation_with_a_replaced_token_is_refused(
+    alices: Client, url: str, token: ApiToken, katapult: Organizations
+) -> None:
+    confirmation = ask(alices, url)
+    token.fingerprint = "fedcba9876543210"
+    token.save()
+    assert alices.post(url, {"confirmation": confirmation}).status_code == 422
+    assert katapult.sent == []
+
+
+@with_and_without_htmx
+def test_an_expired_confirmation_is_refused(
+    alices: Client, url: str, katapult: Organizations, settings: Settings, htmx: bool
+) -> None:
+    confirmation = ask(alices, url)
+    settings.CONFIRMATION_MAX_AGE = -1
+    answer = alices.post(url, {"confirmation": confirmation}, headers=HTMX if htmx else {})
+    assert answer.status_code == 422
+    assert "has expired" in answer.text
+    assert confirmation_of(answer) != confirmation
+    assert (katapult.sent, AuditEntry.objects.count()) == ([], 0)
+
+
+def test_a_form_with_a_mistake_keeps_its_time_limit(
+    alices: Client, url: str, katapult: Organizations, settings: Settings
+) -> None:
+    katapult.more = {"vip": True}
+    confirmation = confirmation_of(act(alices, url, typed_address="wrong"))
+    settings.CONFIRMATION_MAX_AGE = -1
+    answer = alices.post(url, {"confirmation": confirmation, "typed_address": ADDRESS})
+    assert "has expired" in answer.text
