@@ -28,10 +28,7 @@ def test_links_lead_to_files_and_headings(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_named_files_exist(document: Path, request: pytest.FixtureRequest) -> None:
-    if document.name == "CONTRIBUTING.md" and not (ROOT / "ipadmin/audit").exists():
-        # REMOVE when ipadmin/audit, ipadmin/ui and ipadmin/demo exist.
-        request.applymarker(pytest.mark.xfail(reason="it describes the layout to come"))
+def test_named_files_exist(document: Path) -> None:
     names = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./*-]+)", document.read_text())
     assert [name for name in names if not [*ROOT.glob(name)]] == []
 
