@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -23,24 +22,6 @@ ORGANIZATION = {
     "suspended",
     "managed",
 }
-
-
-@pytest.fixture(scope="module")
-def _shared() -> Iterator[Sandbox]:
-    with Sandbox(token="t", rate_limit=100_000) as box:
-        yield box
-
-
-@pytest.fixture
-def box(_shared: Sandbox) -> Sandbox:
-    _shared.reset()
-    return _shared
-
-
-@pytest.fixture
-def api(box: Sandbox) -> Iterator[Caller]:
-    with Caller(box) as api:
-        yield api
 
 
 def test_the_current_user_comes_with_both_organizations(api: Caller) -> None:

@@ -14,24 +14,6 @@ from ipadmin.sandbox.faults import DRIPS, FOREIGN_BODIES, KINDS, Faults, Rule
 from tests.sandbox_client import Caller, allocated, code, some, until
 
 
-@pytest.fixture(scope="module")
-def _shared() -> Iterator[Sandbox]:
-    with Sandbox(token="t", rate_limit=100_000) as box:
-        yield box
-
-
-@pytest.fixture
-def box(_shared: Sandbox) -> Sandbox:
-    _shared.reset()
-    return _shared
-
-
-@pytest.fixture
-def api(box: Sandbox) -> Iterator[Caller]:
-    with Caller(box) as api:
-        yield api
-
-
 @pytest.fixture
 def impatient(box: Sandbox) -> Iterator[Caller]:
     with Caller(box, timeout=0.2) as impatient:
