@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import httpx
 
@@ -18,7 +17,6 @@ from ipadmin.katapult.errors import (
     NotSent,
     UnreadableAnswer,
 )
-from ipadmin.katapult.redaction import Redaction
 from ipadmin.katapult.transport import deadline
 from ipadmin.katapult.types import Exchange, Secret
 
@@ -38,83 +36,75 @@ NOT_SENT = (
 )
 
 
-@dataclass(slots=True)
 class Call:
-    """A call under way. `status` and `headers` are None until an answer begins."""
+    """A call under way. `status` is None and `headers` are empty until an answer begins.
 
-    method: str
-    path: str
-    token: Secret
-    redaction: Redaction = field(init=False)
-    started: float = field(default_factory=time.monotonic)
-    status: int | None = None
-    headers: Mapping[str, str] | None = None
+    Raises NotSent when the token cannot be part of a header.
+    """
 
-    def __post_init__(self) -> None:
-        self.redaction = Redaction(self.token)
-
-    def require_header_value(self) -> None:
-        """Raise NotSent when the token cannot be part of a header."""
-        if not HEADER_VALUE.fullmatch(self.token.reveal()):
+    def __init__(self, method: str, path: str, token: Secret) -> None:
+        self.method, self.path, self.token = method, path, token
+        self.started = time.monotonic()
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        if not HEADER_VALUE.fullmatch(token.reveal()):
             raise NotSent("the token has characters that no header can carry", self.exchange)
+        self.redaction = values.Redaction(token)
 
     @property
     def exchange(self) -> Exchange:
         """The exchange as known so far."""
-        headers = self.headers or {}
-        request_id = self.redaction.text(values.text(headers.get("X-Request-Id")))
+        request_id = values.text(self.headers.get("X-Request-Id"))
         return Exchange(
             self.method,
             self.path,
             time.monotonic() - self.started,
             self.status,
-            request_id=request_id[:64] or None,
-            rate_limit=responses.rate_limit(headers),
-            retry_after=responses.retry_after(headers),
+            request_id=(request_id and self.redaction.text(request_id)[:64]) or None,
+            rate_limit_permitted=values.count(self.headers.get("X-Ratelimit-Permitted")),
+            rate_limit_remaining=values.count(self.headers.get("X-Ratelimit-Remaining")),
+            retry_after=responses.retry_after(self.headers.get("Retry-After")),
             token_fingerprint=self.token.fingerprint,
         )
 
+    def send(self, http: httpx.Client, request: httpx.Request, deadline_seconds: float) -> bytes:
+        """The body of the answer, without the token. Raises only KatapultError."""
+        try:
+            with deadline(deadline_seconds):
+                response = http.send(request, stream=True)
+                try:
+                    self.status, self.headers = response.status_code, response.headers
+                    return self.redaction.content(self._body(response))
+                finally:
+                    response.close()
+        except KatapultError:
+            raise
+        except Exception as error:
+            _remove_tracebacks(error)
+            raise self._mapped(error) from error
 
-def send(call: Call, request: httpx.Request, http: httpx.Client, deadline_seconds: float) -> bytes:
-    """The body of the answer, without the token. Raises only KatapultError."""
-    try:
-        with deadline(deadline_seconds):
-            response = http.send(request, stream=True)
-            try:
-                call.status, call.headers = response.status_code, response.headers
-                return call.redaction.content(_body(call, response))
-            finally:
-                response.close()
-    except KatapultError:
-        raise
-    except Exception as error:
-        _remove_tracebacks(error)
-        raise _mapped(error, call) from error
+    def _body(self, response: httpx.Response) -> bytes:
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnreadableAnswer("the answer is compressed, against our request", self.exchange)
+        content = bytearray()
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES:
+                raise UnreadableAnswer("the answer is too large", self.exchange)
+        return bytes(content)
 
-
-def _body(call: Call, response: httpx.Response) -> bytes:
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnreadableAnswer("the answer is compressed, against our request", call.exchange)
-    content = bytearray()
-    for chunk in response.iter_bytes():
-        content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise UnreadableAnswer("the answer is too large", call.exchange)
-    return bytes(content)
-
-
-def _mapped(error: Exception, call: Call) -> KatapultError:
-    """An exception of httpx as a KatapultError: NotSent only for those that certainly occurred
-    before anything was sent."""
-    message = call.redaction.text(str(error))
-    reason = values.text(f"{type(error).__name__}: {message}")[:200].rstrip(": ")
-    if isinstance(error, httpx.DecodingError):
-        return UnreadableAnswer(reason, call.exchange)
-    if isinstance(error, httpx.PoolTimeout) and call.status is None:
-        return NoFreeConnection(reason, call.exchange)
-    if isinstance(error, NOT_SENT) and call.status is None:
-        return NotSent(reason, call.exchange)
-    return AnswerLost(reason, call.exchange)
+    def _mapped(self, error: Exception) -> KatapultError:
+        """NotSent only for exceptions that certainly occurred before anything was sent."""
+        message = self.redaction.text(str(error))
+        reason = values.text(f"{type(error).__name__}: {message}")[:200].rstrip(": ")
+        kind: type[KatapultError] = AnswerLost
+        if isinstance(error, httpx.DecodingError):
+            kind = UnreadableAnswer
+        elif self.status is None and isinstance(error, httpx.PoolTimeout):
+            kind = NoFreeConnection
+        elif self.status is None and isinstance(error, NOT_SENT):
+            kind = NotSent
+        return kind(reason, self.exchange)
 
 
 def _remove_tracebacks(error: BaseException | None) -> None:

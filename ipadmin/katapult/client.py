@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -12,17 +12,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from ipadmin.katapult import responses
-from ipadmin.katapult.call import Call, send
+from ipadmin.katapult.call import Call
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.transport import NoCookies, Transport
-from ipadmin.katapult.types import (
-    Exchange,
-    IPAddress,
-    Organization,
-    Page,
-    Reply,
-    Secret,
-)
+from ipadmin.katapult.types import Exchange, IPAddress, Organization, Page, Reply, Secret
 
 T = TypeVar("T")
 
@@ -75,40 +68,16 @@ class KatapultClient:
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._observe = observe
-        self._api_url = api_url.strip().rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
-        self._user_agent = user_agent
-        pooled, fresh = (
-            transport or Transport(max_connections=max_connections, reuse=reuse)
+        base_url = api_url.strip().rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
+        # The second one is for changes, and for readings that decide the outcome of one.
+        self._http, self._fresh_http = (
+            _http_client(
+                base_url,
+                user_agent,
+                self._timeouts,
+                transport or Transport(max_connections=max_connections, reuse=reuse),
+            )
             for reuse in (True, False)
-        )
-        self._http = self._http_client(pooled)
-        # For changes, and for readings that decide the outcome of one: see `Transport`.
-        self._fresh_http = self._http_client(fresh)
-
-    def _http_client(self, transport: httpx.BaseTransport) -> httpx.Client:
-        timeouts = self._timeouts
-        return httpx.Client(
-            base_url=self._api_url,
-            headers={
-                "User-Agent": self._user_agent,
-                "Accept": "application/json",
-                # A compressed answer could exceed MAX_ANSWER_BYTES when it is decompressed.
-                "Accept-Encoding": "identity",
-            },
-            cookies=NoCookies(),
-            timeout=httpx.Timeout(
-                connect=timeouts.connect,
-                read=timeouts.read,
-                # The deadline of the call is enough: a request is smaller than one packet.
-                write=timeouts.total,
-                pool=min(POOL_TIMEOUT_SECONDS, timeouts.total),
-            ),
-            follow_redirects=False,
-            event_hooks={"response": [_drop_location]},
-            # Tokens must not go to a proxy that an environment variable names, nor be replaced by
-            # the credentials in a .netrc.
-            trust_env=False,
-            transport=transport,
         )
 
     def close(self) -> None:
@@ -134,11 +103,10 @@ class KatapultClient:
     ) -> Reply[Page[IPAddress]]:
         """One page of the addresses of an organization, which is named by its id, or by its
         sub-domain where the id is not known. A list has no labels, networks or names. [doc]"""
-        query: dict[str, str | int] = {"page": page, "per_page": per_page}
-        if organization.id:
-            query["organization[id]"] = organization.id
-        else:
-            query["organization[sub_domain]"] = organization.sub_domain
+        lookup = (
+            {"id": organization.id} if organization.id else {"sub_domain": organization.sub_domain}
+        )
+        query = _query("organization", lookup) | {"page": str(page), "per_page": str(per_page)}
         path = "/organizations/organization/ip_addresses"
         return self._call(token, "GET", path, query=query, parse=responses.ip_addresses)
 
@@ -157,7 +125,7 @@ class KatapultClient:
         `address` or `known_address` (the address known to have this id: an id keeps its address
         [seen]). `fresh` uses a new connection, as changes do.
         """
-        query = {f"ip_address[{key}]": value for key, value in _lookup(id, address).items()}
+        query = _query("ip_address", _lookup(id, address))
 
         def parse(body: object) -> IPAddress:
             return responses.is_about(
@@ -183,22 +151,27 @@ class KatapultClient:
         path: str,
         *,
         parse: Callable[[object], T],
-        query: Mapping[str, str | int] | None = None,
-        body: Mapping[str, object] | None = None,
+        query: dict[str, str] | None = None,
+        body: dict[str, dict[str, str]] | None = None,
         fresh: bool = False,
     ) -> Reply[T]:
-        call = Call(method, BASE_PATH + path, token)
+        http = self._fresh_http if fresh else self._http
         try:
-            request = self._request(call, path, query, body)
-            http = self._fresh_http if fresh else self._http
-            content = send(call, request, http, deadline_seconds=self._timeouts.total)
+            call = Call(method, BASE_PATH + path, token)
+            try:
+                request = http.build_request(method, path, params=query, json=body)
+            except (ValueError, TypeError, httpx.InvalidURL) as error:
+                raise NotSent("the request could not be built", call.exchange) from error
+            # Last, so that the token is not among the local variables of the errors above.
+            request.headers["Authorization"] = f"Bearer {token.reveal()}"
+            content = call.send(http, request, self._timeouts.total)
             exchange = call.exchange
-            reply = Reply(responses.read(content, exchange, parse, call.redaction), exchange)
+            value = responses.read(content, exchange, parse, call.redaction)
         except KatapultError as error:
             self._notify_observer(error.exchange, error)
             raise
         self._notify_observer(exchange, None)
-        return reply
+        return Reply(value, exchange)
 
     def _notify_observer(self, exchange: Exchange, error: KatapultError | None) -> None:
         try:
@@ -207,33 +180,45 @@ class KatapultClient:
         except Exception:
             logger.exception("The observer of %s %s failed", exchange.method, exchange.path)
 
-    def _request(
-        self,
-        call: Call,
-        path: str,
-        query: Mapping[str, str | int] | None,
-        body: Mapping[str, object] | None,
-    ) -> httpx.Request:
-        call.require_header_value()
-        try:
-            request = self._http.build_request(call.method, path, params=query, json=body)
-        except (ValueError, TypeError, httpx.InvalidURL) as error:
-            raise NotSent("the request could not be built", call.exchange) from error
-        # Last, so that the token is not among the local variables of the errors above.
-        request.headers["Authorization"] = f"Bearer {call.token.reveal()}"
-        return request
+
+def _http_client(
+    base_url: str, user_agent: str, timeouts: Timeouts, transport: httpx.BaseTransport
+) -> httpx.Client:
+    return httpx.Client(
+        base_url=base_url,
+        headers={
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            # A compressed answer could exceed MAX_ANSWER_BYTES when it is decompressed.
+            "Accept-Encoding": "identity",
+        },
+        cookies=NoCookies(),
+        timeout=httpx.Timeout(
+            connect=timeouts.connect,
+            read=timeouts.read,
+            # The deadline of the call is enough: a request is smaller than one packet.
+            write=timeouts.total,
+            pool=min(POOL_TIMEOUT_SECONDS, timeouts.total),
+        ),
+        follow_redirects=False,
+        # httpx builds the next request even of a redirect that it does not follow. Where that
+        # fails, the answer would be lost.
+        event_hooks={"response": [lambda response: response.headers.pop("Location", None)]},
+        # Tokens must not go to a proxy that an environment variable names, nor be replaced by the
+        # credentials in a .netrc.
+        trust_env=False,
+        transport=transport,
+    )
 
 
-def _drop_location(response: httpx.Response) -> None:
-    """httpx builds the next request even of a redirect that it does not follow. Where that fails,
-    the answer would be lost."""
-    response.headers.pop("Location", None)
+def _query(name: str, lookup: dict[str, str]) -> dict[str, str]:
+    return {f"{name}[{key}]": value for key, value in lookup.items()}
 
 
 def _lookup(id: str | None, address: str | None) -> dict[str, str]:
     """Raises TypeError for none or both: the lookups of an address exclude each other. [doc]"""
-    if id is not None and address is None:
-        return {"id": id}
-    if address is not None and id is None:
-        return {"address": address}
-    raise TypeError("either id or address is required, and not both")
+    lookup = {"id": id, "address": address}
+    given = {key: value for key, value in lookup.items() if value is not None}
+    if len(given) != 1:
+        raise TypeError("either id or address is required, and not both")
+    return given

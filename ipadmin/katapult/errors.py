@@ -1,12 +1,11 @@
 """The errors of a call to Katapult.
 
-KatapultError               `.exchange` is the call as far as known, `.code` a stable code
-├── NoAnswer
-│   ├── NotSent             nothing was sent: nothing can have changed
-│   │   └── NoFreeConnection  all connections of this process were in use
-│   └── AnswerLost          sent, at least in part, without a complete answer: it may have worked
-├── UnreadableAnswer        an answer that is not the API's: HTML, empty, a redirect, too large
-└── ErrorAnswer             Katapult answered with a code, a description and a detail
+KatapultError             `.exchange` is the call as far as known, `.code` a stable code
+├── NotSent               nothing was sent: nothing can have changed
+│   └── NoFreeConnection  all connections of this process were in use
+├── AnswerLost            sent, at least in part, without a complete answer: it may have worked
+├── UnreadableAnswer      an answer that is not the API's: HTML, empty, a redirect, too large
+└── ErrorAnswer           Katapult answered with a code, a description and a detail
 
 `call.py` maps the exceptions of httpx to these errors, each with its original as the cause.
 """
@@ -19,75 +18,51 @@ from ipadmin.katapult.types import Exchange
 
 # Error codes which prove that a call changed nothing, by status. [doc, seen, frame]
 # Any other pair of status and code proves nothing: a gateway, too, can answer with a code and a
-# status of 4xx, even after it has forwarded the request.
-REFUSALS: dict[int, frozenset[str]] = {
-    400: frozenset(
-        {"missing_api_token", "invalid_argument", "missing_required_argument", "invalid_json_body"}
+# status of 4xx, even after it has forwarded the request. None has a status of 5xx: the API may have
+# failed halfway.
+REFUSALS: dict[int, tuple[str, ...]] = {
+    400: (
+        *("missing_api_token", "invalid_argument"),
+        *("missing_required_argument", "invalid_json_body"),
     ),
-    403: frozenset(
-        {
-            "unauthorized_network_for_api_token",
-            "invalid_api_token",
-            "invalid_capabilities_token",
-            "scope_not_granted",
-            "permission_denied",
-            "organization_suspended",
-            "organization_not_activated",
-        }
+    403: (
+        *("unauthorized_network_for_api_token", "invalid_api_token", "invalid_capabilities_token"),
+        *("scope_not_granted", "permission_denied"),
+        *("organization_suspended", "organization_not_activated"),
     ),
-    404: frozenset(
-        {
-            "ip_address_not_found",
-            "organization_not_found",
-            "virtual_machine_not_found",
-            "virtual_machine_network_interface_not_found",
-            "no_user_associated_with_identity",
-            "route_not_found",
-        }
+    404: (
+        *("ip_address_not_found", "organization_not_found", "virtual_machine_not_found"),
+        *("virtual_machine_network_interface_not_found", "no_user_associated_with_identity"),
+        "route_not_found",
     ),
-    406: frozenset({"object_in_trash"}),
-    409: frozenset({"resource_does_not_support_unallocation"}),
-    422: frozenset(
-        {
-            "no_allocation",
-            "validation_error",
-            "ip_already_allocated",
-            "no_interface_available",
-            "invalid_ip",
-        }
+    406: ("object_in_trash",),
+    409: ("resource_does_not_support_unallocation",),
+    422: (
+        *("no_allocation", "validation_error"),
+        *("ip_already_allocated", "no_interface_available", "invalid_ip"),
     ),
-    429: frozenset({"rate_limit_reached"}),
+    429: ("rate_limit_reached",),
 }
 
 
 class KatapultError(Exception):
-    """A call that failed. `code` is Katapult's for an ErrorAnswer, else one of this module."""
+    """A call that failed. `code` is Katapult's for an ErrorAnswer, else one of this module.
+    `is_definite`: a call that ended like this certainly changed nothing."""
 
     code = ""
+    is_definite = False
 
     def __init__(self, reason: str, exchange: Exchange) -> None:
         super().__init__(reason)
         self.reason = reason
         self.exchange = exchange
 
-    @property
-    def is_definite(self) -> bool:
-        """Whether a call that ended like this certainly changed nothing."""
-        return False
 
-
-class NoAnswer(KatapultError):
-    """No complete answer arrived."""
-
-
-class NotSent(NoAnswer):
+class NotSent(KatapultError):
     """No connection could be made, or the request could not be built."""
 
     code = "not_sent"
-
-    @property
-    def is_definite(self) -> bool:
-        return True
+    is_definite = True
 
 
 class NoFreeConnection(NotSent):
@@ -96,7 +71,7 @@ class NoFreeConnection(NotSent):
     code = "no_free_connection"
 
 
-class AnswerLost(NoAnswer):
+class AnswerLost(KatapultError):
     """The request was sent, and its result is not known."""
 
     code = "answer_lost"
@@ -122,8 +97,4 @@ class ErrorAnswer(KatapultError):
         self.code = code
         self.description = description
         self.detail = dict(detail)
-
-    @property
-    def is_definite(self) -> bool:
-        """Whether it is one of REFUSALS. None has status 5xx: the API may have failed halfway."""
-        return self.code in REFUSALS.get(self.exchange.status or 0, frozenset())
+        self.is_definite = code in REFUSALS.get(exchange.status or 0, ())

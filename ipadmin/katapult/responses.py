@@ -1,5 +1,4 @@
-"""Turns the bytes and headers of an answer into values of `types.py`, or into an error of
-`errors.py`.
+"""Turns an answer into values of `types.py`, or into an error of `errors.py`.
 
 Missing, null and unknown keys are tolerated, except where a value would have to be invented.
 """
@@ -8,29 +7,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address as parsed_address
-from typing import TypedDict, TypeVar
+from typing import TypeVar
 
 from ipadmin.katapult.errors import ErrorAnswer, UnreadableAnswer
-from ipadmin.katapult.redaction import Redaction
-from ipadmin.katapult.types import (
-    Allocation,
-    Exchange,
-    IPAddress,
-    Organization,
-    Page,
-    RateLimit,
-)
+from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Organization, Page
 from ipadmin.katapult.values import (
     MAX_TEXT_LENGTH,
     JsonObject,
+    Redaction,
     as_list,
     as_object,
     clean,
     count,
-    optional,
     required,
     text,
 )
@@ -41,25 +32,15 @@ T = TypeVar("T")
 MAX_DETAIL_LENGTH = 10_000
 
 
-class OtherAddress(ValueError):
-    """An answer about another address than the one asked for."""
-
-
-def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
-    """The rate limit after this call; answers with status 500 have none. [seen]"""
-    permitted = count(headers.get("X-Ratelimit-Permitted"))
-    remaining = count(headers.get("X-Ratelimit-Remaining"))
-    return None if permitted is None and remaining is None else RateLimit(permitted, remaining)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(header: str | None) -> float | None:
     """Seconds from now, of a Retry-After in seconds or as an HTTP date (RFC 9110)."""
-    value = headers.get("Retry-After")
-    seconds = count(value)
-    if seconds is not None or value is None:
-        return None if seconds is None else float(seconds)
+    if header is None:
+        return None
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        seconds = count(header)
+        if seconds is None:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+        return max(0.0, seconds)
     except (ValueError, OverflowError):
         return None
 
@@ -67,24 +48,23 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def read(
     content: bytes, exchange: Exchange, parse: Callable[[object], T], redaction: Redaction
 ) -> T:
-    """The value in an answer.
+    """The value in an answer, without the token.
 
     The error code counts before the status [doc], and only status 200 brings a value [seen].
     Raises ErrorAnswer where there is an error code, else UnreadableAnswer.
     """
     body = _json(content, exchange, redaction)
-    if error := _error(body):
-        raise ErrorAnswer(**error, exchange=exchange)
+    if error := _error(body, exchange):
+        raise error
     if exchange.status != 200:
         raise UnreadableAnswer(f"status {exchange.status} without an error code", exchange)
     if isinstance(body, dict) and (body.get("error") or body.get("code")):
         raise UnreadableAnswer("an error without a readable code", exchange)
     try:
         return parse(body)
-    except OtherAddress as problem:
-        raise UnreadableAnswer("the answer is about another address", exchange) from problem
     except (KeyError, TypeError, ValueError) as problem:
-        raise UnreadableAnswer("the answer has another shape", exchange) from problem
+        reason = f"the answer has another shape: {problem}"
+        raise UnreadableAnswer(reason, exchange) from problem
 
 
 def _json(content: bytes, exchange: Exchange, redaction: Redaction) -> object:
@@ -106,13 +86,7 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> JsonObject:
     return found
 
 
-class _Error(TypedDict):
-    code: str
-    description: str
-    detail: JsonObject
-
-
-def _error(body: object) -> _Error | None:
+def _error(body: object, exchange: Exchange) -> ErrorAnswer | None:
     """The error in a body: wrapped as the live API sends it [seen], or flat [doc]."""
     if not isinstance(body, dict):
         return None
@@ -121,11 +95,8 @@ def _error(body: object) -> _Error | None:
     code = error.get("code")
     if not isinstance(code, str) or not code.strip():
         return None
-    return {
-        "code": text(code)[:100],
-        "description": text(error.get("description")),
-        "detail": _detail(error.get("detail")),
-    }
+    description, detail = text(error.get("description")), _detail(error.get("detail"))
+    return ErrorAnswer(text(code)[:100], description, detail, exchange)
 
 
 def _detail(value: object) -> JsonObject:
@@ -172,12 +143,11 @@ def ip_address(body: object) -> IPAddress:
 
 
 def is_about(ip: IPAddress, *, id: str | None, address: str | None) -> IPAddress:
-    """The address, if it has this id and this text (None: any). Raises OtherAddress."""
-    if (id is not None and ip.id != id) or (
-        address is not None and not _is_same_address(ip.address, address)
-    ):
-        raise OtherAddress
-    return ip
+    """The address, if it has this id and this text (None: any). Raises ValueError."""
+    is_same_id = id is None or ip.id == id
+    if is_same_id and (address is None or _is_same_address(ip.address, address)):
+        return ip
+    raise ValueError("it is about another address")
 
 
 def _is_same_address(one: str, other: str) -> bool:
@@ -209,13 +179,17 @@ def _ip_address(value: object) -> IPAddress:
     return IPAddress(
         id=required(fields["id"]),
         address=required(fields["address"]),
-        reverse_dns=optional(fields.get("reverse_dns")),
+        reverse_dns=_optional(fields.get("reverse_dns")),
         vip=fields.get("vip") is True,
         allocation=_allocation(fields),
-        label=optional(fields.get("label")),
-        network=optional(network.get("name")) if isinstance(network, dict) else None,
-        address_with_mask=optional(fields.get("address_with_mask")),
+        label=_optional(fields.get("label")),
+        network=_optional(network.get("name")) if isinstance(network, dict) else None,
+        address_with_mask=_optional(fields.get("address_with_mask")),
     )
+
+
+def _optional(value: object) -> str | None:
+    return text(value) or None
 
 
 def _allocation(fields: JsonObject) -> Allocation | None:
@@ -230,9 +204,9 @@ def _allocation(fields: JsonObject) -> Allocation | None:
     given = fields.get("allocation")
     outer = given if isinstance(given, dict) else {}
     inner = outer["value"] if isinstance(outer.get("value"), dict) else outer
-    id = optional(fields.get("allocation_id")) or optional(inner.get("id"))
-    kind = optional(fields.get("allocation_type")) or optional(outer.get("type"))
-    name = optional(inner.get("name"))
+    id = _optional(fields.get("allocation_id")) or _optional(inner.get("id"))
+    kind = _optional(fields.get("allocation_type")) or _optional(outer.get("type"))
+    name = _optional(inner.get("name"))
     if id or kind or name:
         return Allocation(id=id or "", type=kind, name=name)
     if any(inner.values()) or (given and not outer):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http.cookiejar import CookieJar
+from queue import Empty, SimpleQueue
 
 import httpcore
 import httpx
@@ -112,32 +113,23 @@ class Backend(httpcore.NetworkBackend):
 def _resolve(host: str, port: int, timeout: float | None) -> list[str]:
     """The IP addresses of a host. Raises httpcore.ConnectError and ConnectTimeout. The resolver has
     no timeout of its own, so it runs in a thread that is abandoned when it takes too long."""
-    try:
-        return _look_up(host, port, socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        pass
-    found: list[str] = []
-    errors: list[Exception] = []
+    found: SimpleQueue[list[str] | Exception] = SimpleQueue()
 
     def look_up() -> None:
         try:
-            found.extend(_look_up(host, port))
+            results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.put([str(address[0]) for *_, address in results])
         except (OSError, UnicodeError) as error:
-            errors.append(error)
+            found.put(error)
 
-    thread = threading.Thread(target=look_up, name="resolver", daemon=True)
-    thread.start()
-    thread.join(_time_left(timeout, httpcore.ConnectTimeout))
-    if thread.is_alive():
-        raise httpcore.ConnectTimeout(f"{host} was not resolved in time")
-    if errors:
-        raise httpcore.ConnectError(str(errors[0])) from errors[0]
-    return found
-
-
-def _look_up(host: str, port: int, flags: int = 0) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-    return [str(address[0]) for *_, address in found]
+    threading.Thread(target=look_up, name="resolver", daemon=True).start()
+    try:
+        result = found.get(timeout=_time_left(timeout, httpcore.ConnectTimeout))
+    except Empty as error:
+        raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
+    if isinstance(result, Exception):
+        raise httpcore.ConnectError(str(result)) from result
+    return result
 
 
 class Transport(httpx.BaseTransport):

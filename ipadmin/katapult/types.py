@@ -53,21 +53,12 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimit:
-    """Calls permitted and remaining in the current clock minute. [seen]"""
-
-    permitted: int | None
-    remaining: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Exchange:
-    """Facts about one call, answered or not.
+    """Facts about one call, answered or not. None stands for what no answer or header said.
 
-    `status`, `request_id` and `rate_limit` are None without an answer or without its header.
     `duration` is in seconds, from the wait for a connection to the last byte. `retry_after` is in
-    seconds, None without that header (none was seen so far). The call counts against the rate limit
-    of the token with `token_fingerprint`.
+    seconds (none was seen so far). `rate_limit_permitted` and `rate_limit_remaining` are calls of
+    the current clock minute [seen], with the token of `token_fingerprint`.
     """
 
     method: str
@@ -75,7 +66,8 @@ class Exchange:
     duration: float
     status: int | None = None
     request_id: str | None = None
-    rate_limit: RateLimit | None = None
+    rate_limit_permitted: int | None = None
+    rate_limit_remaining: int | None = None
     retry_after: float | None = None
     token_fingerprint: str = ""
 

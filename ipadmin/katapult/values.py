@@ -1,10 +1,14 @@
-"""Values in JSON of unknown content, made safe to store: no lone surrogates, no NUL, limited in
-length, number and depth."""
+"""Values of unknown content, made safe to store: without the API token, without lone surrogates and
+NUL, limited in length, number and depth."""
 
 from __future__ import annotations
 
+import html
 import json
 from typing import TypeAlias
+from urllib.parse import quote
+
+from ipadmin.katapult.types import Secret
 
 JsonObject: TypeAlias = dict[str, object]
 
@@ -13,6 +17,39 @@ MAX_ID_LENGTH = 64
 MAX_TEXT_LENGTH = 1000
 MAX_ITEMS = 50
 MAX_DEPTH = 4
+# Characters. A shorter text is no secret, and can occur by chance.
+MIN_TOKEN_LENGTH = 12
+
+
+class Redaction:
+    """Replaces a token, as it is and as escaped for JSON, URLs or HTML, by `[token]`. The token is
+    ASCII."""
+
+    def __init__(self, token: Secret) -> None:
+        text = token.reveal()
+        forms = {text, json.dumps(text)[1:-1], quote(text, safe=""), html.escape(text)}
+        is_secret = len(text) >= MIN_TOKEN_LENGTH
+        # The longest first: it can contain a shorter one.
+        self._forms = sorted(forms, key=len, reverse=True) if is_secret else []
+
+    def text(self, text: str) -> str:
+        for form in self._forms:
+            text = text.replace(form, "[token]")
+        return text
+
+    def content(self, content: bytes) -> bytes:
+        """The bytes of an answer, before they are parsed: an error quotes what it cannot parse."""
+        return self.text(content.decode("latin-1")).encode("latin-1")
+
+    def value(self, value: object) -> object:
+        """A JSON value, keys included. Raises RecursionError for one that is nested too deeply."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(each) for each in value]
+        if isinstance(value, dict):
+            return {self.text(key): self.value(each) for key, each in value.items()}
+        return value
 
 
 def as_object(value: object) -> JsonObject:
@@ -37,10 +74,6 @@ def text(value: object) -> str:
         value = json.dumps(clean(value), ensure_ascii=False)
     whole = str(value)[:MAX_TEXT_LENGTH].encode("utf-8", "replace").decode()
     return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-
-
-def optional(value: object) -> str | None:
-    return text(value) or None
 
 
 def required(value: object) -> str:
@@ -69,7 +102,5 @@ def clean(value: object, depth: int = 0) -> object:
 
 def count(value: object) -> int | None:
     """A whole number that is not negative, from a header or from JSON; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return None
     digits = str(value).strip()
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None

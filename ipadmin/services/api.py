@@ -39,7 +39,6 @@ def client() -> KatapultClient:
 def observe(exchange: Exchange, error: KatapultError | None) -> None:
     """Log a call, and remember how many calls its rate limit has left."""
     budget.note(exchange)
-    limit = exchange.rate_limit
     log.info(
         "katapult_call",
         method=exchange.method,
@@ -48,7 +47,7 @@ def observe(exchange: Exchange, error: KatapultError | None) -> None:
         duration_ms=round(exchange.duration * 1000, 1),
         katapult_request_id=exchange.request_id,
         token_fingerprint=exchange.token_fingerprint,
-        rate_limit_remaining=limit.remaining if limit else None,
+        rate_limit_remaining=exchange.rate_limit_remaining,
         error_code=error.code if error else None,
         error=error.reason if error else None,
     )

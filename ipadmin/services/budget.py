@@ -29,14 +29,14 @@ class ReadsWait(Exception):
 
 def note(exchange: Exchange) -> None:
     """Remember the number of calls left."""
-    limit = exchange.rate_limit
-    if limit is None or limit.remaining is None:
+    remaining, permitted = exchange.rate_limit_remaining, exchange.rate_limit_permitted
+    if remaining is None:
         return
     # At most a quarter, so that a small limit still permits reads.
     reserve = settings.KATAPULT_RESERVED_CALLS
-    if limit.permitted is not None:
-        reserve = min(reserve, limit.permitted // 4)
-    known = (_minute(timezone.now()), limit.remaining, reserve)
+    if permitted is not None:
+        reserve = min(reserve, permitted // 4)
+    known = (_minute(timezone.now()), remaining, reserve)
     cache.set(_key(exchange.token_fingerprint), known, 60)
 
 

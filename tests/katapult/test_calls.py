@@ -11,7 +11,7 @@ import time_machine
 
 from ipadmin.katapult.client import KatapultClient, is_loopback
 from ipadmin.katapult.errors import KatapultError
-from ipadmin.katapult.types import Exchange, Organization, RateLimit
+from ipadmin.katapult.types import Exchange, Organization
 from tests.katapult.shapes import (
     ACME,
     CALLS,
@@ -108,13 +108,13 @@ def test_a_reply_keeps_what_is_known_of_the_answer(call: Call, body: Any) -> Non
     exchange = call(answering(body), TOKEN).exchange
     assert exchange.status == 200
     assert exchange.request_id == LIMITS["X-Request-Id"]
-    assert exchange.rate_limit == RateLimit(permitted=1000, remaining=982)
+    assert (exchange.rate_limit_permitted, exchange.rate_limit_remaining) == (1000, 982)
     assert exchange.retry_after is None
     assert 0 <= exchange.duration < 5
 
 
 @pytest.mark.parametrize(
-    ("headers", "request_id", "rate_limit", "retry_after"),
+    ("headers", "request_id", "remaining", "retry_after"),
     [
         ({}, None, None, None),
         ({"Retry-After": "7"}, None, None, 7.0),
@@ -122,7 +122,7 @@ def test_a_reply_keeps_what_is_known_of_the_answer(call: Call, body: Any) -> Non
         ({"Retry-After": "Fri, 14 Aug 2026 20:40:26 GMT"}, None, None, 0.0),
         ({"Retry-After": "soon"}, None, None, None),
         ({"Retry-After": "Fri, 99 Aug 99999 20:41:26 GMT"}, None, None, None),
-        ({"X-Ratelimit-Remaining": "0"}, None, RateLimit(None, 0), None),
+        ({"X-Ratelimit-Remaining": "0"}, None, 0, None),
         ({"X-Ratelimit-Permitted": "-1", "X-Ratelimit-Remaining": "9" * 5000}, None, None, None),
         ([("X-Ratelimit-Permitted", "1"), ("X-Ratelimit-Permitted", "2")], None, None, None),
         ({"X-Ratelimit-Permitted": "²"}, None, None, None),
@@ -133,7 +133,7 @@ def test_a_reply_keeps_what_is_known_of_the_answer(call: Call, body: Any) -> Non
 )
 @time_machine.travel("2026-08-14T20:41:00Z", tick=False)
 def test_headers_are_read_or_left_alone(
-    headers: Any, request_id: str | None, rate_limit: RateLimit | None, retry_after: float | None
+    headers: Any, request_id: str | None, remaining: int | None, retry_after: float | None
 ) -> None:
     encoded = [
         (key, value.encode() if isinstance(value, str) else value)
@@ -141,7 +141,8 @@ def test_headers_are_read_or_left_alone(
     ]
     exchange = unallocate(answering({}, headers=encoded)).exchange
     assert exchange.request_id == request_id
-    assert exchange.rate_limit == rate_limit
+    assert exchange.rate_limit_remaining == remaining
+    assert exchange.rate_limit_permitted is None
     assert exchange.retry_after == retry_after
 
 

@@ -126,15 +126,15 @@ def test_a_dripping_tls_handshake_ends_at_the_deadline() -> None:
 
 
 def test_a_slow_resolver_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    look_up = transport._look_up
+    look_up = socket.getaddrinfo
     is_over = threading.Event()
 
-    def slow(host: str, port: int, flags: int = 0) -> Any:
-        if not flags:
+    def slow(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "localhost":
             is_over.wait(5)
-        return look_up(host, port, flags)
+        return look_up(host, *rest, **more)
 
-    monkeypatch.setattr(transport, "_look_up", slow)
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
     with served(dripping(b"", b""), host="localhost") as client:
         problem, seconds = failure(client)
     is_over.set()
@@ -152,8 +152,7 @@ def test_all_addresses_of_a_host_together_have_one_deadline(
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(("127.0.0.1", port))
-        found = transport._look_up("127.0.0.1", port) * 5
-        monkeypatch.setattr(transport, "_look_up", lambda *_: found)
+        monkeypatch.setattr(transport, "_resolve", lambda *_: ["127.0.0.1"] * 5)
         url = f"http://127.0.0.1:{port}"
         problem, seconds = failure(KatapultClient(url, user_agent="x", timeouts=TIMEOUTS))
         for each in waiting:

@@ -86,7 +86,7 @@ def test_a_failure_without_description_or_rate_limit() -> None:
     problem = failed({"error": error}, 500, {"X-Request-Id": "r"})
     assert isinstance(problem, ErrorAnswer)
     assert (str(problem), problem.description) == ("unhandled_exception", "")
-    assert (problem.exchange.request_id, problem.exchange.rate_limit) == ("r", None)
+    assert (problem.exchange.request_id, problem.exchange.rate_limit_permitted) == ("r", None)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from ipadmin.katapult.types import Exchange, RateLimit
+from ipadmin.katapult.types import Exchange
 from ipadmin.models import ApiToken
 from ipadmin.services import budget, confirmation, inventory
 from tests.services.katapult import IP, Katapult
@@ -17,8 +17,16 @@ MINUTE = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 
 
 def answered(remaining: int | None, permitted: int | None = 1000, token: str = "a") -> None:
-    limit = RateLimit(permitted, remaining)
-    budget.note(Exchange("GET", "/x", 0.1, 200, rate_limit=limit, token_fingerprint=token))
+    exchange = Exchange(
+        "GET",
+        "/x",
+        0.1,
+        200,
+        rate_limit_permitted=permitted,
+        rate_limit_remaining=remaining,
+        token_fingerprint=token,
+    )
+    budget.note(exchange)
 
 
 @pytest.mark.parametrize(
