@@ -7,24 +7,18 @@ Permissions come from a user's groups, which a migration makes. Other people's t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Concatenate, ParamSpec
 
 from django.conf import settings
+from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.models.search_keys import folded
-
-P = ParamSpec("P")
 
 USE_TOKENS = "ipadmin.use_apitoken"
 VIEW_HISTORY = "ipadmin.view_auditentry"
@@ -57,32 +51,13 @@ def abilities(user: User | AnonymousUser) -> Abilities:
     )
 
 
-View = Callable[Concatenate[SignedInRequest, P], HttpResponseBase]
-
-
-def operators_only(view: View[P]) -> View[P]:
-    """For those who use tokens and unallocate; 403 for everyone else."""
-    return _requires(USE_TOKENS, view)
-
-
-def history_readers_only(view: View[P]) -> View[P]:
-    """For operators and auditors; 403 for everyone else."""
-    return _requires(VIEW_HISTORY, view)
-
-
-def auditors_only(view: View[P]) -> View[P]:
-    """For those who verify the history and see activity; 403 for everyone else."""
-    return _requires(VERIFY_HISTORY, view)
-
-
-def _requires(permission: str, view: View[P]) -> View[P]:
-    @wraps(view)
-    def guarded(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not request.user.has_perm(permission):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return guarded
+# Decorators of views; 403 for everyone else.
+# For those who use tokens and unallocate.
+operators_only = permission_required(USE_TOKENS, raise_exception=True)
+# For operators and auditors.
+history_readers_only = permission_required(VIEW_HISTORY, raise_exception=True)
+# For those who verify the history and see activity.
+auditors_only = permission_required(VERIFY_HISTORY, raise_exception=True)
 
 
 def own_token(user: User, token_id: uuid.UUID) -> ApiToken:

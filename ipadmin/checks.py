@@ -6,10 +6,9 @@ value, and none shows a value that could be secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +18,12 @@ from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
 
 MAKE_KEYS = "`python manage.py generate_keys` prints one: put it into the environment or .env."
+KEYS = f"{MAKE_KEYS} Older keys stay after it, separated by commas."
+API_URL = "Set KATAPULT_API_URL=https://api.katapult.io, or a loopback address for the sandbox."
+DATABASE_URL = (
+    "Write sqlite:////path/to/db.sqlite3 or postgresql://user:password@host/name, special "
+    "characters percent-encoded; without it var/db.sqlite3 is used."
+)
 MIN_SECRET_KEY_LENGTH = 50
 # As `AuditStream.target`.
 LONGEST_STREAM_URL = 300
@@ -30,118 +35,92 @@ def api_host() -> str:
 
 
 @register("ipadmin")
-def check_environment(
-    app_configs: Sequence[AppConfig] | None, **kwargs: object
-) -> list[CheckMessage]:
-    return [
+def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessage]:
+    problems = [
         *_unreadable(),
-        *_secret_key(),
-        *_hosts(),
-        *_keys("TOKEN_ENCRYPTION_KEYS", "ipadmin.E004"),
-        *_keys("AUDIT_KEYS", "ipadmin.E008"),
-        *_stream(),
-        *_api_url(),
-        *_database(),
-        *_debug(),
+        ("E002", _secret_key(), MAKE_KEYS),
+        ("E003", _hosts(), "Set ALLOWED_HOSTS to the site's host names, such as ip.example.com."),
+        ("E004", _keys("TOKEN_ENCRYPTION_KEYS"), KEYS),
+        ("E008", _keys("AUDIT_KEYS"), KEYS),
+        ("E009", _stream(), f"Write {FORMS}, or remove it: then entries are delivered nowhere."),
+        ("E005", _api_url(settings.KATAPULT_API_URL), API_URL),
+        ("E006", _database(), DATABASE_URL),
+        ("E007", _debug(), "Remove DEBUG from the environment and .env."),
+    ]
+    return [
+        Error(problem, hint=hint, id=f"ipadmin.{id}") for id, problem, hint in problems if problem
     ]
 
 
-def _unreadable() -> Iterator[Error]:
+def _unreadable() -> Iterator[tuple[str, str, str]]:
     for name, messages in settings.ENVIRONMENT_ERRORS.items():
-        yield Error(
-            f"{name} cannot be read: {' '.join(messages)}",
-            hint=f"Correct {name} in the environment or .env, or remove it.",
-            id="ipadmin.E001",
-        )
+        hint = f"Correct {name} in the environment or .env, or remove it."
+        yield "E001", f"{name} cannot be read: {' '.join(messages)}", hint
 
 
-def _secret_key() -> Iterator[Error]:
+def _secret_key() -> str:
     try:
         key = settings.SECRET_KEY
     except ImproperlyConfigured:
-        yield Error("SECRET_KEY is missing.", hint=MAKE_KEYS, id="ipadmin.E002")
-        return
+        return "SECRET_KEY is missing."
     if len(key) < MIN_SECRET_KEY_LENGTH or len(set(key)) < 5:
-        text = f"SECRET_KEY is too weak: {MIN_SECRET_KEY_LENGTH} random characters at least."
-        yield Error(text, hint=MAKE_KEYS, id="ipadmin.E002")
+        return f"SECRET_KEY is too weak: {MIN_SECRET_KEY_LENGTH} random characters at least."
+    return ""
 
 
-def _hosts() -> Iterator[Error]:
-    hint = "Set ALLOWED_HOSTS to the host names of the site, for example ip.example.com"
+def _hosts() -> str:
     if "*" in settings.ALLOWED_HOSTS:
-        yield Error("ALLOWED_HOSTS allows every host.", hint=f"{hint}.", id="ipadmin.E003")
-    elif not settings.ALLOWED_HOSTS and not settings.DEBUG:
-        yield Error("ALLOWED_HOSTS is missing.", hint=f"{hint}.", id="ipadmin.E003")
+        return "ALLOWED_HOSTS allows every host."
+    is_missing = not settings.ALLOWED_HOSTS and not settings.DEBUG
+    return "ALLOWED_HOSTS is missing." if is_missing else ""
 
 
-def _keys(name: str, id: str) -> Iterator[Error]:
+def _keys(name: str) -> str:
     keys: list[str] = getattr(settings, name)
-    if not keys:
-        yield Error(f"{name} is missing.", hint=MAKE_KEYS, id=id)
     for number, text in enumerate(keys, start=1):
         try:
             decode_key(text)
         except ValueError as error:
-            yield Error(
-                f"Key {number} of {name} is not a key: {error}.",
-                hint=f"{MAKE_KEYS} Keep the older keys after it, separated by commas.",
-                id=id,
-            )
+            return f"Key {number} of {name} is not a key: {error}."
+    return "" if keys else f"{name} is missing."
 
 
-def _api_url() -> Iterator[Error]:
-    url = settings.KATAPULT_API_URL
-    hint = "Set KATAPULT_API_URL=https://api.katapult.io, or a loopback address for the sandbox."
+def _stream() -> str:
+    url, authorization = settings.AUDIT_STREAM, settings.AUDIT_STREAM_AUTHORIZATION
+    if len(url) > LONGEST_STREAM_URL:
+        return f"AUDIT_STREAM has more than {LONGEST_STREAM_URL} characters."
+    if authorization and not url.startswith(("https:", "http:")):
+        return "AUDIT_STREAM_AUTHORIZATION is only for https://."
+    try:
+        if url:
+            target_from_url(url, authorization)
+    except ValueError as error:
+        return f"AUDIT_STREAM cannot be used: {error}"
+    return ""
+
+
+def _api_url(url: str) -> str:
     parts = _split(url)
     if not url:
-        yield Error("KATAPULT_API_URL is missing.", hint=hint, id="ipadmin.E005")
-    elif not parts.hostname or parts.scheme not in {"http", "https"}:
-        yield Error("KATAPULT_API_URL is not a URL.", hint=hint, id="ipadmin.E005")
-    elif "@" in parts.netloc or parts.query or parts.fragment:
-        text = "KATAPULT_API_URL has more than a scheme, a host and a path."
-        yield Error(text, hint=hint, id="ipadmin.E005")
-    elif parts.scheme != "https" and not is_loopback(url):
-        text = "KATAPULT_API_URL is not https: tokens would be sent unencrypted."
-        yield Error(text, hint=hint, id="ipadmin.E005")
+        return "KATAPULT_API_URL is missing."
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        return "KATAPULT_API_URL is not a URL."
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        return "KATAPULT_API_URL has more than a scheme, a host and a path."
+    if parts.scheme != "https" and not is_loopback(url):
+        return "KATAPULT_API_URL is not https: tokens would be sent unencrypted."
+    return ""
 
 
-def _stream() -> Iterator[Error]:
-    url, authorization = settings.AUDIT_STREAM, settings.AUDIT_STREAM_AUTHORIZATION
-    problem = ""
-    if len(url) > LONGEST_STREAM_URL:
-        problem = f"It has {LONGEST_STREAM_URL} characters at most."
-    elif authorization and not url.startswith(("https:", "http:")):
-        problem = "AUDIT_STREAM_AUTHORIZATION is only for https://."
-    elif url:
-        try:
-            target_from_url(url, authorization)
-        except ValueError as error:
-            problem = str(error)
-    if problem:
-        yield Error(
-            f"AUDIT_STREAM cannot be used: {problem}",
-            hint=f"Write {FORMS}, or remove it: then entries are delivered nowhere.",
-            id="ipadmin.E009",
-        )
+def _database() -> str:
+    error = settings.DATABASE_ERROR
+    return f"DATABASE_URL cannot be used: {error}" if error else ""
 
 
-def _database() -> Iterator[Error]:
-    if settings.DATABASE_ERROR:
-        yield Error(
-            f"DATABASE_URL cannot be used: {settings.DATABASE_ERROR}",
-            hint="Write sqlite:////path/to/db.sqlite3 or postgresql://user:password@host/name, "
-            "special characters percent-encoded; without it var/db.sqlite3 is used.",
-            id="ipadmin.E006",
-        )
-
-
-def _debug() -> Iterator[Error]:
+def _debug() -> str:
     if settings.DEBUG and not settings.SANDBOX:
-        yield Error(
-            "DEBUG is on while KATAPULT_API_URL is not the sandbox.",
-            hint="Remove DEBUG from the environment and .env: its error pages reveal too much.",
-            id="ipadmin.E007",
-        )
+        return "DEBUG is on while KATAPULT_API_URL is not the sandbox: it shows too much."
+    return ""
 
 
 def _split(url: str) -> SplitResult:

@@ -10,7 +10,7 @@ from ipadmin.models import Basis, Outcome
 
 
 class EntryFields(TypedDict, total=False):
-    """Values for `entries.update`, without those of a call (`services/call_fields.py`); see
+    """Values for `entries.update`, without those of a call (`services/attempt_entry.py`); see
     `AuditEntry` for their meaning."""
 
     outcome: Outcome

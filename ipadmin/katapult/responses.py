@@ -37,10 +37,9 @@ def retry_after(header: str | None) -> float | None:
     if header is None:
         return None
     try:
-        seconds = count(header)
-        if seconds is None:
-            seconds = parsedate_to_datetime(header).timestamp() - time.time()
-        return max(0.0, seconds)
+        if (seconds := count(header)) is not None:
+            return float(seconds)
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
 

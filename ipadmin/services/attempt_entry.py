@@ -1,4 +1,5 @@
-"""The audit entry of an attempt while the attempt runs: opened, marked as sent, finished."""
+"""The audit entry of an attempt while the attempt runs: opened, marked as sent, finished; and the
+fields that a call to Katapult sets."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from math import ceil
 from typing import TypeVar
 from uuid import UUID
 
@@ -19,7 +21,8 @@ from ipadmin.audit import entries
 from ipadmin.audit.competing import competing, ids_of
 from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import allocation_fields
-from ipadmin.katapult.types import IPAddress
+from ipadmin.katapult.errors import ErrorAnswer, KatapultError
+from ipadmin.katapult.types import Exchange, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
 from ipadmin.services.confirmation import Confirmation
 
@@ -124,25 +127,22 @@ def mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
     return True
 
 
-def refuse(
-    entry: AuditEntry, fields: Mapping[str, object], *, competing_since: datetime | None = None
-) -> None:
-    """Finish the entry as `refused`: Katapult was not called, even if `sent_at` is set."""
-    entry.sent_at = None
-    finish(entry, Outcome.REFUSED, Basis.CHECK, fields, competing_since=competing_since)
-
-
 def finish(
     entry: AuditEntry,
     outcome: Outcome,
-    basis: Basis,
     fields: Mapping[str, object],
     *,
     competing_since: datetime | None = None,
 ) -> None:
-    """Finish the entry. With `competing_since`, it names the attempts that can have unallocated
-    the address since then. Raises OutcomeNotWritten."""
-    final: EntryFields = {"outcome": outcome, "basis": basis, "finished_at": timezone.now()}
+    """Finish the entry: after an answer of Katapult, or as `refused`, which means that Katapult was
+    not called, even if `sent_at` is set.
+
+    With `competing_since`, the entry names the attempts that can have unallocated the address since
+    then. Raises OutcomeNotWritten.
+    """
+    final: EntryFields = {"outcome": outcome, "basis": Basis.ANSWER, "finished_at": timezone.now()}
+    if outcome == Outcome.REFUSED:
+        final |= {"basis": Basis.CHECK, "sent_at": None}
     write(entry, {**fields, **final}, competing_since=competing_since)
 
 
@@ -151,7 +151,7 @@ def write(
 ) -> None:
     """Write fields to the entry, unless it was finished in the meantime. Raises OutcomeNotWritten;
     then the log has the values."""
-    fields = dict(fields) | {"sent_at": entry.sent_at}
+    fields = dict(fields)
     logged = {name: str(value) for name, value in fields.items()}
     try:
         if competing_since:
@@ -165,6 +165,27 @@ def write(
         log.exception("outcome_not_written", attempt_id=str(entry.attempt_id), **logged)
         raise OutcomeNotWritten(entry) from error
     _copy(fields, entry)
+
+
+def error_fields(error: KatapultError) -> dict[str, object]:
+    """The fields after a call that ended with an error. `retry_after` is in whole seconds."""
+    fields = exchange_fields(error.exchange) | {"error_code": error.code}
+    if not isinstance(error, ErrorAnswer):
+        return fields | {"error_description": error.reason[:1000]}
+    seconds = error.exchange.retry_after
+    detail = error.detail | ({} if seconds is None else {"retry_after": ceil(seconds)})
+    return fields | {"error_description": error.description, "error_detail": detail}
+
+
+def exchange_fields(exchange: Exchange) -> dict[str, object]:
+    """The fields after any call."""
+    return {
+        "http_status": exchange.status,
+        "katapult_request_id": exchange.request_id or "",
+        "rate_limit_permitted": exchange.rate_limit_permitted,
+        "rate_limit_remaining": exchange.rate_limit_remaining,
+        "duration_us": round(exchange.duration * 1_000_000),
+    }
 
 
 def _copy(fields: Mapping[str, object], entry: AuditEntry) -> None:

@@ -16,7 +16,7 @@ from ipadmin.audit import competing, entries
 from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError
-from ipadmin.katapult.types import IPAddress, Secret
+from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.services import api, later_reads
 from ipadmin.services.later_reads import Source
@@ -37,40 +37,35 @@ def gather(entry: AuditEntry, secret: Secret) -> None:
 
     The reading uses a new connection: unread bytes of an earlier answer must not become evidence.
     """
-    started_at, read = timezone.now(), []
+    started_at, ip = timezone.now(), None
     try:
         reply = api.client().ip_address(
             secret, id=entry.address_id, known_address=entry.address, fresh=True
         )
+        ip, exchange, code = reply.value, reply.exchange, ""
+        found = _found(entry, ip.allocation)
     except KatapultError as error:
-        gone = error.is_definite and error.code == "ip_address_not_found"
-        reading = _reading(
-            ReadingResult.GONE if gone else ReadingResult.UNREADABLE, error_code=error.code
-        )
-        exchange = error.exchange
-    else:
-        reading = _reading(_found(entry, reply.value), ip=reply.value)
-        read.append(reply.value)
-        exchange = reply.exchange
-    _store(entry, reading | {"status": exchange.status, "request_id": exchange.request_id})
-    later_reads.note(read, started_at, Source.READING)
+        exchange, code = error.exchange, error.code
+        is_gone = error.is_definite and code == "ip_address_not_found"
+        found = ReadingResult.GONE if is_gone else ReadingResult.UNREADABLE
+    _store(entry, found, code, ip, exchange)
+    later_reads.note([ip] if ip else [], started_at, Source.READING)
 
 
 def gather_with_its_token(entry: AuditEntry) -> None:
     """Like `gather`, with the token of the attempt, if it still exists."""
+    token = ApiToken.objects.filter(pk=entry.token_id).first()
     if entry.api_url != settings.KATAPULT_API_URL:
         # In another API, such as a new sandbox, the same id can be another address.
-        _store(entry, _reading(ReadingResult.UNREADABLE, error_code="another_api"))
-        return
-    token = ApiToken.objects.filter(pk=entry.token_id).first()
-    if token is None:
-        _store(entry, _reading(ReadingResult.UNREADABLE, error_code="token_deleted"))
-        return
-    try:
-        with api.using(token) as secret:
-            gather(entry, secret)
-    except crypto.CannotDecrypt:
-        _store(entry, _reading(ReadingResult.UNREADABLE, error_code="token_unreadable"))
+        _store(entry, ReadingResult.UNREADABLE, "another_api")
+    elif token is None:
+        _store(entry, ReadingResult.UNREADABLE, "token_deleted")
+    else:
+        try:
+            with api.using(token) as secret:
+                gather(entry, secret)
+        except crypto.CannotDecrypt:
+            _store(entry, ReadingResult.UNREADABLE, "token_unreadable")
 
 
 def is_due(entry: AuditEntry, now: datetime) -> bool:
@@ -96,18 +91,16 @@ def judge(
     or another; or a competing attempt can have done it; or the deadline has passed.
     """
     found = [ReadingResult(reading["found"]) for reading in entry.evidence]
-    is_past_deadline = now >= _deadline(entry)
+    deadline = timedelta(seconds=settings.EVIDENCE_DEADLINE)
+    is_past_deadline = now - (entry.sent_at or entry.created_at) >= deadline
     if ReadingResult.UNALLOCATED in found:
         if _was_elsewhere(found[: found.index(ReadingResult.UNALLOCATED)]):
             return Conclusion(Outcome.UNKNOWN)
         if not competing_attempts:
             return Conclusion(Outcome.SUCCEEDED)
-        can_wait = any(each.is_open for each in competing_attempts) and not is_past_deadline
-        return (
-            None
-            if can_wait
-            else Conclusion(Outcome.UNKNOWN, tuple(competing.ids_of(competing_attempts)))
-        )
+        if any(each.is_open for each in competing_attempts) and not is_past_deadline:
+            return None
+        return Conclusion(Outcome.UNKNOWN, tuple(competing.ids_of(competing_attempts)))
     last = found[-1] if found else ReadingResult.UNREADABLE
     if last == ReadingResult.ALLOCATED and not _was_elsewhere(found):
         # Even after the deadline this waits for the second reading.
@@ -126,38 +119,38 @@ def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
     return []
 
 
-def _found(entry: AuditEntry, ip: IPAddress) -> ReadingResult:
-    if ip.allocation is None:
+def _found(entry: AuditEntry, now: Allocation | None) -> ReadingResult:
+    if now is None:
         return ReadingResult.UNALLOCATED
-    return (
-        ReadingResult.ALLOCATED if is_same(entry.allocation, ip.allocation) else ReadingResult.OTHER
-    )
+    return ReadingResult.ALLOCATED if is_same(entry.allocation, now) else ReadingResult.OTHER
 
 
-def _reading(found: ReadingResult, *, ip: IPAddress | None = None, error_code: str = "") -> Reading:
-    allocation = ip.allocation if ip else None
-    return {
-        "read_at": timezone.now().isoformat(),
+def _store(
+    entry: AuditEntry,
+    found: ReadingResult,
+    error_code: str,
+    ip: IPAddress | None = None,
+    exchange: Exchange | None = None,
+) -> None:
+    """Append a reading to the open entry, and finish it if its outcome is proven."""
+    now = timezone.now()
+    reading: Reading = {
+        "read_at": now.isoformat(),
         "found": str(found),
         "error_code": error_code,
-        **allocation_fields(allocation),
+        **allocation_fields(ip.allocation if ip else None),
         "reverse_dns": (ip.reverse_dns if ip else None) or "",
-        "status": None,
-        "request_id": None,
+        "status": exchange.status if exchange else None,
+        "request_id": exchange.request_id if exchange else None,
     }
-
-
-def _store(entry: AuditEntry, reading: Reading) -> None:
-    """Append a reading to the open entry, and finish it if its outcome is proven."""
     with transaction.atomic():
         if current := entries.lock(entry):
             current.evidence = [*current.evidence, reading]
             fields: EntryFields = {"evidence": current.evidence}
-            now = timezone.now()
             if conclusion := judge(current, competing_attempts_of(current), now):
                 fields["outcome"], fields["basis"] = conclusion.outcome, Basis.EVIDENCE
                 fields["competing_attempts"] = list(conclusion.competing_attempts)
-                fields["finished_at"] = now
+                fields["finished_at"] = timezone.now()
             entries.update(current, fields)
     entry.refresh_from_db()
 
@@ -180,7 +173,3 @@ def _has_settled(entry: AuditEntry) -> bool:
         if apart >= interval:
             return True
     return False
-
-
-def _deadline(entry: AuditEntry) -> datetime:
-    return (entry.sent_at or entry.created_at) + timedelta(seconds=settings.EVIDENCE_DEADLINE)

@@ -7,6 +7,7 @@ call is made once, and an outcome that is not certain is `unknown`.
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import structlog
 from django.conf import settings
@@ -18,15 +19,20 @@ from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.types import IPAddress, Secret
-from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.services import api, attempt_entry, evidence, inventory, later_reads
+from ipadmin.models import AuditEntry, Outcome
+from ipadmin.services import api, evidence, inventory, later_reads
 from ipadmin.services.attempt_entry import (
     AuditUnavailable,
     Circumstances,
     OutcomeNotWritten,
+    error_fields,
+    exchange_fields,
     find_attempt,
+    finish,
+    mark_sent,
+    open_entry,
+    write,
 )
-from ipadmin.services.call_fields import error_fields, exchange_fields
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.later_reads import Source
 
@@ -44,7 +50,7 @@ def unallocate(confirmation: Confirmation, circumstances: Circumstances) -> Audi
     Raises AuditUnavailable (nothing was sent) and OutcomeNotWritten. Errors of Katapult and of the
     network are not raised: they are in the entry.
     """
-    entry, is_new = attempt_entry.open_entry(confirmation, circumstances)
+    entry, is_new = open_entry(confirmation, circumstances)
     if not is_new:
         return entry
     token = circumstances.token
@@ -52,7 +58,7 @@ def unallocate(confirmation: Confirmation, circumstances: Circumstances) -> Audi
         with api.using(token) as secret:
             _attempt(entry, confirmation, secret)
     except crypto.CannotDecrypt:
-        attempt_entry.refuse(entry, {"error_code": "token_unreadable"})
+        finish(entry, Outcome.REFUSED, {"error_code": "token_unreadable"})
     except KatapultError:
         # It is in the entry already; raised so that `using` writes it to the token, too.
         pass
@@ -65,30 +71,28 @@ def _attempt(entry: AuditEntry, confirmation: Confirmation, secret: Secret) -> N
     """Read the address, call, finish the entry. A KatapultError raised here is in the entry."""
     found = _read_unchanged(entry, confirmation, secret)
     read_at = time.monotonic()
-    if found is None or not attempt_entry.mark_sent(entry, found):
+    if found is None or not mark_sent(entry, found):
         return
     # When the database was slow, the reading is outdated.
     is_outdated = time.monotonic() - read_at > MAX_READING_AGE_SECONDS
     if is_outdated and _read_unchanged(entry, confirmation, secret) is None:
         return
     if _is_overdue(entry):
-        attempt_entry.refuse(entry, {"error_code": "interrupted"})
+        finish(entry, Outcome.REFUSED, {"error_code": "interrupted"})
         return
     try:
         exchange = api.client().unallocate(secret, id=entry.address_id).exchange
     except KatapultError as error:
         _write_error(entry, error, secret)
         raise
-    attempt_entry.finish(entry, Outcome.SUCCEEDED, Basis.ANSWER, exchange_fields(exchange))
+    finish(entry, Outcome.SUCCEEDED, exchange_fields(exchange))
 
 
 def _is_overdue(entry: AuditEntry) -> bool:
     """Whether this process was suspended for so long that the reconciler may take the attempt as
     interrupted: it expects the call to begin within two deadlines after `sent_at`."""
-    limit_seconds = 2 * settings.KATAPULT_TIMEOUTS["total"]
-    if entry.sent_at is None:
-        return False
-    return (timezone.now() - entry.sent_at).total_seconds() > limit_seconds
+    limit = timedelta(seconds=2 * settings.KATAPULT_TIMEOUTS["total"])
+    return entry.sent_at is not None and timezone.now() - entry.sent_at > limit
 
 
 def _read_unchanged(
@@ -100,7 +104,7 @@ def _read_unchanged(
     try:
         reply = api.client().ip_address(secret, id=entry.address_id, known_address=seen.address)
     except KatapultError as error:
-        attempt_entry.refuse(entry, error_fields(error))
+        finish(entry, Outcome.REFUSED, error_fields(error))
         raise
     found = reply.value
     if is_same(seen.allocation, found.allocation):
@@ -111,7 +115,7 @@ def _read_unchanged(
         "error_detail": {"confirmed": allocation_fields(seen.allocation), "found": now},
     }
     since = None if found.allocation else confirmation.read_since
-    attempt_entry.refuse(entry, fields, competing_since=since)
+    finish(entry, Outcome.REFUSED, fields, competing_since=since)
     if found.allocation is None:
         later_reads.note([found], read_at, Source.CHECK)
     return None
@@ -120,14 +124,13 @@ def _read_unchanged(
 def _write_error(entry: AuditEntry, error: KatapultError, secret: Secret) -> None:
     """Write the error of the call to the entry, and finish it if nothing can have changed."""
     if isinstance(error, NotSent):
-        attempt_entry.refuse(entry, error_fields(error))
+        finish(entry, Outcome.REFUSED, error_fields(error))
     elif error.is_definite:
         # `no_allocation`: something unallocated the address after the reading above.
         since = entry.created_at if error.code == "no_allocation" else None
-        fields = error_fields(error)
-        attempt_entry.finish(entry, Outcome.FAILED, Basis.ANSWER, fields, competing_since=since)
+        finish(entry, Outcome.FAILED, error_fields(error), competing_since=since)
     else:
-        attempt_entry.write(entry, {"outcome": Outcome.UNKNOWN, **error_fields(error)})
+        write(entry, {"outcome": Outcome.UNKNOWN, **error_fields(error)})
         try:
             evidence.gather(entry, secret)
         except Error:
