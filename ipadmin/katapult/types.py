@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -109,6 +110,18 @@ class IPAddress:
     label: str | None = None
     network: str | None = None
     address_with_mask: str | None = None
+
+    @property
+    def number(self) -> IPv4Address | IPv6Address | None:
+        """The parsed address; None for a text that is not one."""
+        try:
+            return ip_address(self.address)
+        except ValueError:
+            return None
+
+    @property
+    def family(self) -> str:
+        return "IPv6" if ":" in self.address else "IPv4"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Confirmation:
 
     @property
     def family(self) -> str:
-        return inventory.family(self.ip)
+        return self.ip.family
 
     @property
     def is_vip(self) -> bool:
@@ -109,7 +109,7 @@ def prepare(token: ApiToken, ip: IPAddress, read_since: datetime) -> Confirmatio
         if each.allocation
         and ip.allocation
         and each.allocation.id == ip.allocation.id != ""
-        and inventory.family(each) == inventory.family(ip)
+        and each.family == ip.family
         and each.id != ip.id
     ]
     is_last = ip.allocation is not None and not siblings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import ipaddress
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -96,15 +95,8 @@ def forget(token: ApiToken) -> None:
 
 def number(ip: IPAddress) -> tuple[int, int, str]:
     """Sort key: addresses as numbers, IPv4 first; texts that are no address come last."""
-    try:
-        parsed = ipaddress.ip_address(ip.address)
-    except ValueError:
-        return (9, 0, ip.address)
-    return (parsed.version, int(parsed), "")
-
-
-def family(ip: IPAddress) -> str:
-    return "IPv6" if ":" in ip.address else "IPv4"
+    parsed = ip.number
+    return (parsed.version, int(parsed), "") if parsed else (9, 0, ip.address)
 
 
 def _read_pages(secret: Secret, token: ApiToken) -> Iterable[Page[IPAddress]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv6Address, ip_network
 
 from django.core.paginator import Page, Paginator
 
@@ -13,7 +14,6 @@ from ipadmin.katapult.types import IPAddress
 from ipadmin.services.inventory import Inventory
 
 PER_PAGE = 50
-STATES = ("all", "allocated", "unallocated")
 
 # Allocation types that Katapult does not unallocate from, with the reason [doc].
 CANNOT_BE_UNALLOCATED = {"LoadBalancer": "Can't be unallocated from a load balancer"}
@@ -30,13 +30,6 @@ SORTS: dict[str, Callable[[IPAddress], object]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    all: int
-    allocated: int
-    unallocated: int
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """An address. `why_not` says why it can't be unallocated; empty if it can."""
 
@@ -46,8 +39,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
+    """One page. `counts` are the numbers of addresses by state."""
+
     rows: list[Row]
-    counts: Counts
+    counts: dict[str, int]
     state: str
     query: str
     sort: str
@@ -74,10 +69,14 @@ def listing(
     too high means the last page."""
     query = query.strip()
     found = _search(inventory.addresses, query)
-    allocated = [ip for ip in found if ip.allocation]
-    unallocated = [ip for ip in found if not ip.allocation]
-    state = state if state in STATES else "all"
-    chosen = {"all": list(found), "allocated": allocated, "unallocated": unallocated}[state]
+    by_state = {
+        "all": found,
+        "allocated": [ip for ip in found if ip.allocation],
+        "unallocated": [ip for ip in found if not ip.allocation],
+    }
+    state = state if state in by_state else "all"
+    counts = {name: len(each) for name, each in by_state.items()}
+    chosen = by_state[state]
     column = sort.removeprefix("-")
     if column in SORTS:
         chosen.sort(key=SORTS[column])  # type: ignore[arg-type]
@@ -89,7 +88,7 @@ def listing(
     shown = Paginator(chosen, PER_PAGE).get_page(page)
     return Listing(
         rows=[Row(ip, why_not(ip)) for ip in shown],
-        counts=Counts(len(found), len(allocated), len(unallocated)),
+        counts=counts,
         state=state,
         query=query,
         sort=sort,
@@ -100,32 +99,15 @@ def listing(
 
 def _search(addresses: tuple[IPAddress, ...], query: str) -> list[IPAddress]:
     """The addresses that contain the text, or that are in the network (`198.18.0.0/22`)."""
-    if not query:
-        return list(addresses)
-    if "/" in query:
-        try:
-            network = ipaddress.ip_network(query, strict=False)
-        except ValueError:
-            pass
-        else:
-            return [ip for ip in addresses if _is_within(ip.address, network)]
-    sought = _as_written(query.lower())
-    return [ip for ip in addresses if sought in _searched_text(ip)]
-
-
-def _as_written(query: str) -> str:
-    """A complete IPv6 address in Katapult's notation; any other text unchanged."""
-    try:
-        return str(ipaddress.IPv6Address(query))
-    except ValueError:
-        return query
-
-
-def _is_within(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    try:
-        return ipaddress.ip_address(address) in network
-    except ValueError:
-        return False
+    with suppress(ValueError):
+        if "/" in query:
+            network = ip_network(query, strict=False)
+            return [ip for ip in addresses if (number := ip.number) and number in network]
+    sought = query.lower()
+    with suppress(ValueError):
+        # A complete IPv6 address in Katapult's notation.
+        sought = str(IPv6Address(query))
+    return [ip for ip in addresses if sought in _searched_text(ip)] if query else list(addresses)
 
 
 def _searched_text(ip: IPAddress) -> str:

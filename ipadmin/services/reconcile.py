@@ -3,6 +3,7 @@ processes at once: each step is a conditional update of an open entry."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,63 +20,60 @@ from ipadmin.services import evidence
 
 log = structlog.get_logger(__name__)
 
+IS_UNSENT = Q(outcome=Outcome.PENDING, sent_at=None)
+
 
 def reconcile(now: datetime | None = None) -> list[AuditEntry]:
     """Process every open entry once; return those that were finished.
 
-    A pending entry older than LONGEST_ATTEMPT belongs to a process that died. Without `sent_at` it
-    is finished as `refused`, because nothing was sent; otherwise readings of the address decide.
+    A pending entry older than LONGEST_ATTEMPT belongs to a process that died. Without `sent_at`,
+    which is committed before anything is sent, it is finished as `refused`; otherwise readings of
+    the address decide.
     """
     now = now or timezone.now()
     abandoned = now - timedelta(seconds=settings.LONGEST_ATTEMPT)
-    finished = _finish_unsent(now, abandoned)
-    unanswered = AuditEntry.objects.filter(finished_at=None, sent_at__isnull=False)
+    open_entries = AuditEntry.objects.filter(finished_at=None)
+    unsent = open_entries.filter(IS_UNSENT, created_at__lte=abandoned)
+    finished = [entry for entry in unsent if _is_finished_by(_finish_unsent, entry)]
     is_abandoned = Q(outcome=Outcome.PENDING, sent_at__lte=abandoned)
-    for entry in unanswered.filter(is_abandoned):
+    for entry in open_entries.filter(is_abandoned):
         entries.update(entry, {"outcome": Outcome.UNKNOWN}, only_if=is_abandoned)
-    for entry in unanswered.filter(outcome=Outcome.UNKNOWN).order_by("id"):
-        if evidence.is_due(entry, now) and _gather_evidence(entry):
-            finished.append(entry)
+    unknown = open_entries.filter(outcome=Outcome.UNKNOWN, sent_at__isnull=False).order_by("id")
+    finished += [
+        entry
+        for entry in unknown
+        if evidence.is_due(entry, now) and _is_finished_by(_read_again, entry)
+    ]
     for entry in finished:
         log.info("attempt_finished", attempt_id=str(entry.attempt_id), outcome=entry.outcome)
     return finished
 
 
-def _finish_unsent(now: datetime, abandoned: datetime) -> list[AuditEntry]:
-    """Finish pending entries without `sent_at`, which is committed before anything is sent."""
-    is_unsent = Q(outcome=Outcome.PENDING, sent_at=None)
+def _is_finished_by(step: Callable[[AuditEntry], bool], entry: AuditEntry) -> bool:
+    """An entry that something else than this product wrote or changed stays open. Verification
+    reports it."""
+    try:
+        return step(entry)
+    except NotSealed:
+        log.exception("entry_not_as_opened", attempt_id=str(entry.attempt_id))
+        return False
+
+
+def _finish_unsent(entry: AuditEntry) -> bool:
     fields: EntryFields = {
         "outcome": Outcome.REFUSED,
         "error_code": "interrupted",
         "basis": Basis.CHECK,
-        "finished_at": now,
+        "finished_at": timezone.now(),
     }
-    finished = []
-    for entry in AuditEntry.objects.filter(is_unsent, finished_at=None, created_at__lte=abandoned):
-        try:
-            # Checked again: a very slow process may have set `sent_at` in the meantime.
-            is_finished = entries.update(entry, fields, only_if=is_unsent)
-        except NotSealed:
-            _leave_open(entry)
-            continue
-        if is_finished:
-            entry.refresh_from_db()
-            finished.append(entry)
-    return finished
+    # Checked again: a very slow process may have set `sent_at` in the meantime.
+    is_finished = entries.update(entry, fields, only_if=IS_UNSENT)
+    entry.refresh_from_db()
+    return is_finished
 
 
-def _gather_evidence(entry: AuditEntry) -> bool:
-    """Read the address once more, unless the entry was changed since it was opened. Whether the
-    entry is finished then."""
-    try:
-        chain.refuse_unopened(document.values_of(entry))
-        evidence.gather_with_its_token(entry)
-    except NotSealed:
-        _leave_open(entry)
+def _read_again(entry: AuditEntry) -> bool:
+    """Read the address once more, unless the entry was changed since it was opened."""
+    chain.refuse_unopened(document.values_of(entry))
+    evidence.gather_with_its_token(entry)
     return not entry.is_open
-
-
-def _leave_open(entry: AuditEntry) -> None:
-    """Leave an entry open that something else than this product wrote or changed. Verification
-    reports it."""
-    log.error("entry_not_as_opened", attempt_id=str(entry.attempt_id))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin.katapult.errors import ErrorAnswer
-from ipadmin.katapult.types import Organization, Secret
+from ipadmin.katapult.types import Organization, Reply, Secret
 from ipadmin.models import ApiToken, User
 from ipadmin.services import api, inventory
+
+T = TypeVar("T")
 
 # A token with these errors for some calls can still be useful. Any other error refuses it.
 _NOT_PERMITTED = frozenset(
@@ -130,10 +135,8 @@ def _organizations(secret: Secret, missing: list[str]) -> tuple[Organization, ..
     client = api.client()
     found: dict[str, Organization] = {}
     for call in (client.user_organizations, client.organizations):
-        try:
-            found |= {each.id: each for each in call(secret).value}
-        except ErrorAnswer as error:
-            _raise_unless_tolerated(error, missing)
+        if reply := _permitted(partial(call, secret), missing):
+            found |= {each.id: each for each in reply.value}
     return tuple(sorted(found.values(), key=lambda each: each.name.lower()))
 
 
@@ -143,23 +146,24 @@ def _can_list(
     missing: list[str],
     tolerated: frozenset[str] = _NOT_PERMITTED,
 ) -> bool:
+    call = partial(api.client().ip_addresses, secret, organization, per_page=1)
+    return _permitted(call, missing, tolerated) is not None
+
+
+def _permitted(
+    call: Callable[[], Reply[T]], missing: list[str], tolerated: frozenset[str] = _NOT_PERMITTED
+) -> Reply[T] | None:
+    """The reply of a call; None for an error with a tolerated code. Adds the scopes that it names
+    to `missing`."""
     try:
-        api.client().ip_addresses(secret, organization, per_page=1)
+        return call()
     except ErrorAnswer as error:
-        _raise_unless_tolerated(error, missing, tolerated)
-        return False
-    return True
-
-
-def _raise_unless_tolerated(
-    error: ErrorAnswer, missing: list[str], tolerated: frozenset[str] = _NOT_PERMITTED
-) -> None:
-    """Raise the error again unless its code is tolerated. Adds the scopes it names to `missing`."""
-    if error.code not in tolerated:
-        raise error
-    scopes = error.detail.get("scopes")
-    if error.code == "scope_not_granted" and isinstance(scopes, list):
-        missing += [str(scope) for scope in scopes]
+        if error.code not in tolerated:
+            raise
+        scopes = error.detail.get("scopes")
+        if error.code == "scope_not_granted" and isinstance(scopes, list):
+            missing += map(str, scopes)
+        return None
 
 
 def _set_organization(token: ApiToken, organization: Organization) -> None:

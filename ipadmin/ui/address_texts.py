@@ -53,7 +53,7 @@ def columns(listing: Listing) -> Iterator[Column]:
 
 
 def empty_list(listing: Listing, organization: str) -> EmptyList:
-    total = listing.counts.all
+    total = listing.counts["all"]
     if listing.query:
         title, text = f"No results for “{listing.query}”", ""
         if total:
