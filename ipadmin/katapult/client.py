@@ -6,6 +6,7 @@ import ipaddress
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -15,7 +16,15 @@ from ipadmin.katapult import responses
 from ipadmin.katapult.call import Call
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.transport import NoCookies, Transport
-from ipadmin.katapult.types import Exchange, IPAddress, Organization, Page, Reply, Secret
+from ipadmin.katapult.types import (
+    Exchange,
+    IPAddress,
+    Organization,
+    Page,
+    Reply,
+    Secret,
+    VirtualMachine,
+)
 
 T = TypeVar("T")
 
@@ -100,15 +109,37 @@ class KatapultClient:
         *,
         page: int = 1,
         per_page: int = MAX_PER_PAGE,
+        allocated: bool | None = None,
     ) -> Reply[Page[IPAddress]]:
         """One page of the addresses of an organization, which is named by its id, or by its
         sub-domain where the id is not known. A list has no labels, networks or names. [doc]"""
-        lookup = (
-            {"id": organization.id} if organization.id else {"sub_domain": organization.sub_domain}
-        )
-        query = _query("organization", lookup) | {"page": str(page), "per_page": str(per_page)}
+        query = _page_of(organization, page, per_page)
+        if allocated is not None:
+            query["allocated"] = "true" if allocated else "false"
         path = "/organizations/organization/ip_addresses"
         return self._call(token, "GET", path, query=query, parse=responses.ip_addresses)
+
+    def virtual_machines(
+        self,
+        token: Secret,
+        organization: Organization,
+        *,
+        page: int = 1,
+        per_page: int = MAX_PER_PAGE,
+    ) -> Reply[Page[VirtualMachine]]:
+        """One page of the virtual machines of an organization: needs `virtual_machines:read`.
+        [doc]"""
+        query = _page_of(organization, page, per_page)
+        path = "/organizations/organization/virtual_machines"
+        return self._call(token, "GET", path, query=query, parse=responses.virtual_machines)
+
+    def virtual_machine(self, token: Secret, id: str) -> Reply[VirtualMachine]:
+        """One virtual machine with its state and all of its addresses: needs
+        `virtual_machines:read`; 404 `virtual_machine_not_found`, 406 `object_in_trash`. [doc]"""
+        path = "/virtual_machines/virtual_machine"
+        query = _query("virtual_machine", {"id": id})
+        parse = partial(responses.virtual_machine, id=id)
+        return self._call(token, "GET", path, query=query, parse=parse)
 
     def ip_address(
         self,
@@ -209,6 +240,11 @@ def _http_client(
         trust_env=False,
         transport=transport,
     )
+
+
+def _page_of(organization: Organization, page: int, per_page: int) -> dict[str, str]:
+    lookup = {"id": organization.id} if organization.id else {"sub_domain": organization.sub_domain}
+    return _query("organization", lookup) | {"page": str(page), "per_page": str(per_page)}
 
 
 def _query(name: str, lookup: dict[str, str]) -> dict[str, str]:

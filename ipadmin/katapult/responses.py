@@ -8,12 +8,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address as parsed_address
 from typing import TypeVar
 
 from ipadmin.katapult.errors import ErrorAnswer, UnreadableAnswer
-from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Organization, Page
+from ipadmin.katapult.types import (
+    Allocation,
+    Exchange,
+    IPAddress,
+    Organization,
+    Page,
+    VirtualMachine,
+)
 from ipadmin.katapult.values import (
     MAX_TEXT_LENGTH,
     JsonObject,
@@ -121,9 +129,36 @@ def organizations(body: object) -> tuple[Organization, ...]:
 
 
 def ip_addresses(body: object) -> Page[IPAddress]:
+    return _page(body, "ip_addresses", _ip_address)
+
+
+def virtual_machines(body: object) -> Page[VirtualMachine]:
+    return _page(body, "virtual_machines", _virtual_machine)
+
+
+def virtual_machine(body: object, *, id: str) -> VirtualMachine:
+    """Raises ValueError for an answer about another machine than that of `id`."""
+    fields = as_object(as_object(body)["virtual_machine"])
+    machine = _virtual_machine(fields)
+    if machine.id != id:
+        raise ValueError("it is about another virtual machine")
+    tags = [text(each) for each in as_list(fields.get("tag_names") or [])]
+    organization = fields.get("organization")
+    return replace(
+        machine,
+        state=_optional(fields.get("state")),
+        organization_id=(
+            _optional(organization.get("id")) if isinstance(organization, dict) else None
+        ),
+        tags=tuple(filter(None, tags)),
+        addresses=tuple(map(_ip_address, as_list(fields.get("ip_addresses") or []))),
+    )
+
+
+def _page(body: object, name: str, parse: Callable[[object], T]) -> Page[T]:
     fields = as_object(body)
     pagination = as_object(fields.get("pagination") or {})
-    items = tuple(map(_ip_address, as_list(fields["ip_addresses"])))
+    items = tuple(map(parse, as_list(fields[name])))
     return Page(
         items=items,
         per_page=count(pagination.get("per_page")) or len(items),
@@ -169,6 +204,18 @@ def _organization(value: object) -> Organization:
         id=required(fields["id"]),
         name=text(fields.get("name")),
         sub_domain=text(fields.get("sub_domain")),
+    )
+
+
+def _virtual_machine(value: object) -> VirtualMachine:
+    """What a list and a single answer have in common; nothing else of the answer is kept."""
+    fields = as_object(value)
+    zone = fields.get("zone")
+    return VirtualMachine(
+        id=required(fields["id"]),
+        name=text(fields.get("name")) or text(fields.get("hostname")),
+        fqdn=_optional(fields.get("fqdn")),
+        zone=_optional(zone.get("name")) if isinstance(zone, dict) else None,
     )
 
 

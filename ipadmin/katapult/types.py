@@ -125,6 +125,23 @@ class IPAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class VirtualMachine:
+    """A virtual machine, without its `initial_root_password`, which is never kept.
+
+    A list has no `state`, `organization_id`, `tags` and whole `addresses`; `zone` is a name. [doc]
+    """
+
+    id: str
+    name: str
+    fqdn: str | None
+    zone: str | None
+    state: str | None = None
+    organization_id: str | None = None
+    tags: tuple[str, ...] = ()
+    addresses: tuple[IPAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a list. Large sets have no totals; a page that is not full is the last. [doc]"""
 

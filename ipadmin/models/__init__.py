@@ -6,6 +6,7 @@ from ipadmin.models.audit_entry import AuditEntry, Basis, Outcome
 from ipadmin.models.audit_link import AuditChain, AuditLink, LinkKind
 from ipadmin.models.audit_stream import AuditStream
 from ipadmin.models.audit_verification import AuditVerification
+from ipadmin.models.inventory_snapshot import InventorySnapshot
 from ipadmin.models.user import User
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "AuditVerification",
     "Basis",
     "Facet",
+    "InventorySnapshot",
     "LinkKind",
     "Outcome",
     "Span",

@@ -11,6 +11,9 @@ from django.utils import timezone
 from ipadmin import crypto
 from ipadmin.katapult.types import Organization, Secret
 
+# Either this scope or `virtual_machines` shows virtual machines. [doc]
+MACHINES_SCOPE = "virtual_machines:read"
+
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def ready(self) -> ApiTokenQuerySet:
@@ -80,6 +83,11 @@ class ApiToken(models.Model):
     def organization_title(self) -> str:
         """The organization's name, or else its sub-domain or id."""
         return self.organization_name or self.organization_sub_domain or self.organization_id
+
+    @property
+    def may_list_machines(self) -> bool:
+        """False if the last check found that the token lacks the scope."""
+        return MACHINES_SCOPE not in self.missing_scopes
 
     def encrypt_secret(self, secret: Secret) -> None:
         """Set the secret, encrypted for this row and owner. Does not save."""

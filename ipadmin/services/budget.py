@@ -15,6 +15,9 @@ from django.utils import timezone
 
 from ipadmin.katapult.types import Exchange
 
+# Calls at once before the first answer of a minute says how many are left.
+UNKNOWN_ROOM = 16
+
 
 class ReadsWait(Exception):
     """Too few calls are left in this minute. The read can be repeated at `retry_at`."""
@@ -42,13 +45,27 @@ def note(exchange: Exchange) -> None:
 
 def require_room(token_fingerprint: str) -> None:
     """Raise ReadsWait when the calls left are reserved for confirmed attempts."""
-    known = cache.get(_key(token_fingerprint))
-    minute = _minute(timezone.now())
-    if known is None or known[0] != minute:
-        return
-    _, remaining, reserve = known
-    if remaining <= reserve:
-        raise ReadsWait(remaining, minute + timedelta(minutes=1))
+    known = _known(token_fingerprint)
+    if known and known[0] <= known[1]:
+        raise ReadsWait(known[0], _minute(timezone.now()) + timedelta(minutes=1))
+
+
+def room(token_fingerprint: str) -> int:
+    """How many calls that can wait may be sent now, without those that are reserved."""
+    known = _known(token_fingerprint)
+    return max(0, known[0] - known[1]) if known else UNKNOWN_ROOM
+
+
+def remaining(token_fingerprint: str) -> int | None:
+    """The calls left in this minute; None where no answer has said so."""
+    known = _known(token_fingerprint)
+    return known[0] if known else None
+
+
+def _known(token_fingerprint: str) -> tuple[int, int] | None:
+    """The calls left in this minute, and those of them that are reserved."""
+    known: tuple[datetime, int, int] | None = cache.get(_key(token_fingerprint))
+    return known[1:] if known and known[0] == _minute(timezone.now()) else None
 
 
 def _minute(time: datetime) -> datetime:

@@ -3,9 +3,12 @@ unallocated."""
 
 from __future__ import annotations
 
+import contextvars
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypedDict
 
 from django.conf import settings
@@ -13,11 +16,14 @@ from django.core import signing
 from django.utils import timezone
 
 from ipadmin.katapult.errors import KatapultError
-from ipadmin.katapult.types import Allocation, IPAddress
+from ipadmin.katapult.types import Allocation, IPAddress, Secret, VirtualMachine
 from ipadmin.models import ApiToken, User
-from ipadmin.services import budget, inventory
+from ipadmin.services import api, budget, inventory, snapshots
+from ipadmin.services.later_reads import Source
 
 SALT = "ipadmin.confirmation"
+# Tags, and other addresses of a machine.
+MAX_SHOWN = 50
 
 
 class NotConfirmed(Exception):
@@ -51,6 +57,18 @@ class _Signed(TypedDict):
     is_last_of_family: bool | None
     in_organization: bool | None
     read_since: str
+    machine: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """What the confirmation shows of the machine. `others` are its other addresses."""
+
+    name: str
+    state: str
+    zone: str
+    tags: tuple[str, ...]
+    others: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,7 @@ class Confirmation:
     is_last_of_family: bool | None
     in_organization: bool | None
     read_since: datetime = field(default_factory=timezone.now)
+    machine: MachineFacts | None = None
 
     @property
     def family(self) -> str:
@@ -89,34 +108,89 @@ class Confirmation:
             "is_last_of_family": self.is_last_of_family,
             "in_organization": self.in_organization,
             "read_since": self.read_since.isoformat(),
+            "machine": asdict(self.machine) if self.machine else None,
         }
         return signing.dumps(content, salt=SALT, compress=True)
 
 
-def prepare(token: ApiToken, ip: IPAddress, read_since: datetime) -> Confirmation:
-    """A new confirmation for an address that was read just after `read_since`.
+def read(token: ApiToken, address_id: str) -> Confirmation:
+    """A new confirmation of the address as it is now.
 
-    Reads the addresses of the organization as well, to find out whether this one is the machine's
-    last of its family, and whether it belongs to the organization; None where that fails.
+    The address and its machine are read at the same time: the machine where the last list of
+    addresses says that it is. Without the scope for machines, the list of allocated addresses is
+    read instead, to find out whether this one is the machine's last of its family.
+
+    Raises KatapultError and crypto.CannotDecrypt.
     """
+    known = snapshots.load(token)
+    listed = known.by_id.get(address_id) if known else None
+    expected = listed.allocation if listed else None
+    read_since = timezone.now()
+    with ThreadPoolExecutor(max_workers=1) as pool, api.using(token) as secret:
+        call = partial(_machine_of, token, secret, expected)
+        reading = pool.submit(contextvars.copy_context().run, call)
+        ip = inventory.find(token, id=address_id, can_wait=False, source=Source.CONFIRMATION)
+        machine = reading.result()
+        if (ip.allocation and ip.allocation.id) != (expected and expected.id):
+            machine = _machine_of(token, secret, ip.allocation)
+    if machine is None:
+        return _with_list(token, ip, read_since)
+    others = [each for each in machine.addresses if each.id != ip.id]
+    return Confirmation(
+        uuid.uuid4(),
+        ip,
+        is_last_of_family=all(each.family != ip.family for each in others),
+        in_organization=_is_of(machine, token),
+        read_since=read_since,
+        machine=MachineFacts(
+            machine.name,
+            machine.state or "",
+            machine.zone or "",
+            machine.tags[:MAX_SHOWN],
+            tuple(each.address for each in others[:MAX_SHOWN]),
+        ),
+    )
+
+
+def _machine_of(
+    token: ApiToken, secret: Secret, allocation: Allocation | None
+) -> VirtualMachine | None:
+    """The virtual machine of an allocation; None where it can't be read."""
+    if not allocation or allocation.type != "VirtualMachine" or not token.may_list_machines:
+        return None
     try:
-        listed = inventory.read_before_confirming(token)
+        return api.client().virtual_machine(secret, allocation.id).value
+    except KatapultError:
+        return None
+
+
+def _is_of(machine: VirtualMachine, token: ApiToken) -> bool | None:
+    if not machine.organization_id or not token.organization_id:
+        return None
+    return machine.organization_id == token.organization_id
+
+
+def _with_list(token: ApiToken, ip: IPAddress, read_since: datetime) -> Confirmation:
+    """A confirmation with what the organization's list of allocated addresses shows; None for what
+    it does not."""
+    if ip.allocation is None:
+        return Confirmation(uuid.uuid4(), ip, False, None, read_since)
+    try:
+        allocated = inventory.read_allocated(token)
     except (KatapultError, budget.ReadsWait):
         return Confirmation(uuid.uuid4(), ip, None, None, read_since)
     siblings = [
         each
-        for each in listed.addresses
+        for each in allocated.addresses
         if each.allocation
-        and ip.allocation
         and each.allocation.id == ip.allocation.id != ""
         and each.family == ip.family
         and each.id != ip.id
     ]
-    is_last = ip.allocation is not None and not siblings
-    is_listed = any(each.id == ip.id for each in listed.addresses)
+    is_listed = ip.id in allocated.by_id
     # When the list changed while it was read, this address can be missing between two pages.
-    is_ours = is_listed if is_listed or listed.is_complete else None
-    return Confirmation(uuid.uuid4(), ip, is_last, is_ours, read_since)
+    is_ours = is_listed if is_listed or allocated.is_complete else None
+    return Confirmation(uuid.uuid4(), ip, not siblings, is_ours, read_since)
 
 
 def attempt_id_of(signed: str, bound: Bound) -> uuid.UUID:
@@ -132,6 +206,8 @@ def load(signed: str, bound: Bound) -> Confirmation:
     try:
         seen = IPAddress(**ip, allocation=Allocation(**allocation) if allocation else None)
         read_since = datetime.fromisoformat(data["read_since"])
+        shown = data["machine"]
+        machine = MachineFacts(**{k: _frozen(v) for k, v in shown.items()}) if shown else None
     except (TypeError, KeyError) as error:
         # Signed by another version of this site.
         raise ConfirmationExpired from error
@@ -141,7 +217,12 @@ def load(signed: str, bound: Bound) -> Confirmation:
         data["is_last_of_family"],
         data["in_organization"],
         read_since,
+        machine,
     )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _load(signed: str, bound: Bound, *, max_age: int | None) -> _Signed:

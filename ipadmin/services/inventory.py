@@ -1,42 +1,49 @@
-"""All addresses of an organization, and the snapshot of them that several pages share."""
+"""Read the addresses of an organization: one, or all of them."""
 
 from __future__ import annotations
 
 import contextvars
+import threading
 import uuid
-from collections.abc import Iterable
+import weakref
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
+from time import monotonic
 
+import structlog
 from django.utils import timezone
 
 from ipadmin.katapult.client import MAX_PER_PAGE
-from ipadmin.katapult.errors import UnreadableAnswer
-from ipadmin.katapult.types import IPAddress, Page, Secret
-from ipadmin.models import ApiToken
-from ipadmin.services import api, budget, later_reads
+from ipadmin.katapult.errors import KatapultError, UnreadableAnswer
+from ipadmin.katapult.types import IPAddress, Page, Secret, VirtualMachine
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.services import api, budget, later_reads, snapshots
 from ipadmin.services.later_reads import Source
+from ipadmin.services.page_reader import MAX_PAGES, PageReader
+from ipadmin.services.snapshots import Inventory, Machine, number
 
-# Pages read at the same time. An organization with 100,000 addresses has 500 pages.
-PAGES_AT_ONCE = 8
-# A million addresses; no organization has as many.
-MAX_PAGES = 5000
+log = structlog.get_logger(__name__)
+
+# A page that shows an older inventory has it read again.
+FRESH_FOR = timedelta(seconds=60)
+# Between two steps that `read_steps` yields.
+STEP_SECONDS = 0.3
 # Number of addresses above which an organization is large: reading it takes more than ten calls.
 LARGE = 2000
-# How long the tabs, searches and pages of a list use the same snapshot.
-SNAPSHOT_AGE = timedelta(seconds=30)
+# Names of machines in the audit history, where the token may not list machines.
+NAMES_FROM_ENTRIES = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
-    """An organization's addresses in numeric order, and the time just before they were read."""
+class Step:
+    """A list that is being read: what was read so far, and whether it is the last step."""
 
-    addresses: tuple[IPAddress, ...]
-    read_at: datetime
-    # False when the pages differ from the total: the list changed while it was read.
-    is_complete: bool = True
+    inventory: Inventory
+    is_last: bool
 
 
 def find(
@@ -60,87 +67,173 @@ def find(
     return found
 
 
+def stored(token: ApiToken) -> Inventory | None:
+    """The last inventory that was read with the token, of any age."""
+    return snapshots.load(token)
+
+
+def is_fresh(inventory: Inventory) -> bool:
+    return inventory.is_complete and timezone.now() - inventory.read_at < FRESH_FOR
+
+
 def read(token: ApiToken, *, max_age: timedelta = timedelta(0)) -> Inventory:
     """All addresses of the token's organization, read now or at most `max_age` ago.
 
     Raises KatapultError, crypto.CannotDecrypt when the token has to be entered again, and
     budget.ReadsWait.
     """
-    snapshot = _snapshots.get(token.pk)
-    if snapshot and timezone.now() - snapshot.read_at < max_age:
-        return snapshot
-    read_at = timezone.now()
+    known = stored(token) if max_age else None
+    if known and timezone.now() - known.read_at < max_age:
+        return known
+    *_, last = read_steps(token)
+    return last.inventory
+
+
+def read_allocated(token: ApiToken) -> Inventory:
+    """The allocated addresses, read now and not stored. Raises the same errors as `read`."""
+    known = stored(token)
+    if known and len(known.addresses) > LARGE and is_fresh(known):
+        return known
     with api.using(token) as secret:
-        pages = list(_read_pages(secret, token))
-    unique = {ip.id: ip for page in pages for ip in page.items}
-    is_complete = pages[0].total in {None, len(unique)}
-    inventory = Inventory(tuple(sorted(unique.values(), key=number)), read_at, is_complete)
-    _remember(token, inventory)
-    later_reads.note(inventory.addresses, read_at, Source.LIST)
+        reading = _Reading(token, secret, None, allocated=True)
+        for _step in reading.steps():
+            pass
+    inventory = reading.inventory({})
+    later_reads.note(inventory.addresses, inventory.read_at, Source.LIST)
     return inventory
 
 
-def read_before_confirming(token: ApiToken) -> Inventory:
-    """Read now. For a large organization a recent snapshot is used, because reading it takes up to
-    half of the calls of a minute. Raises the same errors as `read`."""
-    known = _snapshots.get(token.pk)
-    is_large = known is not None and len(known.addresses) > LARGE
-    return read(token, max_age=SNAPSHOT_AGE if is_large else timedelta(0))
+def read_steps(token: ApiToken) -> Generator[Step]:
+    """Read all addresses, with a step several times a second. What was read is stored at the end,
+    and, where there is no inventory yet, also when the generator is closed before it. Raises the
+    same errors as `read`."""
+    began = timezone.now()
+    with _lock_of(token):
+        # Another tab may have read the list while this one waited.
+        known = stored(token)
+        if known and known.read_at >= began:
+            yield Step(known, True)
+            return
+        with api.using(token) as secret, ThreadPoolExecutor(max_workers=1) as pool:
+            names = pool.submit(contextvars.copy_context().run, _machines, token, secret)
+            reading = _Reading(token, secret, known)
+            try:
+                yield from reading.steps()
+                if reading.has_shifted:
+                    reading = _Reading(token, secret, known)
+                    yield from reading.steps()
+            except GeneratorExit:
+                if known is None:
+                    snapshots.store(token, reading.inventory(None))
+                raise
+            inventory = reading.inventory(names.result())
+        snapshots.store(token, inventory)
+        later_reads.note(inventory.addresses, inventory.read_at, Source.LIST)
+        yield Step(inventory, True)
 
 
-def forget(token: ApiToken) -> None:
-    """Drop the snapshot, after a change with this token."""
-    _snapshots.pop(token.pk, None)
+class _Reading:
+    """One pass over the pages of the list of addresses."""
+
+    def __init__(
+        self,
+        token: ApiToken,
+        secret: Secret,
+        known: Inventory | None,
+        *,
+        allocated: bool | None = None,
+    ) -> None:
+        self._token, self._known = token, known
+        self._read_at = timezone.now()
+        # As many pages as last time are requested without waiting for the first one.
+        expected = len(known.addresses) if known else 0
+        self._reader = PageReader(
+            partial(_addresses_page, token, secret, allocated),
+            key=lambda ip: ip.id,
+            room=partial(budget.room, token.fingerprint),
+            expected_pages=-(-expected // MAX_PER_PAGE),
+        )
+
+    @property
+    def has_shifted(self) -> bool:
+        """Whether the list changed while it was read, so that items may be missing."""
+        return not self._reader.is_complete and not self._reader.is_stopped
+
+    def steps(self) -> Generator[Step]:
+        shown_at = 0.0
+        for _page in self._reader:
+            if monotonic() - shown_at > STEP_SECONDS:
+                yield Step(self.inventory(None), False)
+                shown_at = monotonic()
+
+    def inventory(self, machines: Mapping[str, Machine] | None) -> Inventory:
+        """What was read so far; with the names of the last inventory if `machines` is None."""
+        known = self._known
+        if machines is None and known:
+            names, has_names = known.machines, known.has_names
+        else:
+            has_names = machines is not None
+            names = _names_from_history(self._token) if machines is None else machines
+        return Inventory(
+            tuple(sorted(self._reader.items.values(), key=number)),
+            self._read_at,
+            self._reader.is_complete,
+            self._reader.total,
+            names,
+            has_names,
+        )
 
 
-def number(ip: IPAddress) -> tuple[int, int, str]:
-    """Sort key: addresses as numbers, IPv4 first; texts that are no address come last."""
-    parsed = ip.number
-    return (parsed.version, int(parsed), "") if parsed else (9, 0, ip.address)
+def _addresses_page(
+    token: ApiToken, secret: Secret, allocated: bool | None, page: int
+) -> Page[IPAddress]:
+    budget.require_room(token.fingerprint)
+    reply = api.client().ip_addresses(secret, token.organization, page=page, allocated=allocated)
+    if (reply.value.total_pages or 0) > MAX_PAGES:
+        raise UnreadableAnswer("more pages than any organization has", reply.exchange)
+    if len(reply.value.items) > MAX_PER_PAGE:
+        raise UnreadableAnswer("more addresses than were asked for", reply.exchange)
+    return reply.value
 
 
-def _read_pages(secret: Secret, token: ApiToken) -> Iterable[Page[IPAddress]]:
-    def page(number: int) -> Page[IPAddress]:
+def _machines(token: ApiToken, secret: Secret) -> dict[str, Machine] | None:
+    """The organization's virtual machines by id; None if they can't be listed. Names are no reason
+    for the list of addresses to fail."""
+
+    def page(number: int) -> Page[VirtualMachine]:
         budget.require_room(token.fingerprint)
-        reply = api.client().ip_addresses(secret, token.organization, page=number)
-        if max(number, reply.value.total_pages or 0) > MAX_PAGES:
-            raise UnreadableAnswer("more pages than any organization has", reply.exchange)
-        if len(reply.value.items) > MAX_PER_PAGE:
-            raise UnreadableAnswer("more addresses than were asked for", reply.exchange)
-        return reply.value
+        return api.client().virtual_machines(secret, token.organization, page=number).value
 
-    first = page(1)
-    yield first
-    if first.total_pages is None:
-        current, before, at = first, None, 1
-        # A large set has no total: a page that is not full is the last. [doc] A page that repeats
-        # the one before it ends the loop, too, which would never end otherwise.
-        while len(current.items) >= max(1, min(current.per_page, MAX_PER_PAGE)):
-            if current.items == before:
-                return
-            at += 1
-            before, current = current.items, page(at)
-            yield current
-        return
-    with ThreadPoolExecutor(max_workers=PAGES_AT_ONCE) as pool:
-        pages = range(2, first.total_pages + 1)
-        # Each call has a copy of the context, so that its log lines have the id of the request.
-        calls = [partial(contextvars.copy_context().run, page, number) for number in pages]
-        futures = [pool.submit(call) for call in calls]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    if not token.may_list_machines:
+        return None
+    reader = PageReader(page, key=lambda vm: vm.id, room=partial(budget.room, token.fingerprint))
+    try:
+        for _page in reader:
+            pass
+    except (KatapultError, budget.ReadsWait) as error:
+        log.info("machines_not_listed", token_id=str(token.pk), error=str(error))
+        return None
+    return {vm.id: Machine(vm.id, vm.name, vm.zone) for vm in reader.items.values()}
 
 
-# By token id, in the memory of the process. Django's cache would pickle up to 100,000 addresses for
-# each search.
-_snapshots: dict[uuid.UUID, Inventory] = {}
+def _names_from_history(token: ApiToken) -> dict[str, Machine]:
+    """The last known name of each machine among the newest audit entries of the organization."""
+    entries = AuditEntry.objects.filter(organization_id=token.organization_id)
+    rows = entries.exclude(allocation_name="").order_by("-id")[:NAMES_FROM_ENTRIES]
+    found: dict[str, Machine] = {}
+    for id, name, at in rows.values_list("allocation_id", "allocation_name", "created_at"):
+        found.setdefault(id, Machine(id, name, as_of=at))
+    return found
 
 
-def _remember(token: ApiToken, inventory: Inventory) -> None:
-    for key, snapshot in list(_snapshots.items()):
-        if inventory.read_at - snapshot.read_at >= SNAPSHOT_AGE:
-            _snapshots.pop(key, None)
-    _snapshots[token.pk] = inventory
+# One lock for each token that is being read in this process.
+_locks: weakref.WeakValueDictionary[uuid.UUID, threading.Lock] = weakref.WeakValueDictionary()
+_locks_guard = threading.Lock()
+
+
+@contextmanager
+def _lock_of(token: ApiToken) -> Iterator[None]:
+    with _locks_guard:
+        lock = _locks.setdefault(token.pk, threading.Lock())
+    with lock:
+        yield

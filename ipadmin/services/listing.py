@@ -1,53 +1,103 @@
-"""The rows of an address list: filtered by state and search text, sorted, one page of them."""
+"""The rows of an address list: filtered, sorted, one page of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
-from ipaddress import IPv6Address, ip_network
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 
 from django.core.paginator import Page, Paginator
 
 from ipadmin.katapult.types import IPAddress
-from ipadmin.services.inventory import Inventory
+from ipadmin.models import AuditEntry
+from ipadmin.services import changes
+from ipadmin.services.snapshots import Inventory, Machine, number
 
 PER_PAGE = 50
+STATES = ("all", "allocated", "unallocated")
+FAMILIES = ("IPv4", "IPv6")
+SORTS = ("address", "reverse_dns", "allocation", "vip")
+# After every name, in ascending order.
+LAST = "\U0010ffff"
 
 # Allocation types that Katapult does not unallocate from, with the reason [doc].
 CANNOT_BE_UNALLOCATED = {"LoadBalancer": "Can't be unallocated from a load balancer"}
 
-SORTS: dict[str, Callable[[IPAddress], object]] = {
-    "reverse_dns": lambda ip: (ip.reverse_dns or "").lower(),
-    "allocation": lambda ip: (
-        (ip.allocation.type or "", ip.allocation.name or "", ip.allocation.id)
-        if ip.allocation
-        else ("\uffff",)
-    ),
-    "vip": lambda ip: not ip.vip,
-}
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list shows; each is a parameter of its URL. Unknown values mean the default."""
+
+    q: str = ""
+    state: str = "all"
+    family: str = ""
+    type: str = ""
+    vip: str = ""
+    network: str = ""
+    sort: str = "address"
+    group: str = ""
+    # After an exact match: the addresses that start with it as well.
+    more: str = ""
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> Filters:
+        given = {each.name: parameters.get(each.name, "").strip() for each in fields(cls)}
+        allowed = {
+            "state": STATES,
+            "family": FAMILIES,
+            "vip": ("yes", "no"),
+            "sort": (*SORTS, *(f"-{name}" for name in SORTS)),
+            "group": ("machine",),
+        }
+        return cls(
+            **{
+                name: value
+                for name, value in given.items()
+                if value and (name not in allowed or value in allowed[name])
+            }
+        )
+
+    def parameters(self) -> dict[str, str]:
+        """Those that differ from the default, for a URL."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+
+
+_DEFAULTS = {each.name: each.default for each in fields(Filters)}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    all: int
+    allocated: int
+    unallocated: int
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An address. `why_not` says why it can't be unallocated; empty if it can."""
+    """An address. `why_not` says why it can't be unallocated; empty if it can. `attempt` is one of
+    this site since the list was read. `group` is a machine whose addresses begin with this row."""
 
     ip: IPAddress
     why_not: str
+    machine: Machine | None = None
+    attempt: AuditEntry | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page. `counts` are the numbers of addresses by state."""
+    """`page` is a page of `rows`; `more` counts those that only start with the exact match."""
 
     rows: list[Row]
-    counts: dict[str, int]
-    state: str
-    query: str
-    sort: str
-    page: Page[IPAddress]
-    read_at: datetime
+    counts: Counts
+    filters: Filters
+    page: Page[int]
+    inventory: Inventory
+    more: int = 0
 
 
 def why_not(ip: IPAddress) -> str:
@@ -59,59 +109,126 @@ def why_not(ip: IPAddress) -> str:
 
 def listing(
     inventory: Inventory,
+    filters: Filters,
     *,
-    state: str = "all",
-    query: str = "",
-    sort: str = "",
+    attempts: Mapping[str, AuditEntry] | None = None,
     page: int | str = 1,
 ) -> Listing:
-    """One page of the list. Unknown states and sort keys mean the default; a page number that is
-    too high means the last page."""
-    query = query.strip()
-    found = _search(inventory.addresses, query)
-    by_state = {
-        "all": found,
-        "allocated": [ip for ip in found if ip.allocation],
-        "unallocated": [ip for ip in found if not ip.allocation],
+    """One page of the list, with the changes of these attempts. A page number that is too high
+    means the last page."""
+    attempts = attempts or {}
+    addresses = changes.apply(inventory, attempts)
+    found = _narrowed(addresses, _search(inventory, addresses, filters.q), filters)
+    more = 0
+    exact = inventory.positions.get(_as_written(filters.q))
+    if exact in found and not filters.more and len(found) > 1:
+        more, found = len(found) - 1, [exact]
+    allocated = [index for index in found if addresses[index].allocation]
+    counts = Counts(len(found), len(allocated), len(found) - len(allocated))
+    if filters.state == "allocated":
+        found = allocated
+    elif filters.state == "unallocated":
+        found = [index for index in found if not addresses[index].allocation]
+    _sort(found, addresses, inventory, filters)
+    shown = Paginator(found, PER_PAGE).get_page(page)
+    rows, group = [], ""
+    for index in shown:
+        row = _row(addresses[index], inventory, attempts, group if filters.group else None)
+        group = row.group or group
+        rows.append(row)
+    return Listing(rows, counts, filters, shown, inventory, more)
+
+
+def _row(
+    ip: IPAddress,
+    inventory: Inventory,
+    attempts: Mapping[str, AuditEntry],
+    previous_group: str | None,
+) -> Row:
+    """`previous_group` is None where rows are not grouped."""
+    machine = inventory.machines.get(ip.allocation.id) if ip.allocation else None
+    group = ""
+    if previous_group is not None:
+        name = machine.name if machine else ip.allocation.id if ip.allocation else "Not allocated"
+        group = name if name != previous_group else ""
+    return Row(ip, why_not(ip), machine, attempts.get(ip.id), group)
+
+
+def _search(inventory: Inventory, addresses: Sequence[IPAddress], query: str) -> list[int]:
+    """Indexes of the addresses that contain the text, or that are in the network
+    (`198.18.0.0/22`)."""
+    if not query:
+        return list(range(len(addresses)))
+    if network := _network(query):
+        return [index for index, ip in enumerate(addresses) if _is_within(ip, network)]
+    sought = _as_written(query.lower())
+    if sought in inventory.positions:
+        return [index for index, ip in enumerate(addresses) if ip.address.startswith(sought)]
+    return [index for index, text in enumerate(inventory.texts) if sought in text]
+
+
+def _narrowed(addresses: Sequence[IPAddress], found: list[int], filters: Filters) -> list[int]:
+    """The indexes whose addresses pass the filters."""
+    tests: list[Callable[[IPAddress], bool]] = []
+    if filters.family:
+        tests.append(lambda ip: ip.family == filters.family)
+    if filters.type:
+        tests.append(lambda ip: (ip.allocation and ip.allocation.type) == filters.type)
+    if filters.vip:
+        tests.append(lambda ip: ip.vip == (filters.vip == "yes"))
+    if network := _network(filters.network):
+        tests.append(partial(_is_within, network=network))
+    for test in tests:
+        found = [index for index in found if test(addresses[index])]
+    return found
+
+
+def _sort(
+    found: list[int], addresses: Sequence[IPAddress], inventory: Inventory, filters: Filters
+) -> None:
+    """Sort in place; indexes are in the order of the addresses already."""
+
+    def by_machine(index: int) -> tuple[str, str]:
+        of = addresses[index].allocation
+        return (
+            ((inventory.machine_name(of.id) or of.name or LAST).lower(), of.id)
+            if of
+            else (LAST, LAST)
+        )
+
+    keys: dict[str, Callable[[int], object]] = {
+        "reverse_dns": lambda index: (addresses[index].reverse_dns or LAST).lower(),
+        "allocation": by_machine,
+        "vip": lambda index: not addresses[index].vip,
     }
-    state = state if state in by_state else "all"
-    counts = {name: len(each) for name, each in by_state.items()}
-    chosen = by_state[state]
-    column = sort.removeprefix("-")
-    if column in SORTS:
-        chosen.sort(key=SORTS[column])  # type: ignore[arg-type]
-    else:
-        # The inventory comes in the order of the addresses already.
-        sort = "-address" if sort == "-address" else "address"
-    if sort.startswith("-"):
-        chosen.reverse()
-    shown = Paginator(chosen, PER_PAGE).get_page(page)
-    return Listing(
-        rows=[Row(ip, why_not(ip)) for ip in shown],
-        counts=counts,
-        state=state,
-        query=query,
-        sort=sort,
-        page=shown,
-        read_at=inventory.read_at,
-    )
+    column = filters.sort.removeprefix("-")
+    if column in keys:
+        found.sort(key=keys[column])  # type: ignore[arg-type]
+    if filters.sort.startswith("-"):
+        found.reverse()
+    if filters.group:
+        found.sort(key=by_machine)
 
 
-def _search(addresses: tuple[IPAddress, ...], query: str) -> list[IPAddress]:
-    """The addresses that contain the text, or that are in the network (`198.18.0.0/22`)."""
-    with suppress(ValueError):
-        if "/" in query:
-            network = ip_network(query, strict=False)
-            return [ip for ip in addresses if (number := ip.number) and number in network]
-    sought = query.lower()
-    with suppress(ValueError):
-        # A complete IPv6 address in Katapult's notation.
-        sought = str(IPv6Address(query))
-    return [ip for ip in addresses if sought in _searched_text(ip)] if query else list(addresses)
+def _network(text: str) -> Network | None:
+    """The network that the text is; None for any other text."""
+    if "/" not in text:
+        return None
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
 
 
-def _searched_text(ip: IPAddress) -> str:
-    parts = [ip.address, ip.reverse_dns or "", ip.id]
-    if ip.allocation:
-        parts += [ip.allocation.id, ip.allocation.type or "", ip.allocation.name or ""]
-    return "\n".join(parts).lower()
+def _as_written(query: str) -> str:
+    """A complete IPv6 address in Katapult's notation; any other text unchanged."""
+    try:
+        return str(ipaddress.IPv6Address(query))
+    except ValueError:
+        return query
+
+
+def _is_within(ip: IPAddress, network: Network) -> bool:
+    version, value, _text = number(ip)
+    first = int(network.network_address)
+    return version == network.version and first <= value < first + network.num_addresses

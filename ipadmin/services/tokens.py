@@ -13,7 +13,7 @@ from django.utils import timezone
 from ipadmin.katapult.errors import ErrorAnswer
 from ipadmin.katapult.types import Organization, Reply, Secret
 from ipadmin.models import ApiToken, User
-from ipadmin.services import api, inventory
+from ipadmin.services import api, snapshots
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ def replace(token: ApiToken, secret: Secret) -> None:
     token.encrypt_secret(secret)
     _set_findings(token, findings)
     _write(token, "encrypted_secret", "last_four", "fingerprint", *_CHECK_FIELDS)
-    inventory.forget(token)
+    snapshots.forget(token)
 
 
 def _check(secret: Secret, organization: Organization | None = None) -> Findings:

@@ -20,7 +20,7 @@ from ipadmin.audit.readings import allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.types import IPAddress, Secret
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services import api, evidence, inventory, later_reads
+from ipadmin.services import api, evidence, later_reads
 from ipadmin.services.attempt_entry import (
     AuditUnavailable,
     Circumstances,
@@ -62,8 +62,6 @@ def unallocate(confirmation: Confirmation, circumstances: Circumstances) -> Audi
     except KatapultError:
         # It is in the entry already; raised so that `using` writes it to the token, too.
         pass
-    finally:
-        inventory.forget(token)
     return entry
 
 

@@ -1,0 +1,59 @@
+"""What attempts of this site have changed since an inventory was read. The audit history is shared
+by all processes, so that each of them shows a change at once, without reading the list again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from ipadmin.katapult.types import IPAddress
+from ipadmin.models import ApiToken, AuditEntry, Outcome
+from ipadmin.models.search_keys import folded
+from ipadmin.services.snapshots import Inventory
+
+# Newest attempts on the newest read addresses; a list that misses more is read again long before.
+MAX_ATTEMPTS = 1000
+NOTHING_ALLOCATED = "no_allocation"
+
+
+def attempts_since(inventory: Inventory, token: ApiToken) -> dict[str, AuditEntry]:
+    """By address id, the newest attempt that is open or was finished after the list was read."""
+    started = inventory.read_at - timedelta(
+        seconds=settings.LONGEST_ATTEMPT + settings.EVIDENCE_DEADLINE
+    )
+    entries = AuditEntry.objects.filter(
+        Q(finished_at=None) | Q(finished_at__gte=inventory.read_at),
+        organization_key=_organization_key(token),
+        api_url=settings.KATAPULT_API_URL,
+        created_at__gte=started,
+    )
+    # Newest first; the first one of each address counts.
+    found: dict[str, AuditEntry] = {}
+    for entry in entries[:MAX_ATTEMPTS]:
+        found.setdefault(entry.address_id, entry)
+    return found
+
+
+def unallocated(entry: AuditEntry) -> bool:
+    """Whether this attempt says that its address is not allocated now."""
+    return entry.outcome == Outcome.SUCCEEDED or entry.error_code == NOTHING_ALLOCATED
+
+
+def apply(inventory: Inventory, attempts: Mapping[str, AuditEntry]) -> tuple[IPAddress, ...]:
+    """The addresses as they are after these attempts."""
+    freed = {id for id, entry in attempts.items() if unallocated(entry)}
+    if not freed:
+        return inventory.addresses
+    return tuple(
+        # Katapult replaces the host name by a default one. [seen]
+        replace(ip, allocation=None, reverse_dns=None) if ip.id in freed else ip
+        for ip in inventory.addresses
+    )
+
+
+def _organization_key(token: ApiToken) -> str:
+    return folded(token.organization_id or token.organization_sub_domain)

@@ -1,0 +1,107 @@
+"""Read all pages of a list of Katapult's, several at once."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
+
+from ipadmin.katapult.errors import KatapultError
+from ipadmin.katapult.types import Page
+from ipadmin.services.budget import ReadsWait
+
+T = TypeVar("T")
+
+CALLS_AT_ONCE = 16
+# A million items; no organization has as many.
+MAX_PAGES = 5000
+
+
+class PageReader(Generic[T]):
+    """Iterating over it yields each page as soon as it was read, in any order.
+
+    `fetch` reads the page of a number, `key` is the identity of an item, and `room` returns how
+    many calls may be under way now. `expected_pages` are requested without waiting for the first
+    page. Closing the iterator cancels what was not sent. Raises the KatapultError of a page that
+    failed twice, and the ReadsWait of the first page.
+
+    Afterwards `items` has each item once, `total` is Katapult's count, and `is_complete` says
+    whether both agree: a list that changes while it is read can miss items. `is_stopped`: too few
+    calls were left for the rest.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int], Page[T]],
+        key: Callable[[T], str],
+        room: Callable[[], int],
+        *,
+        expected_pages: int = 1,
+    ) -> None:
+        self._fetch, self._key, self._room = fetch, key, room
+        self._next, self._last = 1, min(max(1, expected_pages), MAX_PAGES)
+        self._running: dict[Future[Page[T]], int] = {}
+        self.is_stopped = False
+        self.items: dict[str, T] = {}
+        self.total: int | None = None
+        self.is_complete = False
+
+    def __iter__(self) -> Iterator[Page[T]]:
+        pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE)
+        try:
+            self._submit(pool)
+            while self._running:
+                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    number = self._running.pop(future)
+                    if (page := self._result(future)) is not None:
+                        self._add(number, page)
+                        yield page
+                self._submit(pool)
+            self.is_complete = not self.is_stopped and self.total in {None, len(self.items)}
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, pool: ThreadPoolExecutor) -> None:
+        """Start as many calls as there is room for."""
+        while self._next <= self._last and not self.is_stopped:
+            if len(self._running) >= min(CALLS_AT_ONCE, max(1, self._room())):
+                return
+            # A copy of the context, so that log lines have the id of the request.
+            call = contextvars.copy_context().run
+            self._running[pool.submit(call, self._fetch_twice, self._next)] = self._next
+            self._next += 1
+
+    def _fetch_twice(self, number: int) -> Page[T]:
+        """The page, requested once more where the first call got no proper answer."""
+        try:
+            return self._fetch(number)
+        except KatapultError as error:
+            if error.is_definite:
+                raise
+            return self._fetch(number)
+
+    def _result(self, future: Future[Page[T]]) -> Page[T] | None:
+        try:
+            return future.result()
+        except ReadsWait:
+            # What was read so far is worth showing.
+            if not self.items:
+                raise
+            self.is_stopped = True
+            return None
+
+    def _add(self, number: int, page: Page[T]) -> None:
+        known = len(self.items)
+        self.items.update({self._key(item): item for item in page.items})
+        self.total = page.total if page.total is not None else self.total
+        if page.total_pages is not None:
+            self._last = min(page.total_pages, MAX_PAGES)
+        elif len(page.items) < max(1, page.per_page) or len(self.items) == known:
+            # A large set has no total: a page that is not full is the last one [doc], and so is
+            # one that repeats others.
+            self._last = min(self._last, number)
+        elif number == self._last:
+            # Reading ahead doubles, so that at most half of the calls are in vain.
+            self._last = min(2 * number, number + CALLS_AT_ONCE, MAX_PAGES)
