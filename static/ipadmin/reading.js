@@ -1,0 +1,60 @@
+// Shows a list of addresses while the server reads it: parts of the page, as they come.
+(() => {
+  "use strict";
+
+  const SEPARATOR = "<!-- part -->";
+  let controller = null;
+
+  const show = (html) => {
+    const listing = document.getElementById("listing");
+    if (listing) htmx.swap("#listing", html, { swapStyle: "innerHTML" });
+  };
+
+  const parts = async (response, take) => {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += value;
+      const found = text.split(SEPARATOR);
+      text = found.pop();
+      if (found.length) take(found.at(-1));
+    }
+  };
+
+  const read = async (url) => {
+    if (controller) return;
+    controller = new AbortController();
+    // What was asked for when it began; a filter that changes meanwhile asks for its own list.
+    const query = location.search;
+    let isShown = true;
+    try {
+      const response = await fetch(url + query, { signal: controller.signal, headers: { "X-Requested-With": "fetch" } });
+      if (!response.ok) throw new Error(response.statusText);
+      await parts(response, (html) => {
+        isShown = location.search === query;
+        if (isShown) show(html);
+      });
+      controller = null;
+    } catch {
+      controller = null;
+      isShown = false;
+    }
+    const listing = document.getElementById("listing");
+    if (!isShown && listing) {
+      listing.dataset.stopped = "";
+      htmx.ajax("GET", location.pathname + location.search, { target: "#listing", swap: "innerHTML" });
+    }
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-read], [data-stop]");
+    if (!button) return;
+    event.preventDefault();
+    if (button.matches("[data-stop]")) controller?.abort();
+    else read(button.dataset.read);
+  });
+  const automatic = document.querySelector("[data-read-now]");
+  if (automatic) read(automatic.dataset.readNow);
+})();
