@@ -102,9 +102,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "ipadmin.middleware.RequestLogMiddleware",
-    "ipadmin.middleware.HeadersMiddleware",
-    "ipadmin.middleware.TimeZoneMiddleware",
+    "ipadmin.middleware.log_requests",
+    "ipadmin.middleware.add_headers",
+    "ipadmin.middleware.activate_time_zone",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

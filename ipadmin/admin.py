@@ -42,12 +42,12 @@ class PeopleAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and access.abilities(request.user).may_manage_people
 
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+    def each_context(self, request: HttpRequest) -> dict[str, object]:
         return {**super().each_context(request), "environment": environment()}
 
     @method_decorator(login_not_required)
     def login(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         if not request.user.is_authenticated:
             page = request.GET.get("next") or resolve_url("admin:index")
