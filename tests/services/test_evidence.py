@@ -12,7 +12,6 @@ from ipadmin.audit.readings import ReadingResult, is_same
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import Outcome
 from ipadmin.services.evidence import (
-    Conclusion,
     is_due,
     judge,
 )
@@ -29,7 +28,7 @@ def conclusion(*readings: tuple[ReadingResult, float], **more: Any) -> Outcome |
     """Judged at the moment of the last reading."""
     after = readings[-1][1] if readings else 0
     found = judge(entry(*readings, **more), [], SENT + timedelta(seconds=after))
-    return found.outcome if found else None
+    return found["outcome"] if found else None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_a_competing_attempt_is_waited_for_and_then_named(
 ) -> None:
     other = entry(**rival)
     found = judge(entry((U, 0)), [other], SENT + timedelta(seconds=seconds))
-    named = Conclusion(Outcome.UNKNOWN, (str(other.attempt_id),))
+    named = {"outcome": Outcome.UNKNOWN, "competing_attempts": [str(other.attempt_id)]}
     assert found == (named if expected else None)
 
 
