@@ -216,8 +216,6 @@ SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "sandbox_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "sandbox_csrf"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "ipadmin.views.site.csrf_failure"
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -248,7 +246,6 @@ STORAGES = {
 
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
-USE_TZ = True
 TIME_ZONE = "UTC"
 
 LOGGING = logging.configuration(as_json=not (DEBUG or SANDBOX))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 from allauth.account.views import logout
 from django import forms
@@ -16,7 +16,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import ManyToManyField, QuerySet
-from django.forms import ModelForm, ModelMultipleChoiceField
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver
@@ -85,6 +85,7 @@ class PeopleAdmin(UserAdmin[User]):
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("is_active", "groups")
     filter_horizontal = ()
+    formfield_overrides: ClassVar = {ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}
     actions = None
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -96,12 +97,6 @@ class PeopleAdmin(UserAdmin[User]):
         if obj and LogEntry.objects.filter(user=obj).exists():
             return False
         return super().has_delete_permission(request, obj) and _may_change(request, obj)
-
-    def formfield_for_manytomany(
-        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> ModelMultipleChoiceField[Any] | None:
-        kwargs["widget"] = forms.CheckboxSelectMultiple
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(
         self, request: HttpRequest, form: ModelForm[User], formsets: object, change: object
