@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import dj_database_url
-
-Database: TypeAlias = dict[str, Any]
+from dj_database_url import DBConfig
 
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
@@ -16,15 +14,15 @@ POSTGRESQL = "django.db.backends.postgresql"
 CONN_MAX_AGE_SECONDS = 600
 
 
-def database_from_url(url: str, base: Path) -> tuple[Database, str]:
+def database_from_url(url: str, base: Path) -> tuple[DBConfig, str]:
     """The database settings and no error, or no settings and the error.
 
     The error does not quote the URL, which may contain a password. A relative SQLite path is
     relative to `base`.
     """
     try:
-        database: Database = dict(
-            dj_database_url.parse(url, conn_max_age=CONN_MAX_AGE_SECONDS, conn_health_checks=True)
+        database = dj_database_url.parse(
+            url, conn_max_age=CONN_MAX_AGE_SECONDS, conn_health_checks=True
         )
     except ValueError as error:
         return {}, str(error)
@@ -35,7 +33,7 @@ def database_from_url(url: str, base: Path) -> tuple[Database, str]:
     return {}, "Only sqlite:// and postgresql:// are supported."
 
 
-def _sqlite(database: Database, base: Path) -> tuple[Database, str]:
+def _sqlite(database: DBConfig, base: Path) -> tuple[DBConfig, str]:
     if database["NAME"] != ":memory:":
         file = base / str(database["NAME"])
         try:

@@ -73,13 +73,18 @@ def configuration(*, as_json: bool) -> dict[str, object]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    # Both without local variables in tracebacks.
+    renderers: list[Processor] = [
+        structlog.dev.ConsoleRenderer(
+            colors=False, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
+    if as_json:
+        renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structured = {
         "()": structlog.stdlib.ProcessorFormatter,
         "foreign_pre_chain": shared,
-        "processors": [
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *_renderers(as_json=as_json),
-        ],
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
     }
     stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
     return {
@@ -90,14 +95,3 @@ def configuration(*, as_json: bool) -> dict[str, object]:
         "root": {"handlers": ["stdout"], "level": "INFO"},
         "loggers": LOGGERS,
     }
-
-
-def _renderers(*, as_json: bool) -> list[Processor]:
-    """Both without local variables in tracebacks."""
-    if as_json:
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [
-        structlog.dev.ConsoleRenderer(
-            colors=False, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
-        )
-    ]

@@ -7,7 +7,6 @@ a copied database could not be verified.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.core.serializers import json
 from django.core.serializers.json import Deserializer, DjangoJSONEncoder
@@ -21,5 +20,6 @@ class Encoder(DjangoJSONEncoder):
 
 
 class Serializer(json.Serializer):
-    def serialize(self, *args: Any, **options: Any) -> Any:
-        return super().serialize(*args, cls=Encoder, **options)
+    def start_serialization(self) -> None:
+        super().start_serialization()
+        self.json_kwargs["cls"] = Encoder

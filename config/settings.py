@@ -102,9 +102,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "ipadmin.middleware.RequestLogMiddleware",
-    "ipadmin.middleware.HeadersMiddleware",
-    "ipadmin.middleware.TimeZoneMiddleware",
+    "ipadmin.middleware.log_requests",
+    "ipadmin.middleware.add_headers",
+    "ipadmin.middleware.activate_time_zone",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -216,8 +216,6 @@ SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "sandbox_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "sandbox_csrf"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "ipadmin.views.site.csrf_failure"
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -248,7 +246,6 @@ STORAGES = {
 
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
-USE_TZ = True
 TIME_ZONE = "UTC"
 
 LOGGING = logging.configuration(as_json=not (DEBUG or SANDBOX))

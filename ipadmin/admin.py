@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 from allauth.account.views import logout
 from django import forms
@@ -16,7 +16,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import ManyToManyField, QuerySet
-from django.forms import ModelForm, ModelMultipleChoiceField
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver
@@ -42,12 +42,12 @@ class PeopleAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and access.abilities(request.user).may_manage_people
 
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+    def each_context(self, request: HttpRequest) -> dict[str, object]:
         return {**super().each_context(request), "environment": environment()}
 
     @method_decorator(login_not_required)
     def login(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         if not request.user.is_authenticated:
             page = request.GET.get("next") or resolve_url("admin:index")
@@ -85,6 +85,7 @@ class PeopleAdmin(UserAdmin[User]):
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("is_active", "groups")
     filter_horizontal = ()
+    formfield_overrides: ClassVar = {ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}
     actions = None
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -96,12 +97,6 @@ class PeopleAdmin(UserAdmin[User]):
         if obj and LogEntry.objects.filter(user=obj).exists():
             return False
         return super().has_delete_permission(request, obj) and _may_change(request, obj)
-
-    def formfield_for_manytomany(
-        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> ModelMultipleChoiceField[Any] | None:
-        kwargs["widget"] = forms.CheckboxSelectMultiple
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(
         self, request: HttpRequest, form: ModelForm[User], formsets: object, change: object

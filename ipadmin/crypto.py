@@ -1,7 +1,7 @@
 """Encryption of API tokens with AES-256-GCM and TOKEN_ENCRYPTION_KEYS; and the keys of AUDIT_KEYS,
 with which the hash chain is sealed.
 
-An encrypted secret is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The text
+An encrypted secret is `key id (4 bytes) | nonce (12) | ciphertext and tag`. The text
 `bound_to` is authenticated with it, so that it can be decrypted for the same row and owner only.
 """
 
@@ -18,7 +18,6 @@ from django.conf import settings
 
 from ipadmin.katapult.types import Secret
 
-VERSION = b"\x01"
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
 NONCE_BYTES = 12
@@ -46,29 +45,26 @@ def decode_key(text: str) -> bytes:
 
 def encrypt(secret: Secret, *, bound_to: str) -> bytes:
     """Encrypt with the newest key."""
-    key = _keys()[0]
-    nonce = os.urandom(NONCE_BYTES)
-    header = VERSION + _key_id(key)
+    key, nonce = _keys()[0], os.urandom(NONCE_BYTES)
     text = secret.reveal().encode()
-    return header + nonce + AESGCM(key).encrypt(nonce, text, header + bound_to.encode())
+    return _key_id(key) + nonce + AESGCM(key).encrypt(nonce, text, bound_to.encode())
 
 
 def decrypt(encrypted: bytes, *, bound_to: str) -> Secret:
     """Decrypt with the key that encrypted it. Raises CannotDecrypt."""
-    header, rest = encrypted[: 1 + KEY_ID_BYTES], encrypted[1 + KEY_ID_BYTES :]
-    nonce, ciphertext = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
-    key = next((key for key in _keys() if VERSION + _key_id(key) == header), None)
+    key_id, rest = encrypted[:KEY_ID_BYTES], encrypted[KEY_ID_BYTES:]
+    key = next((key for key in _keys() if _key_id(key) == key_id), None)
     if key is None:
         raise CannotDecrypt("encrypted with a key that is not configured")
     try:
-        text = AESGCM(key).decrypt(nonce, ciphertext, header + bound_to.encode())
+        text = AESGCM(key).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], bound_to.encode())
     except (InvalidTag, ValueError):
         raise CannotDecrypt("changed, or of another row or owner") from None
     return Secret(text.decode())
 
 
 def is_encrypted_with_newest_key(encrypted: bytes) -> bool:
-    return encrypted[: 1 + KEY_ID_BYTES] == VERSION + _key_id(_keys()[0])
+    return encrypted[:KEY_ID_BYTES] == _key_id(_keys()[0])
 
 
 def audit_keys() -> dict[str, bytes]:

@@ -29,26 +29,18 @@ PERMISSIONS = (
 )
 
 
-def request_id_for(request: HttpRequest) -> str:
-    given = request.headers.get("X-Request-Id", "")
-    if settings.TRUSTED_PROXY_COUNT > 0 and GIVEN_ID.fullmatch(given):
-        return given
-    return uuid.uuid4().hex
-
-
-class RequestLogMiddleware:
+def log_requests(get_response: GetResponse) -> GetResponse:
     """Gives each request an id, in `request.request_id`, in the response and in each log line, and
     logs one line for it, without query string, headers and form data."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         started = time.monotonic()
-        request_id = request_id_for(request)
+        given = request.headers.get("X-Request-Id", "")
+        is_trusted = settings.TRUSTED_PROXY_COUNT > 0 and GIVEN_ID.fullmatch(given)
+        request_id = given if is_trusted else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = self.get_response(request)
+            response = get_response(request)
             # Only a user that was already loaded: logging must not query the database.
             user = getattr(request, "_cached_user", None)
             log.info(
@@ -62,15 +54,14 @@ class RequestLogMiddleware:
         response.headers["X-Request-Id"] = request_id
         return response
 
+    return middleware
 
-class HeadersMiddleware:
+
+def add_headers(get_response: GetResponse) -> GetResponse:
     """Headers of all responses, except of static files."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
         patch_cache_control(response, no_store=True, private=True)
         # For the same URL, htmx gets a partial and browsers get the whole page.
         patch_vary_headers(response, ["HX-Request"])
@@ -78,19 +69,18 @@ class HeadersMiddleware:
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
 
+    return middleware
 
-class TimeZoneMiddleware:
-    """Activates the reader's time zone while a page is made: that of the browser, or UTC.
 
-    The content of streaming responses is made later, in UTC.
-    """
+def activate_time_zone(get_response: GetResponse) -> GetResponse:
+    """Activates the reader's time zone while a page is made: that of the browser, or UTC. The
+    content of streaming responses is made later, in UTC."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         with timezone.override(time_zones.readers_zone(request.COOKIES)):
-            return self.get_response(request)
+            return get_response(request)
+
+    return middleware
 
 
 class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):

@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from config import logging as site_logging
-from ipadmin.middleware import HeadersMiddleware, TimeZoneMiddleware
+from ipadmin.middleware import activate_time_zone, add_headers
 from ipadmin.models import User
 from ipadmin.templatetags.ipadmin import zone_name
 from ipadmin.views import site
@@ -96,7 +96,7 @@ def test_no_page_is_kept_by_a_cache(alice: User, client_of: ClientOf) -> None:
 
 
 def test_vary_is_extended_and_not_replaced() -> None:
-    middleware = HeadersMiddleware(lambda _request: HttpResponse(headers={"Vary": "Accept"}))
+    middleware = add_headers(lambda _request: HttpResponse(headers={"Vary": "Accept"}))
     assert middleware(HttpRequest())["Vary"] == "Accept, HX-Request"
 
 
@@ -132,7 +132,7 @@ def test_each_page_has_its_own_nonce(alice: User, client_of: ClientOf) -> None:
 def test_the_time_zone_is_active_for_one_request_only(cookies: dict[str, str], zone: str) -> None:
     request = HttpRequest()
     request.COOKIES = cookies
-    middleware = TimeZoneMiddleware(lambda _: HttpResponse(zone_name()))
+    middleware = activate_time_zone(lambda _: HttpResponse(zone_name()))
     assert middleware(request).text == zone
     assert zone_name() == "UTC"
 

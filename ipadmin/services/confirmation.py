@@ -91,10 +91,6 @@ class Confirmation:
         return self.ip.family
 
     @property
-    def is_vip(self) -> bool:
-        return self.ip.vip
-
-    @property
     def must_type(self) -> bool:
         """Whether the operator has to type the address, because unallocating it is dangerous."""
         return self.ip.vip or self.is_last_of_family is True

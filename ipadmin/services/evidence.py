@@ -3,7 +3,6 @@ what the readings prove. Readings are stored in `AuditEntry.evidence`; see `audi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,7 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from ipadmin import crypto
-from ipadmin.audit import competing, entries
+from ipadmin.audit import entries
+from ipadmin.audit.competing import competing, ids_of
 from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError
@@ -22,14 +22,6 @@ from ipadmin.services import api, later_reads
 from ipadmin.services.later_reads import Source
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """A final outcome, and the ids of competing attempts that make it `unknown`."""
-
-    outcome: Outcome
-    competing_attempts: tuple[str, ...] = ()
 
 
 def gather(entry: AuditEntry, secret: Secret) -> None:
@@ -81,8 +73,9 @@ def is_due(entry: AuditEntry, now: datetime) -> bool:
 
 def judge(
     entry: AuditEntry, competing_attempts: list[AuditEntry], now: datetime
-) -> Conclusion | None:
-    """The outcome that the readings of an unanswered call prove; None while they prove nothing.
+) -> EntryFields | None:
+    """The outcome that the readings of an unanswered call prove, with the competing attempts that
+    make it `unknown`; None while they prove nothing.
 
     `succeeded`: one reading shows the address unallocated, and no competing attempt can have done
     it. `failed`: two readings, EVIDENCE_INTERVAL apart, show it still allocated; one is not enough,
@@ -95,18 +88,18 @@ def judge(
     is_past_deadline = now - (entry.sent_at or entry.created_at) >= deadline
     if ReadingResult.UNALLOCATED in found:
         if _was_elsewhere(found[: found.index(ReadingResult.UNALLOCATED)]):
-            return Conclusion(Outcome.UNKNOWN)
+            return {"outcome": Outcome.UNKNOWN}
         if not competing_attempts:
-            return Conclusion(Outcome.SUCCEEDED)
+            return {"outcome": Outcome.SUCCEEDED}
         if any(each.is_open for each in competing_attempts) and not is_past_deadline:
             return None
-        return Conclusion(Outcome.UNKNOWN, tuple(competing.ids_of(competing_attempts)))
+        return {"outcome": Outcome.UNKNOWN, "competing_attempts": ids_of(competing_attempts)}
     last = found[-1] if found else ReadingResult.UNREADABLE
     if last == ReadingResult.ALLOCATED and not _was_elsewhere(found):
         # Even after the deadline this waits for the second reading.
-        return Conclusion(Outcome.FAILED) if _has_settled(entry) else None
+        return {"outcome": Outcome.FAILED} if _has_settled(entry) else None
     is_settled = is_past_deadline or (last != ReadingResult.UNREADABLE and _has_settled(entry))
-    return Conclusion(Outcome.UNKNOWN) if is_settled else None
+    return {"outcome": Outcome.UNKNOWN} if is_settled else None
 
 
 def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
@@ -115,7 +108,7 @@ def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
     for reading in entry.evidence:
         if reading["found"] == ReadingResult.UNALLOCATED:
             until = datetime.fromisoformat(reading["read_at"])
-            return competing.competing(entry, entry.created_at, until)
+            return competing(entry, entry.created_at, until)
     return []
 
 
@@ -147,10 +140,8 @@ def _store(
         if current := entries.lock(entry):
             current.evidence = [*current.evidence, reading]
             fields: EntryFields = {"evidence": current.evidence}
-            if conclusion := judge(current, competing_attempts_of(current), now):
-                fields["outcome"], fields["basis"] = conclusion.outcome, Basis.EVIDENCE
-                fields["competing_attempts"] = list(conclusion.competing_attempts)
-                fields["finished_at"] = timezone.now()
+            if proven := judge(current, competing_attempts_of(current), now):
+                fields |= {**proven, "basis": Basis.EVIDENCE, "finished_at": timezone.now()}
             entries.update(current, fields)
     entry.refresh_from_db()
 

@@ -3,16 +3,16 @@ by evidence, but the address is unallocated. The request may have been carried o
 reading.
 
 A finished entry never changes, so the first such read is stored as activity of kind `read_later` in
-the hash chain; see `LaterReadDetails`.
+the hash chain, with ids, address, time, source and the competing attempts.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NotRequired, TypedDict
 
 import structlog
 from django.conf import settings
@@ -52,17 +52,6 @@ class LaterRead:
     has_competing: bool
 
 
-class LaterReadDetails(TypedDict):
-    """The details of the activity. `read_at` is ISO 8601 in UTC, `competing` are attempt ids."""
-
-    attempt_id: str
-    address_id: str
-    address: str
-    read_at: str
-    source: str
-    competing: NotRequired[list[str]]
-
-
 def note(addresses: Iterable[IPAddress], read_at: datetime, source: Source) -> None:
     """Store the entries that a read contradicts. `read_at` is the time just before the call.
 
@@ -83,17 +72,12 @@ def of(entry: AuditEntry) -> LaterRead | None:
     until = entry.finished_at + COMPARED_FOR + MAX_WRITE_DELAY
     for details in _stored(entry.finished_at, until):
         if details.get("attempt_id") == str(entry.attempt_id):
-            return _later_read(details)
+            try:
+                read_at = datetime.fromisoformat(str(details["read_at"]))
+                return LaterRead(read_at, str(details["source"]), bool(details.get("competing")))
+            except (KeyError, ValueError):  # the details were changed in the database
+                return None
     return None
-
-
-def _later_read(details: dict[str, object]) -> LaterRead | None:
-    """None when the details were changed in the database."""
-    try:
-        read_at = datetime.fromisoformat(str(details["read_at"]))
-        return LaterRead(read_at, str(details["source"]), bool(details.get("competing")))
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _contradicted(
@@ -116,7 +100,9 @@ def _contradicted(
     since = read_at - COMPARED_FOR
     stored = {each.get("attempt_id") for each in _stored(since)} if free else set()
     found = {id: failed[id] for id in free if str(failed[id].attempt_id) not in stored}
-    sent = _sent_by_address(found, since) if found else {}
+    sent = defaultdict(list)
+    for attempt in sent_to(settings.KATAPULT_API_URL, found, since) if found else ():
+        sent[attempt.address_id].append(attempt)
     for id, entry in found.items():
         sent_at = entry.sent_at or entry.created_at
         competing = [each for each in sent[id] if each != entry and can_have_acted(each, sent_at)]
@@ -124,17 +110,10 @@ def _contradicted(
             yield entry, competing
 
 
-def _sent_by_address(ids: Iterable[str], since: datetime) -> dict[str, list[AuditEntry]]:
-    by_id: dict[str, list[AuditEntry]] = {id: [] for id in ids}
-    for attempt in sent_to(settings.KATAPULT_API_URL, by_id, since):
-        by_id[attempt.address_id].append(attempt)
-    return by_id
-
-
 def _write(
     entry: AuditEntry, competing: list[AuditEntry], read_at: datetime, source: Source
 ) -> None:
-    found: LaterReadDetails = {
+    details: dict[str, object] = {
         "attempt_id": str(entry.attempt_id),
         "address_id": entry.address_id,
         "address": entry.address,
@@ -142,8 +121,7 @@ def _write(
         "source": str(source),
     }
     if competing:
-        found["competing"] = ids_of(competing)
-    details = dict(found)
+        details["competing"] = ids_of(competing)
     with transaction.atomic():
         locked = chain.locked_chain()
         # Another process may have read the same: asked under the lock, it is kept once.

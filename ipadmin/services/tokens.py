@@ -48,11 +48,11 @@ def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
     Raises KatapultError; then nothing is stored.
     """
     findings = _check(secret)
-    token = ApiToken(owner=owner, label=label)
-    token.encrypt_secret(secret)
+    fields = _findings_fields(findings)
     if len(findings.organizations) == 1:
-        _set_organization(token, findings.organizations[0])
-    _set_findings(token, findings)
+        fields |= _organization_fields(findings.organizations[0])
+    token = ApiToken(owner=owner, label=label, **fields)
+    token.encrypt_secret(secret)
     token.save(force_insert=True)
     return token
 
@@ -76,10 +76,10 @@ def choose_organization(token: ApiToken, organization: Organization) -> None:
     tolerated = _NOT_PERMITTED if organization.id else frozenset({"scope_not_granted"})
     with api.using(token) as secret:
         can_list = _can_list(secret, organization, missing, tolerated)
-    _set_organization(token, organization)
-    _set_findings(token, Findings((), can_list, tuple(missing)))
+    fields = _organization_fields(organization)
+    fields |= _findings_fields(Findings((), can_list, tuple(missing)))
     not_chosen = ApiToken.objects.filter(organization_id="", organization_sub_domain="")
-    if not _write(token, *_ORGANIZATION_FIELDS, *_CHECK_FIELDS, among=not_chosen):
+    if not _write(token, fields, among=not_chosen):
         # Another tab chose an organization first, which stays.
         token.refresh_from_db()
 
@@ -88,9 +88,9 @@ def check(token: ApiToken) -> Findings:
     """Check a stored token again. Raises KatapultError and crypto.CannotDecrypt."""
     with api.using(token) as secret:
         findings = _check(secret, token.organization if token.is_ready else None)
-    _set_findings(token, findings)
     # If the secret was replaced in the meantime, the findings are not about the new one.
-    _write(token, *_CHECK_FIELDS, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
+    same_secret = ApiToken.objects.filter(fingerprint=token.fingerprint)
+    _write(token, _findings_fields(findings), among=same_secret)
     return findings
 
 
@@ -107,14 +107,13 @@ def replace(token: ApiToken, secret: Secret) -> None:
             raise OrganizationMismatch from error
         raise
     if organization and not findings.can_list and findings.organizations:
-        named = {each.id for each in findings.organizations}
-        named |= {each.sub_domain for each in findings.organizations}
-        named.discard("")
-        if organization.id not in named and organization.sub_domain not in named:
+        named = {name for each in findings.organizations for name in (each.id, each.sub_domain)}
+        if not {organization.id, organization.sub_domain} & named - {""}:
             raise OrganizationMismatch
     token.encrypt_secret(secret)
-    _set_findings(token, findings)
-    _write(token, "encrypted_secret", "last_four", "fingerprint", *_CHECK_FIELDS)
+    names = ("encrypted_secret", "last_four", "fingerprint")
+    fields = _findings_fields(findings) | {name: getattr(token, name) for name in names}
+    _write(token, fields, among=ApiToken.objects.all())
     snapshots.forget(token)
 
 
@@ -166,25 +165,27 @@ def _permitted(
         return None
 
 
-def _set_organization(token: ApiToken, organization: Organization) -> None:
-    token.organization_id = organization.id
-    token.organization_name = organization.name[:200]
-    token.organization_sub_domain = organization.sub_domain[:200]
+def _organization_fields(organization: Organization) -> dict[str, object]:
+    return {
+        "organization_id": organization.id,
+        "organization_name": organization.name[:200],
+        "organization_sub_domain": organization.sub_domain[:200],
+    }
 
 
-_ORGANIZATION_FIELDS = ("organization_id", "organization_name", "organization_sub_domain")
-_CHECK_FIELDS = ("can_list", "missing_scopes", "checked_at", "last_error_code", "last_error_at")
+def _findings_fields(findings: Findings) -> dict[str, object]:
+    return {
+        "can_list": findings.can_list,
+        "missing_scopes": list(findings.missing_scopes),
+        "checked_at": timezone.now(),
+        "last_error_code": "",
+        "last_error_at": None,
+    }
 
 
-def _write(token: ApiToken, *names: str, among: QuerySet[ApiToken] | None = None) -> bool:
-    """Write only these fields, if the row still exists; whether it does. `save` would undo what
+def _write(token: ApiToken, fields: dict[str, object], *, among: QuerySet[ApiToken]) -> bool:
+    """Write only these fields, if the row is still there; whether it is. `save` would undo what
     another tab did to the token during the calls: rename, replace or delete it."""
-    rows = ApiToken.objects.all() if among is None else among
-    return rows.filter(pk=token.pk).update(**{name: getattr(token, name) for name in names}) == 1
-
-
-def _set_findings(token: ApiToken, findings: Findings) -> None:
-    token.can_list = findings.can_list
-    token.missing_scopes = list(findings.missing_scopes)
-    token.checked_at = timezone.now()
-    token.last_error_code, token.last_error_at = "", None
+    for name, value in fields.items():
+        setattr(token, name, value)
+    return among.filter(pk=token.pk).update(**fields) == 1

@@ -108,7 +108,7 @@ def warnings(shown: Confirmation, attempts: Iterable[AuditEntry]) -> Iterator[No
     elif shown.is_last_of_family is None and shown.ip.allocation:
         title = f"Not checked whether this is the last {shown.family} address of {resource}"
         yield Notice("info", title, ("The list of addresses could not be read.",))
-    if shown.is_vip:
+    if shown.ip.vip:
         text = "Services that move between machines use such an address."
         yield Notice("danger", "A virtual IP (VIP)", (text,))
     for attempt in attempts:

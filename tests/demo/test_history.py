@@ -124,4 +124,4 @@ def test_the_evidence_proves_the_outcome(history: list[AuditEntry]) -> None:
         assert entry.finished_at
         conclusion = judge(entry, [], entry.finished_at)
         assert conclusion
-        assert conclusion.outcome == entry.outcome
+        assert conclusion["outcome"] == entry.outcome

@@ -78,12 +78,6 @@ def test_each_call_asks_what_the_reference_says(
     assert request.headers["Accept-Encoding"] == "identity"
 
 
-def test_unallocate_names_the_address_by_id_alone() -> None:
-    recorder = Recorder({})
-    unallocate(client_for(recorder))
-    assert json.loads(recorder.requests[0].content) == {"ip_address": {"id": IP}}
-
-
 def test_a_list_can_be_read_by_sub_domain() -> None:
     recorder = Recorder(PAGE_ANSWER)
     acme = Organization(id="", name="", sub_domain="acme")
@@ -208,13 +202,6 @@ def test_loopback_is_this_machine_and_nothing_else(url: str, expected: bool) -> 
     assert is_loopback(url) is expected
 
 
-@pytest.mark.parametrize("named", [{}, {"id": IP, "address": "192.0.2.7"}])
-def test_an_address_is_named_in_exactly_one_way(named: dict[str, str]) -> None:
-    client = client_for(lambda _: pytest.fail("was sent"))
-    with pytest.raises(TypeError):
-        client.ip_address(TOKEN, **named)  # type: ignore[arg-type]
-
-
 def test_an_address_is_unallocated_by_id_or_by_its_text() -> None:
     bodies: list[Any] = []
 
@@ -229,7 +216,8 @@ def test_an_address_is_unallocated_by_id_or_by_its_text() -> None:
 
 
 @pytest.mark.parametrize("lookup", [{}, {"id": IP, "address": "192.0.2.7"}])
-def test_unallocate_needs_exactly_one_lookup(lookup: dict[str, str]) -> None:
+@pytest.mark.parametrize("call", ["ip_address", "unallocate"])
+def test_an_address_is_named_in_exactly_one_way(call: str, lookup: dict[str, str]) -> None:
     client = client_for(lambda _: pytest.fail("was sent"))
     with pytest.raises(TypeError):
-        client.unallocate(TOKEN, **lookup)
+        getattr(client, call)(TOKEN, **lookup)
