@@ -10,7 +10,7 @@ from ipadmin.models import AuditEntry
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.listing import Listing
 from ipadmin.ui import time_zones
-from ipadmin.ui.notices import Linked, Notice
+from ipadmin.ui.components import Linked, Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from ipadmin.audit.readings import ReadingResult
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.services.later_reads import LaterRead
 from ipadmin.ui import time_zones
+from ipadmin.ui.components import Linked
 from ipadmin.ui.markup import KINDS
-from ipadmin.ui.notices import Linked
 
 _WHY_UNKNOWN = {
     "unallocated": "The address was unallocated afterwards, but possibly by another attempt.",

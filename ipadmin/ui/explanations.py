@@ -16,8 +16,8 @@ from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services import budget
 from ipadmin.services.later_reads import LaterRead
 from ipadmin.ui import evidence_texts, time_zones
+from ipadmin.ui.components import Linked
 from ipadmin.ui.error_messages import KATAPULT, WORDS, Words
-from ipadmin.ui.notices import Linked
 
 NOTHING_CHANGED = "Nothing was changed."
 # Readings can't prove more: Katapult may still carry out the request.

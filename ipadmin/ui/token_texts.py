@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from ipadmin.models import ApiToken
 from ipadmin.services.tokens import Findings
-from ipadmin.ui.notices import Linked, Notice
+from ipadmin.ui.components import Linked, Notice
 
 # The names of URLs.
 REPLACE, CHOOSE, LIST = "token_replace", "token_organization", "addresses"

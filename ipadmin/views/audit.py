@@ -80,10 +80,10 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
         "neighbours": timeline.neighbours(access.visible_entries(request.user), entry),
         "timeline_url": reverse("address_timeline", args=[address]) if address else "",
         "address_url": _address_url(token, entry) if token else "",
-        "seal": entry_texts.seal_text(seal),
+        "seal": entry_texts.seal_badge(seal),
         "document_text": _document_text(values),
         "summary": entry_texts.summary(entry, token),
-        "readings": entry_texts.reading_rows(entry),
+        "readings": list(entry_texts.readings(entry)),
         "address_cards": [
             ("Address at the time", entry_texts.address(entry)),
             ("Times", entry_texts.times(entry)),
