@@ -35,7 +35,7 @@ def _bar(column: Column, chart: Chart) -> str:
         for segment in column.segments
     )
     return (
-        f'<a href="{escape(column.href)}" aria-label="{escape(column.label)}">'
+        f'<a href="{escape(column.href)}" aria-label="{escape(column.when)} (UTC): {escape(column.parts)}">'
         f'<rect class="hit" x="{column.left}%" y="{chart.top}" width="{column.span}%"'
         f' height="{chart.plot}"/>{segments}'
         f'<text class="when" y="12">{escape(column.when)}</text>'

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
-from ipadmin.models import ApiToken, AuditEntry, Outcome
+from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
@@ -143,13 +143,3 @@ def readings(entry: AuditEntry) -> Iterator[tuple[dict[str, str], str, str]]:
         else:
             holder = "Could not be read" if reading.get("error_code") else "Unallocated"
             yield reading, holder, "quiet"
-
-
-def change_sentence(entry: AuditEntry) -> str:
-    """What an attempt did, before the name of the allocation: `Unallocated from`."""
-    texts = {
-        Outcome.SUCCEEDED: "Unallocated from",
-        Outcome.PENDING: "Being unallocated from",
-        Outcome.UNKNOWN: "Possibly unallocated from",
-    }
-    return texts.get(Outcome(entry.outcome), "Not unallocated from")

@@ -45,7 +45,7 @@ def token_add(request: SignedInRequest) -> HttpResponse:
             # Added in another tab at the same time.
             form.add_error("label", LABEL_TAKEN)
         else:
-            messages.success(request, token_texts.added(added))
+            messages.success(request, token_texts.ADDED.format(added))
             return redirect(added if added.is_ready else "token_organization", added.id)
     context = {"form": form, "problem": problem}
     return render(request, "ipadmin/token_add.html", context, status=_status(form, problem))
@@ -71,7 +71,7 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
         except (KatapultError, crypto.CannotDecrypt) as error:
             problem = explanations.of_error(error)
         else:
-            messages.success(request, token_texts.connected(token))
+            messages.success(request, token_texts.CONNECTED.format(token))
             return redirect("addresses", token.id)
     context: dict[str, object] = {"token": token, "organizations": found, "form": form}
     context["problem"] = problem
@@ -94,7 +94,7 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         except IntegrityError:
             form.add_error("label", LABEL_TAKEN)
         else:
-            messages.success(request, token_texts.renamed(token))
+            messages.success(request, token_texts.RENAMED.format(token))
             return redirect("token", token.id)
     return _token_page(request, token, form=form)
 
@@ -121,11 +121,11 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
         try:
             service.replace(token, form.cleaned_data["secret"])
         except service.OrganizationMismatch:
-            form.add_error("secret", token_texts.wrong_organization(token))
+            form.add_error("secret", token_texts.WRONG_ORGANIZATION.format(token))
         except KatapultError as error:
             problem = explanations.of_error(error)
         else:
-            messages.success(request, token_texts.replaced(token))
+            messages.success(request, token_texts.REPLACED.format(token))
             return redirect("token", token.id)
     lead = token_texts.replace_lead(token)
     context = {"token": token, "lead": lead, "form": form, "problem": problem}
@@ -138,7 +138,7 @@ def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     if request.method == "POST":
         token.delete()
-        messages.success(request, token_texts.deleted(token))
+        messages.success(request, token_texts.DELETED.format(token))
         return redirect("tokens")
     context = {"token": token, "lead": token_texts.delete_lead(token)}
     return render(request, "ipadmin/token_delete.html", context)

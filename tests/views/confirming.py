@@ -23,7 +23,7 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
         ["be used from this network", "Address seen by Katapult", 'data-copy="203.0.113.9"'],
     ),
     (403, "invalid_api_token", {"details": "expired"}, ["does not accept this token", "expired"]),
-    (403, "invalid_capabilities_token", {}, ["signed with the wrong key"]),
+    (403, "invalid_capabilities_token", {}, ["was never valid"]),
     (
         403,
         "scope_not_granted",
