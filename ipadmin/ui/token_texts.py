@@ -49,9 +49,8 @@ def state(token: ApiToken) -> TokenState:
         text, detail = "Can't list addresses", "Can look up single addresses"
     else:
         tone, text = "success", "Working"
-    return TokenState(
-        tone, text, detail, Linked("Addresses", reverse("addresses", args=[token.id]))
-    )
+    step = Linked("Addresses", reverse("addresses", args=[token.id]))
+    return TokenState(tone, text, detail, step)
 
 
 def check_result(findings: Findings) -> Notice:

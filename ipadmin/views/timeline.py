@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,19 +19,14 @@ from ipadmin.audit.search import timeline as service
 from ipadmin.models import AuditEntry
 from ipadmin.models.search_keys import address_key, address_of
 from ipadmin.services import live_state
-from ipadmin.ui import explanations, time_zones, timeline_texts
-from ipadmin.ui.time_zones import MomentField, ZoneField
+from ipadmin.ui import explanations, timeline_texts
+from ipadmin.ui.time_zones import MomentField, ZonedForm
 from ipadmin.views.addresses import CANNOT_READ
 from ipadmin.views.parts import wants_part
 
 
-class MomentForm(forms.Form):
+class MomentForm(ZonedForm):
     at = MomentField(label="Date and time")
-    zone = ZoneField()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        time_zones.settle_zone(self)
 
 
 @require_safe
