@@ -53,12 +53,13 @@ class ListField(forms.Field):
     widget = forms.MultipleHiddenInput
 
     def to_python(self, value: Iterable[object]) -> list[str]:
-        texts = [text for each in value or [] if (text := str(each).strip()[:MAX_VALUE_LENGTH])]
+        unique = dict.fromkeys(str(each).strip()[:MAX_VALUE_LENGTH] for each in value or [])
+        texts = [text for text in unique if text]
         for text in texts:
             ProhibitNullCharactersValidator()(text)
         if len(texts) > MAX_VALUES:
             raise ValidationError(f"At most {MAX_VALUES} at once.")
-        return list(dict.fromkeys(texts))
+        return texts
 
 
 class NameField(ListField):
