@@ -4,7 +4,6 @@ from ipadmin.views import (
     addresses,
     audit,
     export,
-    home,
     integrity,
     site,
     timeline,
@@ -17,7 +16,7 @@ TOKEN_PATH = "tokens/<uuid:token_id>/"
 ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
 
 urlpatterns = [
-    path("", home.home, name="home"),
+    path("", site.home, name="home"),
     path("healthz", site.healthz, name="healthz"),
     path("time-zone/", site.time_zone, name="time_zone"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),

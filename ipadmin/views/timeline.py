@@ -21,8 +21,7 @@ from ipadmin.models.search_keys import address_key, address_of
 from ipadmin.services import live_state
 from ipadmin.ui import explanations, timeline_texts
 from ipadmin.ui.time_zones import MomentField, ZonedForm
-from ipadmin.views.addresses import CANNOT_READ
-from ipadmin.views.parts import wants_part
+from ipadmin.views.parts import CANNOT_READ, wants_part
 
 
 class MomentForm(ZonedForm):
