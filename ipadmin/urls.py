@@ -40,7 +40,8 @@ urlpatterns = [
     path("audit/addresses/<str:address>/", timeline.address_timeline, name="address_timeline"),
     path(
         "audit/addresses/<str:address>/now/",
-        timeline.address_timeline_now,
+        timeline.address_timeline,
+        {"look": True},
         name="address_timeline_now",
     ),
     path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),

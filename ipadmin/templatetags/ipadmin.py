@@ -25,19 +25,12 @@ register.filter(markup.kind)
 register.filter(markup.breakable)
 register.filter("microseconds", markup.duration)
 
-OUTCOME_TONES = {
-    "succeeded": "success",
-    "failed": "danger",
-    "refused": "neutral",
-    "unknown": "warning",
-    "pending": "info",
-}
-OUTCOME_ICONS = {
-    "succeeded": "circle-check",
-    "failed": "circle-x",
-    "refused": "ban",
-    "unknown": "circle-question-mark",
-    "pending": "clock",
+OUTCOMES = {
+    "succeeded": ("success", "circle-check"),
+    "failed": ("danger", "circle-x"),
+    "refused": ("neutral", "ban"),
+    "unknown": ("warning", "circle-question-mark"),
+    "pending": ("info", "clock"),
 }
 TONE_ICONS = {
     "success": "circle-check",
@@ -62,12 +55,12 @@ def browser_zone(context: Context) -> str:
 
 @register.filter
 def outcome_tone(outcome: str) -> str:
-    return OUTCOME_TONES.get(outcome, "neutral")
+    return OUTCOMES.get(outcome, ("neutral", ""))[0]
 
 
 @register.filter
 def outcome_icon(outcome: str) -> str:
-    return OUTCOME_ICONS.get(outcome, "info")
+    return OUTCOMES.get(outcome, ("", "info"))[1]
 
 
 @register.simple_tag

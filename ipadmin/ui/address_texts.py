@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ipadmin.katapult.types import IPAddress
 from ipadmin.models import AuditEntry
 from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.listing import Listing
+from ipadmin.services.listing import Listing, why_not
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Empty, Linked, Notice
 
@@ -98,6 +98,18 @@ def warnings(shown: Confirmation, attempts: Iterable[AuditEntry]) -> Iterator[No
             text = f"The attempt by {attempt.user_name} at {at} may still unallocate this address."
             link = Linked("Check that attempt first", attempt.get_absolute_url())
             yield Notice("warning", "An earlier attempt has no outcome yet", (text,), link)
+
+
+def why_not_confirmed(shown: Confirmation) -> str:
+    """Why the address can't be unallocated; empty if it can."""
+    if shown.in_organization is False:
+        return (
+            "This organization's list does not include the address. Use a token of its "
+            "organization."
+        )
+    if shown.ip.allocation is None:
+        return "The address is not allocated, so there is nothing to unallocate."
+    return why_not(shown.ip)
 
 
 def reverse_dns_after(ip: IPAddress) -> str:

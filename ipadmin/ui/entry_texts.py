@@ -58,7 +58,6 @@ def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
             code=entry.allocation_id,
             none="Nothing",
         ),
-        Fact("Confirmed", at=entry.created_at),
         Fact("Reason", entry.reason, none="None given"),
         Fact(
             "Organization",

@@ -124,7 +124,7 @@ WORDS: dict[str, Words] = {
     ),
     "invalid_argument": Words(
         "Katapult did not understand the request",
-        "Katapult rejected an argument of the request.",
+        "Katapult rejected an argument of the request, or its format.",
         f"Try again. If it fails again, report it with the request ID below. {SITE_ADMIN}",
     ),
     "rate_limit_reached": Words(

@@ -47,8 +47,8 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
     ),
     (422, "validation_error", {"errors": "is held"}, ["Katapult rejected the change", "is held"]),
     (400, "invalid_argument", {}, ["did not understand the request"]),
-    (400, "missing_required_argument", {}, ["lacked an argument"]),
-    (400, "invalid_json_body", {}, ["did not arrive as JSON"]),
+    (400, "missing_required_argument", {}, ["rejected an argument"]),
+    (400, "invalid_json_body", {}, ["rejected an argument"]),
     (
         429,
         "rate_limit_reached",
