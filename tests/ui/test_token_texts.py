@@ -72,7 +72,7 @@ def test_check_result(findings: Findings, tone: str, title: str, line: str) -> N
 
 
 def test_a_connected_token_names_its_organization() -> None:
-    assert token_texts.connected(token()) == "“Main” is now connected to Acme."
+    assert token_texts.CONNECTED.format(token()) == "“Main” is now connected to Acme."
 
 
 def test_deleting_does_not_revoke_the_token() -> None:

@@ -77,7 +77,7 @@ def test_checking_reports_a_list_that_is_not_permitted(
         (
             refusal(403, "invalid_capabilities_token"),
             "invalid_capabilities_token",
-            ["signed with the wrong key"],
+            ["was never valid"],
         ),
         (refusal(403, "organization_suspended"), "organization_suspended", ["is suspended"]),
         (

@@ -73,7 +73,7 @@ def test_a_token_of_another_organization_is_refused(
             ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (refusal(403, "invalid_api_token"), ["does not accept this token"]),
-        (refusal(403, "invalid_capabilities_token"), ["signed with the wrong key"]),
+        (refusal(403, "invalid_capabilities_token"), ["was never valid"]),
         (refusal(403, "organization_suspended"), ["is suspended"]),
         (refusal(403, "organization_not_activated"), ["is not activated"]),
         (
