@@ -70,7 +70,7 @@ def export(
     hidden from the query. A caller that stops early closes the generator.
     """
     details = {"by": by.details(), "criteria": criteria, "format": str(format)}
-    started = _seal(LinkKind.EXPORT_STARTED, details)
+    started = _seal(LinkKind.EXPORT_STARTED, {**details})
     return _stream(entries, format, started, progress or ExportProgress())
 
 

@@ -151,7 +151,7 @@ def _scans(values: Sequence[Value], counts: Mapping[tuple[str, str], int]) -> li
 
 def _fetch_text_condition(scans: list[IndexScan], ranges: Sequence[ValueRange]) -> Condition:
     """Entries with one of the single values, for which `scans` are, or with a value in a range."""
-    q = any_of([each.q for each in [*scans, *ranges]])
+    q = any_of([*(each.q for each in scans), *(each.q for each in ranges)])
     split: list[Q] = []
     for each in ranges:
         counters = AuditValueCounter.objects.filter(

@@ -25,13 +25,7 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 UNITS = ("hour", "day", "month", "year")
 # The longest period that is shown by this unit.
 LONGEST = {"hour": timedelta(hours=48), "day": timedelta(days=92), "month": timedelta(days=2196)}
-# What is reset at the start of a unit, and a time that lies in the next one from there.
-START: dict[str, dict[str, int]] = {
-    "hour": {},
-    "day": {"hour": 0},
-    "month": {"hour": 0, "day": 1},
-    "year": {"hour": 0, "day": 1, "month": 1},
-}
+# A time in the next hour, day, month or year, from the start of one.
 STEP = {"hour": timedelta(hours=1), "day": DAY, "month": 32 * DAY, "year": 366 * DAY}
 MAX_ERRORS = 5
 # Combinations of person, token, organization and environment that are compared with the filters.
@@ -236,7 +230,10 @@ def _starts(since: datetime, until: datetime, unit: str) -> Iterator[datetime]:
 
 def start(moment: datetime, unit: str) -> datetime:
     """The start of the hour, day, month or year that the moment lies in."""
-    return moment.replace(**START[unit], minute=0, second=0, microsecond=0)  # type: ignore[arg-type]
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    month = day.replace(day=1)
+    return {"hour": hour, "day": day, "month": month, "year": month.replace(month=1)}[unit]
 
 
 def first_start(since: datetime, unit: str) -> datetime:
