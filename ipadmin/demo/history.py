@@ -19,7 +19,7 @@ from django.conf import settings
 from ipadmin.audit.readings import AllocationFields, Reading, ReadingResult, allocation_fields
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.sandbox.errors import CODES, documented
+from ipadmin.sandbox.errors import CODES, ApiError
 from ipadmin.sandbox.seed import build
 from ipadmin.sandbox.world import VIRTUAL_MACHINE, Address, Resource, World
 
@@ -89,7 +89,7 @@ class _History:
 
     def __init__(self, rng: random.Random, world: World) -> None:
         self.rng = rng
-        self.addresses = rng.sample(world.addresses, len(world.addresses))
+        self.addresses = rng.sample(list(world.addresses.values()), len(world.addresses))
         self.organizations = {each.id: each for each in world.organizations}
         self.machines: dict[str, list[Resource]] = {id: [] for id in self.organizations}
         for each in world.resources.values():
@@ -198,7 +198,7 @@ class _History:
         entry.rate_limit_remaining = self.rng.randrange(PERMITTED_CALLS)
         if code:
             entry.error_code, entry.error_description = code, CODES[code][1] or ""
-            entry.error_detail = documented(code).detail
+            entry.error_detail = ApiError(code).detail
 
     def _unanswered(
         self,

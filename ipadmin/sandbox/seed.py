@@ -1,4 +1,4 @@
-"""A world from a seed: the same numbers always give the same world, ids and all.
+"""A world from a seed: the same numbers always give the same world, IDs included.
 
 The addresses come from 198.18.0.0/15 (set aside for benchmarks) and 2001:db8::/32 (for
 documentation), so that the sandbox has no real address.
@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import random
 import string
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Iterator
+from ipaddress import IPv6Address, ip_network
+from itertools import count
 
-from .world import (
-    VIRTUAL_MACHINE,
-    Address,
-    Network,
-    Organization,
-    Resource,
-    World,
-    default_reverse_dns,
-)
+from .world import VIRTUAL_MACHINE, Address, Organization, Resource, World
 
 ALPHABET = string.ascii_letters + string.digits
 ROLES = ("web", "db", "mail", "app", "cache", "build", "vpn", "queue", "search", "files")
 LABELS = ("shop-front", "mail-failover", "api-edge", "R&D <spare>")
-FIRST_IPV4 = int(IPv4Address("198.18.0.0"))
-LAST_IPV4 = int(IPv4Address("198.19.255.255"))
-FIRST_IPV6 = int(IPv6Address("2001:db8:500::"))
 YEARS = (2026, 2026, 2024, 2026, 2025, 2026, 2026)  # how answers look, in turn
 BORN = 1_609_459_200  # 1 January 2021, in seconds since 1970
 
@@ -46,36 +36,31 @@ TURN: tuple[tuple[str | None, str], ...] = (
 PREFIXES = {VIRTUAL_MACHINE: "vm", "LoadBalancer": "lb", "Gateway": "gtwy"}
 
 
-@dataclass
 class Builder:
-    """Makes ids, names and addresses one after another, all from one random stream."""
+    """Makes IDs, names and addresses one after another, all from one random stream."""
 
-    rng: random.Random
-    world: World = field(init=False)
-    ipv4: int = FIRST_IPV4
-    ipv6: int = FIRST_IPV6
-    labels: int = 0
-    subnets: dict[int, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        network = Network(self.id("netw"), "Public Network", "uk-lon-01-public")
-        self.world = World(network)
-        self.world.user_id = self.id("user")
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)  # noqa: S311 - a repeatable world, no secret
+        self.world = World(self.id("netw"), self.id("user"))
+        self.ipv4, self.ipv6 = self.ipv4_addresses(), self.ipv6_addresses()
+        self.labels = 0
 
     def id(self, prefix: str) -> str:
-        """An id as Katapult makes them: a prefix and 16 letters or digits [seen]."""
+        """An ID as Katapult makes them: a prefix and 16 letters or digits [seen]."""
         return f"{prefix}_{''.join(self.rng.choices(ALPHABET, k=16))}"
 
-    def organization(self, name: str, sub_domain: str, **state: bool) -> Organization:
+    def organization(
+        self, name: str, sub_domain: str, *, suspended: bool = False, activated: bool = True
+    ) -> Organization:
         made = Organization(
             self.id("org"),
             name,
             sub_domain,
             created_at=BORN + self.rng.randrange(90_000_000),
-            activated_at=None if state.get("waiting") else BORN + 100_000_000,
-            suspended=state.get("suspended", False),
+            activated_at=BORN + 100_000_000 if activated else None,
+            suspended=suspended,
         )
-        self.world.add_organization(made)
+        self.world.organizations.append(made)
         return made
 
     def resource(self, type_: str, name: str, owner: Organization) -> Resource:
@@ -86,42 +71,27 @@ class Builder:
 
     def address(self, kind: str, owner: Organization, resource: Resource | None) -> None:
         """`kind`: `4`, `6`, or `v` for an IPv4 VIP. IPv6 takes over where IPv4 runs dry."""
-        version = 6 if kind == "6" or self.ipv4 + 10 > LAST_IPV4 else 4
-        text, mask, subnet = self.next_ipv4() if version == 4 else self.next_ipv6()
-        serial = len(self.world.addresses)
-        made = Address(
-            serial,
-            self.id("ip"),
-            text,
-            version,
-            mask,
-            subnet,
-            owner.id,
-            resource.hostname if resource else default_reverse_dns(text, version),
-            vip=kind == "v",
-            resource=resource,
-            year=YEARS[serial % len(YEARS)],
-        )
-        if made.vip:
-            made.label = LABELS[self.labels % len(LABELS)]
+        ipv4 = None if kind == "6" else next(self.ipv4, None)
+        text, mask, subnet = ipv4 or next(self.ipv6)
+        label = None
+        if kind == "v":
+            label = LABELS[self.labels % len(LABELS)]
             self.labels += 1
+        year = YEARS[len(self.world.addresses) % len(YEARS)]
+        version = 4 if ipv4 else 6
+        made = Address(self.id("ip"), text, version, mask, subnet, owner.id, resource, year, label)
         self.world.add_address(made)
 
-    def next_ipv4(self) -> tuple[str, int, str]:
-        """The next address of a /22 that is neither its network, gateway nor broadcast."""
-        self.ipv4 += 1
-        if self.ipv4 % 1024 >= 1022:
-            self.ipv4 += 1024 - self.ipv4 % 1024 + 1
-        base = self.ipv4 - self.ipv4 % 1024
-        if base not in self.subnets:
-            self.subnets[base] = self.id("sbnt")
-        return str(IPv4Address(self.ipv4)), 22, self.subnets[base]
+    def ipv4_addresses(self) -> Iterator[tuple[str, int, str]]:
+        """Text, mask and ID of the subnet; no network, gateway or broadcast address."""
+        for network in ip_network("198.18.0.0/15").subnets(new_prefix=22):
+            subnet = self.id("sbnt")
+            yield from ((str(network[number]), 22, subnet) for number in range(1, 1022))
 
-    def next_ipv6(self) -> tuple[str, int, str]:
-        self.ipv6 += 1
-        if FIRST_IPV6 not in self.subnets:
-            self.subnets[FIRST_IPV6] = self.id("sbnt")
-        return str(IPv6Address(self.ipv6)), 48, self.subnets[FIRST_IPV6]
+    def ipv6_addresses(self) -> Iterator[tuple[str, int, str]]:
+        subnet = self.id("sbnt")
+        first = IPv6Address("2001:db8:500::1")
+        yield from ((str(first + number), 48, subnet) for number in count())
 
     def fill(self, owner: Organization, count: int) -> None:
         """Give `owner` `count` addresses, turn by turn."""
@@ -131,19 +101,12 @@ class Builder:
             kinds = kinds[: count - made]
             resource = None
             if on is not None:
-                number = turn // (len(ROLES)) + 1
                 role = "lb" if on == "LoadBalancer" else ROLES[turn % len(ROLES)]
-                resource = self.resource(on, f"{role}-{number:02d}", owner)
+                resource = self.resource(on, f"{role}-{turn // len(ROLES) + 1:02d}", owner)
             for kind in kinds:
                 self.address(kind, owner, resource)
             made += len(kinds)
             turn += 1
-
-    def companions(self, owner: Organization) -> None:
-        """VMs without an address: an idle one, one without an interface, one in the trash."""
-        self.resource(VIRTUAL_MACHINE, "spare-01", owner)
-        self.resource(VIRTUAL_MACHINE, "isolated-01", owner).has_interface = False
-        self.resource(VIRTUAL_MACHINE, "retired-01", owner).in_trash = True
 
 
 def build(seed: int, addresses: int) -> World:
@@ -154,11 +117,11 @@ def build(seed: int, addresses: int) -> World:
     """
     if not isinstance(addresses, int) or addresses < 0:
         raise ValueError("addresses is a number of 0 or more")
-    builder = Builder(random.Random(seed))  # noqa: S311 - a repeatable world, no secret
+    builder = Builder(seed)
     first = builder.organization("Northwind Hosting", "northwind")
     second = builder.organization("Harbour Labs", "harbour-labs")
     builder.organization("Dormant Systems", "dormant", suspended=True)
-    builder.organization("Early Days", "early-days", waiting=True)
+    builder.organization("Early Days", "early-days", activated=False)
     builder.organization("Blank Canvas", "blank-canvas")
     share = addresses // 4
     if addresses - share > 1:
@@ -166,5 +129,7 @@ def build(seed: int, addresses: int) -> World:
     builder.fill(first, addresses - share - len(builder.world.addresses))
     builder.fill(second, share)
     for owner in (first, second):
-        builder.companions(owner)
+        builder.resource(VIRTUAL_MACHINE, "spare-01", owner)
+        builder.resource(VIRTUAL_MACHINE, "isolated-01", owner).has_interface = False
+        builder.resource(VIRTUAL_MACHINE, "retired-01", owner).in_trash = True
     return builder.world

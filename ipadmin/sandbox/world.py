@@ -1,14 +1,9 @@
-"""The sandbox's world: organizations, what addresses are allocated to, and the addresses.
-
-Nothing here knows HTTP or JSON. Every change goes through `World.apply`, as a small dict that can
-be written to a journal and replayed over a world of the same seed.
-"""
+"""The sandbox's world: organizations, what addresses are allocated to, and the addresses."""
 
 from __future__ import annotations
 
 import ipaddress
-from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 VIRTUAL_MACHINE = "VirtualMachine"
 
@@ -41,78 +36,51 @@ class Resource:
 
 
 @dataclass(slots=True)
-class Network:
-    id: str
-    name: str
-    permalink: str
-
-
-@dataclass(slots=True)
 class Address:
-    serial: int
     id: str
     address: str
     version: int
     mask: int
     subnet_id: str
     organization_id: str | None  # None: released
-    reverse_dns: str
-    vip: bool = False
-    label: str | None = None
-    resource: Resource | None = None
-    year: int = 2026  # answers as then: no subnet before 2026, no network.default before 2025
-    row: str | None = field(default=None, repr=False)  # its cached line of a list, as JSON
+    resource: Resource | None
+    year: int  # answers as then: no subnet before 2026, no network.default before 2025
+    label: str | None = None  # of VIPs only
+    reverse_dns: str = ""
 
+    def __post_init__(self) -> None:
+        self.allocate(self.resource)
 
-@dataclass(slots=True)
-class Holdings:
-    """The serials of one organization's addresses, each list sorted, so that a page is a slice."""
+    @property
+    def vip(self) -> bool:
+        return self.label is not None
 
-    everything: list[int] = field(default_factory=list)
-    allocated: list[int] = field(default_factory=list)
-    free: list[int] = field(default_factory=list)
-
-    def add(self, address: Address) -> None:
-        insort(self.everything, address.serial)
-        insort(self.allocated if address.resource else self.free, address.serial)
-
-    def remove(self, address: Address) -> None:
-        for serials in (self.everything, self.allocated, self.free):
-            at = bisect_left(serials, address.serial)
-            if at < len(serials) and serials[at] == address.serial:
-                del serials[at]
-
-
-def default_reverse_dns(address: str, version: int) -> str:
-    """The name an address has while it is allocated to nothing [seen]."""
-    if version == 4:
-        return address.replace(".", "-") + ".rdns.katapult.io"
-    return address.replace(":", "-") + ".rdns.k.io"
+    def allocate(self, resource: Resource | None) -> None:
+        """With the reverse DNS that follows: the machine's host name, or the default [seen]."""
+        self.resource = resource
+        if resource is not None:
+            self.reverse_dns = resource.hostname
+        elif self.version == 4:
+            self.reverse_dns = self.address.replace(".", "-") + ".rdns.katapult.io"
+        else:
+            self.reverse_dns = self.address.replace(":", "-") + ".rdns.k.io"
 
 
 class World:
     """Everything that exists, indexed for lookups and pages."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.user_id = ""
+    def __init__(self, network_id: str, user_id: str) -> None:
+        self.network_id = network_id
+        self.user_id = user_id
         self.organizations: list[Organization] = []
         self.resources: dict[str, Resource] = {}
-        self.addresses: list[Address] = []
-        self.by_id: dict[str, Address] = {}
-        self.by_text: dict[str, Address] = {}
-        self.holdings: dict[str, Holdings] = {}
-
-    def add_organization(self, organization: Organization) -> None:
-        self.organizations.append(organization)
-        self.holdings[organization.id] = Holdings()
+        self.addresses: dict[str, Address] = {}  # by ID
+        self._by_text: dict[str, Address] = {}
+        self._listed: dict[tuple[str, bool | None], list[Address]] = {}
 
     def add_address(self, address: Address) -> None:
-        self.addresses.append(address)
-        self.by_id[address.id] = address
-        self.by_text[address.address] = address
-        if address.organization_id is not None:
-            self.holdings[address.organization_id].add(address)
+        self.addresses[address.id] = address
+        self._by_text[address.address] = address
 
     def organization(self, key: str, value: str) -> Organization | None:
         """`key` is `id` or `sub_domain`."""
@@ -121,14 +89,11 @@ class World:
     def address(self, key: str, value: str) -> Address | None:
         """`key` is `id` or `address`; an address may be written in any valid way."""
         if key == "id":
-            return self.by_id.get(value)
-        found = self.by_text.get(value)
-        if found is None and ":" in value:
-            try:
-                found = self.by_text.get(str(ipaddress.ip_address(value)))
-            except ValueError:
-                return None
-        return found
+            return self.addresses.get(value)
+        try:
+            return self._by_text.get(str(ipaddress.ip_address(value)))
+        except ValueError:
+            return None
 
     def virtual_machine(self, key: str, value: str) -> Resource | None:
         """`key` is `id` or `fqdn`."""
@@ -138,26 +103,21 @@ class World:
             found = next((r for r in self.resources.values() if r.hostname == value), None)
         return found if found is not None and found.type == VIRTUAL_MACHINE else None
 
-    def by_id_or_text(self, id_or_text: str) -> Address | None:
-        """An address by ID or by its text."""
-        return self.address("id", id_or_text) or self.address("address", id_or_text)
+    def listed(self, organization_id: str, allocated: bool | None) -> list[Address]:
+        """The organization's addresses in the order of purchase; all, if `allocated` is None."""
+        key = organization_id, allocated
+        if key not in self._listed:
+            self._listed[key] = [
+                each
+                for each in self.addresses.values()
+                if each.organization_id == organization_id
+                and allocated in {None, each.resource is not None}
+            ]
+        return self._listed[key]
 
-    def apply(self, change: dict[str, str | None]) -> None:
-        """Do one change: `{"ip_address": id, "resource": id|None, "organization": id|None}`.
-
-        The reverse DNS follows the allocation: the VM's host name, or the default [seen].
-        """
-        address = self.by_id[str(change["ip_address"])]
-        if address.organization_id is not None:
-            self.holdings[address.organization_id].remove(address)
-        resource_id = change["resource"]
-        address.resource = self.resources[resource_id] if resource_id else None
-        address.organization_id = change["organization"]
-        address.reverse_dns = (
-            address.resource.hostname
-            if address.resource is not None
-            else default_reverse_dns(address.address, address.version)
-        )
-        address.row = None
-        if address.organization_id is not None:
-            self.holdings[address.organization_id].add(address)
+    def change(self, ip_address: str, resource: str | None, organization: str | None) -> None:
+        """Allocate an address to a resource, and give it to an organization. All are IDs."""
+        address = self.addresses[ip_address]
+        address.allocate(self.resources[resource] if resource else None)
+        address.organization_id = organization
+        self._listed.clear()

@@ -89,8 +89,8 @@ def test_the_demo_has_the_addresses_and_machines_of_its_sandbox(history: list[Au
     machines = {each.id: each for each in world.resources.values()}
     assert len({entry.address for entry in history}) == DEMO_ADDRESSES
     for entry in history:
-        address, machine = world.by_text[entry.address], machines[entry.allocation_id]
-        assert (entry.address_id, entry.vip) == (address.id, address.vip)
+        address, machine = world.addresses[entry.address_id], machines[entry.allocation_id]
+        assert (entry.address, entry.vip) == (address.address, address.vip)
         assert entry.organization_id == address.organization_id == machine.organization_id
         assert (entry.allocation_name, entry.reverse_dns) == (machine.name, machine.hostname)
 
