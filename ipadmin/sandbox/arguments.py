@@ -158,7 +158,8 @@ def put(values: Values, name: str, value: object) -> None:
         raise ApiError("unhandled_exception")
     place = values
     for key in keys[:-1]:
-        place = place.setdefault(key, {})
-        if not isinstance(place, dict):
+        below = place.setdefault(key, {})
+        if not isinstance(below, dict):
             raise ApiError("unhandled_exception")
+        place = below
     place[keys[-1]] = value

@@ -1,4 +1,5 @@
-"""The calls of the API: one table, `CALLS`, and a function for each that answers it.
+"""The calls of the API: one table, `CALLS`, and a function for each that answers it, with the keys
+and types of the live API and the vendor's OpenAPI.
 
 To add a call, add its function and a line in the table. Nothing else needs to know it: routing,
 tokens, rate limit, scopes, lookups, ledger and faults work from the table.
@@ -8,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from ipaddress import ip_network
 
-from . import bodies
 from .arguments import Arguments
 from .errors import ApiError
 from .state import Entry, State
 from .tokens import Token
-from .world import VIRTUAL_MACHINE, Address, Organization, Resource
+from .world import VIRTUAL_MACHINE, Address, Organization, Resource, World
 
 DEFAULT_PER_PAGE, MOST_PER_PAGE = 30, 200
 UNKNOWN_CALL = "unknown"
@@ -50,19 +51,109 @@ class Context:
 
     def ip_address(self) -> Address:
         found = self.state.world.address(*self.arguments.lookup("ip_address"))
-        if found is None or not self.owns(found.organization_id):
+        if found is None or not self.owns(found.organization):
             raise ApiError("ip_address_not_found")
         return found
 
     def virtual_machine(self) -> Resource:
         found = self.state.world.virtual_machine(*self.arguments.lookup("virtual_machine"))
-        if found is None or not self.owns(found.organization_id):
+        if found is None or not self.owns(found.organization):
             raise ApiError("virtual_machine_not_found")
         return found
 
     def allocate(self, address: Address, machine: Resource | None) -> None:
         resource_id = machine.id if machine else None
-        self.state.change(address.id, resource_id, address.organization_id, self.entry)
+        self.state.change(address.id, resource_id, address.organization, self.entry)
+
+
+LONDON = {
+    "id": "loc_UUhPmoCbpic6UX0Y",
+    "name": "London",
+    "permalink": "uk-lon-01",
+    "country": {
+        "id": "ctry_6AO9tYYugvTGnd5b",
+        "name": "United Kingdom",
+        "iso_code2": "GB",
+        "iso_code3": "GBR",
+        "time_zone": "Europe/London",
+        "eu": False,
+    },
+}
+
+
+def list_row(address: Address) -> Body:
+    """One address of a list: no label, network or name of what it is allocated to [doc]."""
+    return {
+        "id": address.id,
+        "address": address.address,
+        "reverse_dns": address.reverse_dns,
+        "vip": address.vip,
+        **allocation_ids(address),
+    }
+
+
+def allocation_ids(address: Address) -> Body:
+    resource = address.resource
+    return {
+        "allocation_id": resource.id if resource else None,
+        "allocation_type": resource.type if resource else None,
+    }
+
+
+def address_body(world: World, address: Address) -> Body:
+    """An address in full. `network.default` is missing in answers from before 2025, and `subnet` in
+    those from before 2026 [seen]."""
+    network = {"id": world.network_id, "name": "Public Network", "permalink": "uk-lon-01-public"}
+    default = {"default": True} if address.year >= 2025 else {}
+    return {
+        "id": address.id,
+        "address": address.address,
+        "reverse_dns": address.reverse_dns,
+        "vip": address.vip,
+        "label": address.label,
+        "address_with_mask": f"{address.address}/{address.mask}",
+        "network": network | default | {"data_center": LONDON},
+        **({"subnet": subnet(address)} if address.year >= 2026 else {}),
+        **allocation_ids(address),
+    }
+
+
+def subnet(address: Address) -> Body:
+    network = ip_network(f"{address.address}/{address.mask}", strict=False)
+    gateway = network[-2] if address.version == 4 else network[-1]
+    return {
+        "id": address.subnet_id,
+        "address": str(network[0]),
+        "gateway": str(gateway),
+        "mask": address.mask,
+        "billable": address.version == 4,
+        "version": address.version,
+    }
+
+
+def allocation_body(address: Address) -> Body | None:
+    """`{"type", "value"}` as every recording has it [seen]."""
+    if address.resource is None:
+        return None
+    value = {"id": address.resource.id, "name": address.resource.name}
+    return {"type": address.resource.type, "value": value}
+
+
+def organization_body(organization: Organization) -> Body:
+    return asdict(organization) | {
+        "infrastructure_domain": organization.infrastructure_domain,
+        "managed": False,
+    }
+
+
+def trash_object(machine: Resource) -> Body:
+    """What the vendor's clients read out of `object_in_trash` [doc]."""
+    return {
+        "id": machine.id.replace("vm_", "trsh_"),
+        "keep_until": 4_102_444_800,
+        "object_id": machine.id,
+        "object_type": machine.type,
+    }
 
 
 def current_user(context: Context) -> Body:
@@ -86,7 +177,7 @@ def current_user(context: Context) -> Body:
 
 
 def organizations(context: Context) -> Body:
-    return {"organizations": [bodies.organization(each) for each in context.organizations()]}
+    return {"organizations": [organization_body(each) for each in context.organizations()]}
 
 
 def list_addresses(context: Context) -> Body:
@@ -96,7 +187,7 @@ def list_addresses(context: Context) -> Body:
     shown = found[(page - 1) * per_page : page * per_page]
     return {
         "pagination": pagination(found, page, per_page, is_large=context.large_set),
-        "ip_addresses": [bodies.row(each) for each in shown],
+        "ip_addresses": [list_row(each) for each in shown],
     }
 
 
@@ -119,8 +210,8 @@ def pagination(found: Sequence[object], page: int, per_page: int, *, is_large: b
 def get_ip_address(context: Context) -> Body:
     address = context.ip_address()
     return {
-        "ip_address": bodies.ip_address(context.state.world, address),
-        "allocation": bodies.allocation(address),
+        "ip_address": address_body(context.state.world, address),
+        "allocation": allocation_body(address),
     }
 
 
@@ -139,18 +230,18 @@ def unallocate(context: Context) -> Body:
 
 def allocate(context: Context) -> Body:
     machine, address = context.virtual_machine(), context.ip_address()
-    if address.organization_id != machine.organization_id:
+    if address.organization != machine.organization:
         raise ApiError("ip_address_not_found")
     if not context.token.may_write:
         raise ApiError("permission_denied")
     if machine.in_trash:
-        raise ApiError("object_in_trash", {"trash_object": bodies.trash_object(machine)})
+        raise ApiError("object_in_trash", {"trash_object": trash_object(machine)})
     if address.resource is not None:
         raise ApiError("ip_already_allocated")
     if not machine.has_interface:
         raise ApiError("no_interface_available")
     context.allocate(address, machine)
-    return {"ip_address": bodies.ip_address(context.state.world, address)}
+    return {"ip_address": address_body(context.state.world, address)}
 
 
 @dataclass(frozen=True, slots=True)

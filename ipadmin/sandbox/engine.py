@@ -1,22 +1,28 @@
-"""The sandbox without its network: what happens with a request, and the changes without one."""
+"""The sandbox without its network: the handling of requests, and `/_sandbox/…` to watch and change
+it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 import uuid
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 
 from .arguments import Arguments, Request
-from .calls import UNKNOWN_CALL, Body, Context, route
+from .calls import UNKNOWN_CALL, Body, Context, list_row, organization_body, route
 from .errors import ApiError
 from .faults import Answer, Faults, Rule
 from .options import Options
 from .state import Entry, State, timestamp
 from .tokens import LOW_LIMIT, RateLimit, fingerprint, known_tokens
 from .world import Address
+
+PREFIX = "/_sandbox/"
+JSON, LINES = "application/json", "application/x-ndjson"
 
 
 class Engine:
@@ -57,7 +63,7 @@ class Engine:
             fingerprint(request.token),
             rule.kind if rule else None,
         )
-        self.state.save(entry)
+        self.state.ledger.append(entry)
         return entry, rule
 
     def answer(self, request: Request, entry: Entry, *, acts: bool = True) -> Answer:
@@ -101,11 +107,6 @@ class Engine:
             arguments.lookup(name)
         return call.answer(Context(self.state, entry, token, arguments, self.options.large_set))
 
-    def answered(self, entry: Entry, answer: Answer) -> None:
-        """Record the answer that is about to be sent."""
-        entry.status, entry.code, entry.answered_at = answer.status, answer.code, timestamp()
-        self.state.save(entry)
-
     def end_pending(self) -> None:
         """Cancel all delayed calls: none of them takes effect from now on."""
         for task in self.pending:
@@ -130,19 +131,19 @@ class Engine:
         if resource is None:
             raise LookupError(f"no virtual machine {virtual_machine}")
         address = self._address(ip_address)
-        self.state.change(address.id, resource.id, address.organization_id, None)
+        self.state.change(address.id, resource.id, address.organization, None)
 
     def unallocate(self, ip_address: str) -> None:
         """Unallocate without a request."""
         address = self._address(ip_address)
-        self.state.change(address.id, None, address.organization_id, None)
+        self.state.change(address.id, None, address.organization, None)
 
     def release(self, ip_address: str, to: str | None = None) -> None:
         """Take an address from its organization; with `other` the other one gets it, with the same
         ID [seen]."""
         address = self._address(ip_address)
         first, second = self.state.world.organizations[:2]
-        other = second if address.organization_id == first.id else first
+        other = second if address.organization == first.id else first
         if to not in {None, "other"}:
             raise LookupError("to is other, or left out")
         self.state.change(address.id, None, other.id if to else None, None)
@@ -153,3 +154,59 @@ class Engine:
         if found is None:
             raise LookupError(f"no address {id_or_text}")
         return found
+
+    def ledger(self, call: str | None = None) -> list[dict[str, Any]]:
+        """Every request received, or those of one call; the keys are those of `state.Entry`."""
+        return [asdict(each) for each in self.state.ledger if call in {None, each.call}]
+
+    def world(self) -> dict[str, Any]:
+        """`organizations`, `virtual_machines` (whatever holds addresses) and `ip_addresses`."""
+        world = self.state.world
+        return {
+            "organizations": [organization_body(each) for each in world.organizations],
+            "virtual_machines": [asdict(each) for each in world.resources.values()],
+            "ip_addresses": [
+                list_row(each)
+                | {
+                    "version": each.version,
+                    "label": each.label,
+                    "organization": each.organization,
+                    "allocation_name": each.resource.name if each.resource else None,
+                }
+                for each in world.addresses.values()
+            ],
+        }
+
+
+def control(engine: Engine, request: Request) -> tuple[int, str, bytes]:
+    """Status, content type and body of a request below `/_sandbox/`, which the live API lacks."""
+    try:
+        answer = act(engine, request, orjson.loads(request.body) if request.body else {})
+    except (ValueError, LookupError, TypeError) as error:
+        return 400, JSON, orjson.dumps({"error": str(error)})
+    if answer is None:
+        return 404, JSON, orjson.dumps({"error": f"no {request.method} {request.path}"})
+    if isinstance(answer, bytes):
+        return 200, LINES, answer
+    return 200, JSON, orjson.dumps(answer)
+
+
+def act(engine: Engine, request: Request, body: Any) -> object:
+    """JSON, or bytes for the ledger; None if there is no such thing."""
+    match request.method, request.path.removeprefix(PREFIX):
+        case "GET", "health":
+            return {"ok": True}
+        case "GET", "ledger":
+            (call,) = parse_qs(request.query).get("call", [None])
+            return b"".join(orjson.dumps(each) + b"\n" for each in engine.ledger(call))
+        case "GET", "world":
+            return engine.world()
+        case ("GET" | "PUT" | "DELETE") as method, "faults":
+            if method != "GET":
+                engine.set_faults(body if method == "PUT" else [])
+            return engine.faults.rules
+        case "POST", ("reset" | "allocate" | "unallocate" | "release") as verb:
+            getattr(engine, verb)(**body)
+            # Requests of this process are handled one after another: `at` separates them.
+            return {"ok": True, "at": timestamp()}
+    return None

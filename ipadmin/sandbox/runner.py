@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
-from .control import ledger, world
 from .engine import Engine
 from .options import Options
 from .server import Connection
@@ -53,7 +52,6 @@ async def listening(engine: Engine, tls: ssl.SSLContext | None = None) -> AsyncI
     engine.end_pending()
     for connection in list(connections):
         connection.transport.abort()
-    engine.state.close()
 
 
 def serve(options: Options, tls: ssl.SSLContext | None = None) -> None:
@@ -128,12 +126,10 @@ class Sandbox:
         return asyncio.run_coroutine_threadsafe(inside(), self._loop).result()
 
     def ledger(self, call: str | None = None) -> list[dict[str, Any]]:
-        """See `control.ledger`."""
-        return self._do(lambda: ledger(self.engine, call))
+        return self._do(lambda: self.engine.ledger(call))
 
     def world(self) -> dict[str, Any]:
-        """See `control.world`."""
-        return self._do(lambda: world(self.engine))
+        return self._do(self.engine.world)
 
     def set_faults(self, rules: list[dict[str, Any]]) -> None:
         """Put `rules` (see `faults.Rule`) in force instead of any others; [] for none."""

@@ -19,10 +19,9 @@ from urllib.parse import unquote
 import h11
 
 from .arguments import Request
-from .control import PREFIX, control
-from .engine import Engine
+from .engine import PREFIX, Engine, control
 from .faults import DRIPS, KINDS, Answer, Rule
-from .state import Entry
+from .state import Entry, timestamp
 
 LONGEST_DRIP = 300.0  # seconds
 SECOND_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -156,7 +155,7 @@ class Connection(asyncio.Protocol):
         """Record and send an answer, unless the client has disconnected."""
         if self.gone.is_set():
             return
-        self.engine.answered(entry, answer)
+        entry.status, entry.code, entry.answered_at = answer.status, answer.code, timestamp()
         self.send(answer.status, headers_of(answer, entry), answer.body, fault)
 
     def send(self, status: int, headers: Headers, body: bytes, fault: str = "") -> None:
