@@ -6,7 +6,8 @@ database. To add a call, add a function and a line of `CALLS` in `calls.py`. CON
 [doc], [seen] and [frame] mean.
 """
 
+from .engine import SandboxError
 from .options import Options
-from .runner import Sandbox, SandboxError
+from .runner import Sandbox
 
 __all__ = ["Options", "Sandbox", "SandboxError"]

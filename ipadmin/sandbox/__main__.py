@@ -2,8 +2,9 @@
 
 import sys
 
+from .engine import SandboxError
 from .options import from_command_line
-from .runner import SandboxError, serve
+from .runner import serve
 
 try:
     serve(from_command_line())

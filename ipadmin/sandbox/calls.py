@@ -8,9 +8,10 @@ tokens, rate limit, scopes, lookups, ledger and faults work from the table.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_network
+from typing import TypeVar
 
 from .arguments import Arguments
 from .errors import ApiError
@@ -21,6 +22,7 @@ from .world import VIRTUAL_MACHINE, Address, Organization, Resource, World
 DEFAULT_PER_PAGE, MOST_PER_PAGE = 30, 200
 UNKNOWN_CALL = "unknown"
 Body = dict[str, object]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -39,10 +41,20 @@ class Context:
     def owns(self, organization_id: str | None) -> bool:
         return organization_id in {each.id for each in self.organizations()}
 
+    def machines(self) -> list[Resource]:
+        resources = self.state.world.resources.values()
+        return [r for r in resources if r.type == VIRTUAL_MACHINE and self.owns(r.organization)]
+
+    def find(self, name: str, among: Iterable[T]) -> T:
+        """The object that the lookup `name` means. Raises ApiError."""
+        key, value = self.arguments.lookup(name)
+        for each in among:
+            if getattr(each, key) == value:
+                return each
+        raise ApiError(f"{name}_not_found")
+
     def organization(self) -> Organization:
-        found = self.state.world.organization(*self.arguments.lookup("organization"))
-        if found is None or not self.owns(found.id):
-            raise ApiError("organization_not_found")
+        found = self.find("organization", self.organizations())
         if found.suspended:
             raise ApiError("organization_suspended")
         if found.activated_at is None:
@@ -50,15 +62,10 @@ class Context:
         return found
 
     def ip_address(self) -> Address:
+        """Unlike `find`, with an index, and in any spelling of an address."""
         found = self.state.world.address(*self.arguments.lookup("ip_address"))
         if found is None or not self.owns(found.organization):
             raise ApiError("ip_address_not_found")
-        return found
-
-    def virtual_machine(self) -> Resource:
-        found = self.state.world.virtual_machine(*self.arguments.lookup("virtual_machine"))
-        if found is None or not self.owns(found.organization):
-            raise ApiError("virtual_machine_not_found")
         return found
 
     def allocate(self, address: Address, machine: Resource | None) -> None:
@@ -139,13 +146,6 @@ def allocation_body(address: Address) -> Body | None:
     return {"type": address.resource.type, "value": value}
 
 
-def organization_body(organization: Organization) -> Body:
-    return asdict(organization) | {
-        "infrastructure_domain": organization.infrastructure_domain,
-        "managed": False,
-    }
-
-
 def trash_object(machine: Resource) -> Body:
     """What the vendor's clients read out of `object_in_trash` [doc]."""
     return {
@@ -177,7 +177,7 @@ def current_user(context: Context) -> Body:
 
 
 def organizations(context: Context) -> Body:
-    return {"organizations": [organization_body(each) for each in context.organizations()]}
+    return {"organizations": [asdict(each) for each in context.organizations()]}
 
 
 def list_addresses(context: Context) -> Body:
@@ -229,7 +229,8 @@ def unallocate(context: Context) -> Body:
 
 
 def allocate(context: Context) -> Body:
-    machine, address = context.virtual_machine(), context.ip_address()
+    machine = context.find("virtual_machine", context.machines())
+    address = context.ip_address()
     if address.organization != machine.organization:
         raise ApiError("ip_address_not_found")
     if not context.token.may_write:

@@ -13,27 +13,35 @@ from urllib.parse import parse_qs
 import orjson
 
 from .arguments import Arguments, Request
-from .calls import UNKNOWN_CALL, Body, Context, list_row, organization_body, route
+from .calls import UNKNOWN_CALL, Body, Context, list_row, route
 from .errors import ApiError
 from .faults import Answer, Faults, Rule
 from .options import Options
 from .state import Entry, State, timestamp
-from .tokens import LOW_LIMIT, RateLimit, fingerprint, known_tokens
+from .tokens import RateLimit, fingerprint, known_tokens
 from .world import Address
 
 PREFIX = "/_sandbox/"
 JSON, LINES = "application/json", "application/x-ndjson"
+OpenShape = dict[str, Any]
+
+
+class SandboxError(Exception):
+    """The sandbox cannot start; the text says why in one line."""
 
 
 class Engine:
-    """Raises StateError for a bad state file, and ValueError or TypeError for bad faults."""
+    """Raises SandboxError for options that cannot be used."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.state = State(options.seed, options.addresses, options.state)
         self.tokens = known_tokens(options.token, options.scopes)
         self.pending: set[asyncio.Task[None]] = set()  # calls that are delayed by a fault
-        self._begin()
+        try:
+            self.state = State(options.seed, options.addresses, options.state)
+            self._begin()
+        except (ValueError, TypeError) as error:
+            raise SandboxError(str(error)) from error
 
     def _begin(self) -> None:
         """Full rate limits, and the faults of the start."""
@@ -71,8 +79,8 @@ class Engine:
         answer is a success without content."""
         token = self.tokens.get(request.token or "")
         permitted = self.options.rate_limit
-        if token and token.low_limit:
-            permitted = min(LOW_LIMIT, permitted)
+        if token and token.permitted:
+            permitted = min(token.permitted, permitted)
         remaining = self.limits.take(request.token or "", permitted, time.time())
         answer = Answer(permitted=permitted, remaining=remaining or 0)
         if not acts:
@@ -155,15 +163,15 @@ class Engine:
             raise LookupError(f"no address {id_or_text}")
         return found
 
-    def ledger(self, call: str | None = None) -> list[dict[str, Any]]:
+    def ledger(self, call: str | None = None) -> list[OpenShape]:
         """Every request received, or those of one call; the keys are those of `state.Entry`."""
         return [asdict(each) for each in self.state.ledger if call in {None, each.call}]
 
-    def world(self) -> dict[str, Any]:
+    def world(self) -> OpenShape:
         """`organizations`, `virtual_machines` (whatever holds addresses) and `ip_addresses`."""
         world = self.state.world
         return {
-            "organizations": [organization_body(each) for each in world.organizations],
+            "organizations": [asdict(each) for each in world.organizations],
             "virtual_machines": [asdict(each) for each in world.resources.values()],
             "ip_addresses": [
                 list_row(each)
@@ -191,7 +199,7 @@ def control(engine: Engine, request: Request) -> tuple[int, str, bytes]:
     return 200, JSON, orjson.dumps(answer)
 
 
-def act(engine: Engine, request: Request, body: Any) -> object:
+def act(engine: Engine, request: Request, body: OpenShape) -> object:
     """JSON, or bytes for the ledger; None if there is no such thing."""
     match request.method, request.path.removeprefix(PREFIX):
         case "GET", "health":

@@ -62,8 +62,8 @@ class Answer:
     status: int = 200
     body: bytes = b"{}"
     code: str | None = None
-    permitted: int = 0  # calls a minute
-    remaining: int = 0
+    permitted: int | None = None  # calls a minute
+    remaining: int | None = None
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     by_proxy: bool = False

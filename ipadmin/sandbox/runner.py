@@ -13,25 +13,13 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
-from .engine import Engine
+from .engine import Engine, OpenShape, SandboxError
 from .options import Options
 from .server import Connection
-from .state import StateError
+from .tokens import SPECIAL
 
 T = TypeVar("T")
 BACKLOG = 1024
-
-
-class SandboxError(Exception):
-    """The sandbox cannot start; the text says why in one line."""
-
-
-def engine_of(options: Options) -> Engine:
-    """Raises SandboxError for options that cannot be used."""
-    try:
-        return Engine(options)
-    except (StateError, ValueError, TypeError) as error:
-        raise SandboxError(str(error)) from error
 
 
 @asynccontextmanager
@@ -43,9 +31,9 @@ async def listening(engine: Engine, tls: ssl.SSLContext | None = None) -> AsyncI
         server = await asyncio.get_running_loop().create_server(
             lambda: Connection(engine, connections), host, port, ssl=tls, backlog=BACKLOG
         )
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "is already taken" if taken else f"cannot be opened: {error.strerror}"
+    except (OSError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "is already taken" if taken else f"cannot be opened: {error}"
         raise SandboxError(f"Port {port} on {host} {why}.") from error
     yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
     server.close()
@@ -56,7 +44,7 @@ async def listening(engine: Engine, tls: ssl.SSLContext | None = None) -> AsyncI
 
 def serve(options: Options, tls: ssl.SSLContext | None = None) -> None:
     """Serve until SIGINT or SIGTERM. Raises SandboxError if it cannot start."""
-    asyncio.run(serve_until_stopped(engine_of(options), tls))
+    asyncio.run(serve_until_stopped(Engine(options), tls))
 
 
 async def serve_until_stopped(engine: Engine, tls: ssl.SSLContext | None) -> None:
@@ -73,11 +61,11 @@ def greeting(engine: Engine, url: str) -> str:
     """One line: where it listens, whose addresses it has, and its tokens."""
     world = engine.state.world
     owners = ", ".join(f"{o.name} ({o.sub_domain})" for o in world.organizations[:2])
-    first, *others = engine.tokens
-    special = ", ".join(other.removeprefix(first) for other in others)
+    token = next(iter(engine.tokens))
+    special = ", ".join(f"-{each.label}" for each in SPECIAL)
     return (
         f"Katapult sandbox on {url}/core/v1: {len(world.addresses)} addresses of {owners}, "
-        f"seed {engine.state.seed}; token {first}, or it with one of: {special}\n"
+        f"seed {engine.state.seed}; token {token}, or it with one of: {special}\n"
     )
 
 
@@ -91,7 +79,7 @@ class Sandbox:
         self.options = Options(**{"port": 0} | options)
         self.token = self.options.token
         self.url = ""  # without /core/v1
-        self.engine = engine_of(self.options)
+        self.engine = Engine(self.options)
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._started: Future[str] = Future()
@@ -125,13 +113,13 @@ class Sandbox:
 
         return asyncio.run_coroutine_threadsafe(inside(), self._loop).result()
 
-    def ledger(self, call: str | None = None) -> list[dict[str, Any]]:
+    def ledger(self, call: str | None = None) -> list[OpenShape]:
         return self._do(lambda: self.engine.ledger(call))
 
-    def world(self) -> dict[str, Any]:
+    def world(self) -> OpenShape:
         return self._do(self.engine.world)
 
-    def set_faults(self, rules: list[dict[str, Any]]) -> None:
+    def set_faults(self, rules: list[OpenShape]) -> None:
         """Put `rules` (see `faults.Rule`) in force instead of any others; [] for none."""
         self._do(lambda: self.engine.set_faults(rules))
 

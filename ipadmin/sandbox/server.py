@@ -202,7 +202,7 @@ def headers_of(answer: Answer, entry: Entry) -> Headers:
         headers.append(("ETag", f'W/"{digest}"'))
     else:
         headers += [("Cache-Control", "no-cache"), ("X-Api-Schema", "json-error")]
-    if answer.status != 500:
+    if answer.status != 500 and answer.permitted is not None:
         headers.append(("X-Ratelimit-Permitted", str(answer.permitted)))
         headers.append(("X-Ratelimit-Remaining", str(answer.remaining)))
     return headers

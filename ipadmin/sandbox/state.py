@@ -15,10 +15,6 @@ import orjson
 from .world import build
 
 
-class StateError(Exception):
-    """The state file cannot be used."""
-
-
 @dataclass(slots=True)
 class Entry:
     """One request received. Times are ISO 8601 in UTC; `token` is a label, never a secret."""
@@ -44,7 +40,7 @@ def timestamp() -> str:
 
 
 class State:
-    """Raises StateError if the file `path` cannot be used; the empty path is no file."""
+    """Raises ValueError if the file `path` cannot be used; the empty path is no file."""
 
     def __init__(self, seed: int, addresses: int, path: str) -> None:
         self._path = Path(path) if path else None
@@ -53,7 +49,7 @@ class State:
             self._replay()
         except (OSError, ValueError, LookupError, TypeError) as error:
             reason = "is not of this sandbox, its seed and its number of addresses"
-            raise StateError(f"{path} {reason}: {error!r}") from error
+            raise ValueError(f"{path} {reason}: {error!r}") from error
 
     def reset(self, seed: int | None, addresses: int | None) -> None:
         """A new world, by default with the same numbers, and an empty ledger."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 ALL_SCOPES = frozenset({"ip_addresses", "ip_addresses:read", "organizations:read"})
 READ_SCOPES = frozenset({"ip_addresses:read", "organizations:read"})
 OAUTH_PREFIX = "api.katapult.io/core/v1/"  # how OAuth2 names the same scopes [doc]
-LOW_LIMIT = 200  # permitted calls a minute of some live tokens [seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Token:
     has_user: bool = True
     may_write: bool = True
     refused: str | None = None  # the code every call of it is answered with
-    low_limit: bool = False
+    permitted: int | None = None  # calls a minute, if fewer than those of others
 
 
 SPECIAL = (
@@ -35,7 +34,7 @@ SPECIAL = (
     Token("suspended", owners=(2,)),
     Token("not-activated", owners=(3,)),
     Token("empty", owners=(4,)),
-    Token("low-limit", low_limit=True),
+    Token("low-limit", permitted=200),  # [seen]
     Token("other-network", refused="unauthorized_network_for_api_token"),
     Token("expired", refused="invalid_api_token"),
     Token("bad-capabilities", refused="invalid_capabilities_token"),

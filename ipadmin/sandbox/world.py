@@ -43,11 +43,9 @@ class Organization:
     sub_domain: str
     created_at: int  # seconds since 1970, as the vendor's OpenAPI has it [doc]
     activated_at: int | None
-    suspended: bool = False
-
-    @property
-    def infrastructure_domain(self) -> str:
-        return f"{self.sub_domain}.katapult.cloud"
+    suspended: bool
+    infrastructure_domain: str
+    managed: bool = False
 
 
 @dataclass(slots=True)
@@ -110,10 +108,6 @@ class World:
         self.addresses[address.id] = address
         self._by_text[address.address] = address
 
-    def organization(self, key: str, value: str) -> Organization | None:
-        """`key` is `id` or `sub_domain`."""
-        return next((o for o in self.organizations if getattr(o, key) == value), None)
-
     def address(self, key: str, value: str) -> Address | None:
         """`key` is `id` or `address`; an address may be written in any valid way."""
         if key == "id":
@@ -122,14 +116,6 @@ class World:
             return self._by_text.get(str(ipaddress.ip_address(value)))
         except ValueError:
             return None
-
-    def virtual_machine(self, key: str, value: str) -> Resource | None:
-        """`key` is `id` or `fqdn`."""
-        if key == "id":
-            found = self.resources.get(value)
-        else:
-            found = next((r for r in self.resources.values() if r.fqdn == value), None)
-        return found if found is not None and found.type == VIRTUAL_MACHINE else None
 
     def listed(self, organization_id: str, allocated: bool | None) -> list[Address]:
         """The organization's addresses in the order of purchase; all, if `allocated` is None."""
@@ -171,9 +157,10 @@ class Builder:
             self.id("org"),
             name,
             sub_domain,
-            created_at=BORN + self.rng.randrange(90_000_000),
-            activated_at=BORN + 100_000_000 if activated else None,
-            suspended=suspended,
+            BORN + self.rng.randrange(90_000_000),
+            BORN + 100_000_000 if activated else None,
+            suspended,
+            f"{sub_domain}.katapult.cloud",
         )
         self.world.organizations.append(made)
         return made
