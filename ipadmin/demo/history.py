@@ -19,9 +19,8 @@ from django.conf import settings
 from ipadmin.audit.readings import AllocationFields, Reading, ReadingResult, allocation_fields
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.sandbox.errors import CODES, documented
-from ipadmin.sandbox.seed import build
-from ipadmin.sandbox.world import VIRTUAL_MACHINE, Address, Resource, World
+from ipadmin.sandbox.errors import CODES, ApiError
+from ipadmin.sandbox.world import VIRTUAL_MACHINE, Address, Resource, World, build
 
 # Addresses in the demo's sandbox (see Procfile). Longer histories have one for each 20 entries.
 DEMO_ADDRESSES, MOST_ADDRESSES = 120, 6000
@@ -89,12 +88,12 @@ class _History:
 
     def __init__(self, rng: random.Random, world: World) -> None:
         self.rng = rng
-        self.addresses = rng.sample(world.addresses, len(world.addresses))
+        self.addresses = rng.sample(list(world.addresses.values()), len(world.addresses))
         self.organizations = {each.id: each for each in world.organizations}
         self.machines: dict[str, list[Resource]] = {id: [] for id in self.organizations}
         for each in world.resources.values():
             if each.type == VIRTUAL_MACHINE and each.has_interface and not each.in_trash:
-                self.machines[each.organization_id].append(each)
+                self.machines[each.organization].append(each)
         # Zipf's law, for all but the last.
         self.shares = list(accumulate(1 / (n + 1) for n in range(len(PEOPLE) - 1)))
         # By person and organization.
@@ -135,7 +134,7 @@ class _History:
                 return address
 
     def _machine(self, address: Address) -> Resource:
-        return self.rng.choice(self.machines[str(address.organization_id)])
+        return self.rng.choice(self.machines[str(address.organization)])
 
     def _uuid(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128), version=4)
@@ -146,7 +145,7 @@ class _History:
         person = bisect(self.shares, self.rng.random() * self.shares[-1])
         if is_rare:
             person = len(PEOPLE) - 1
-        organization = self.organizations[str(address.organization_id)]
+        organization = self.organizations[str(address.organization)]
         token = self.tokens.setdefault((person, organization.id), self._uuid())
         return AuditEntry(
             attempt_id=self._uuid(),
@@ -168,7 +167,7 @@ class _History:
             address=address.address,
             address_label=address.label or "",
             vip=address.vip,
-            reverse_dns=machine.hostname,
+            reverse_dns=machine.fqdn,
             **_allocation(machine),
         )
 
@@ -198,7 +197,7 @@ class _History:
         entry.rate_limit_remaining = self.rng.randrange(PERMITTED_CALLS)
         if code:
             entry.error_code, entry.error_description = code, CODES[code][1] or ""
-            entry.error_detail = documented(code).detail
+            entry.error_detail = ApiError(code).detail
 
     def _unanswered(
         self,
@@ -231,7 +230,7 @@ class _History:
             "found": found.value,
             "error_code": "",
             **_allocation(machine),
-            "reverse_dns": machine.hostname if machine else "",
+            "reverse_dns": machine.fqdn if machine else "",
             "status": 200,
             "request_id": str(self._uuid()),
         }
