@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin import crypto
-from ipadmin.audit import document, entries, rows
+from ipadmin.audit import document, entries
 from ipadmin.audit.counters import COUNTED_VALUES
 from ipadmin.audit.integrity import chain, indexes, prunings, verification, walk
 from ipadmin.audit.integrity.checkpoint import parse_checkpoint
@@ -507,8 +507,8 @@ def test_entries_that_are_pruned_after_they_were_read_are_no_problem(
     some = [finished(), finished()]
     read = walk.Walk._stored_entries
 
-    def read_then_prune(self: walk.Walk, first: int, last: int) -> Any:
-        stored = read(self, first, last)
+    def read_then_prune(self: walk.Walk, links: Any) -> Any:
+        stored = read(self, links)
         prune(LATER, some)
         self.prunings = prunings.Prunings(self.keys)
         return stored
@@ -520,13 +520,8 @@ def test_entries_that_are_pruned_after_they_were_read_are_no_problem(
 def test_a_second_entry_of_an_attempt_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of someone who has removed the unique index."""
     entry = finished()
-    real = rows.dicts
-
-    def twice(*args: Any) -> Any:
-        found = list(real(*args))
-        return iter(found + [dict(row) for row in found])
-
-    monkeypatch.setattr(rows, "dicts", twice)
+    read_finished = walk._finished_reader()
+    monkeypatch.setattr(walk, "_finished_reader", lambda: lambda *given: 2 * read_finished(*given))
     assert finding() == (
         f"Inserted: there are two entries of attempt {entry.attempt_id}. One of them was not"
         " written by IP admin."
