@@ -22,7 +22,7 @@ from ipadmin.audit.readings import Reading
 from ipadmin.models import AuditEntry
 
 FORMAT = 1
-ECS_VERSION = "8.17.0"
+ECS = {"version": "8.17.0"}
 # event.outcome has three values in ECS. A refused attempt did not do what was asked, either.
 ECS_OUTCOMES = {"succeeded": "success", "failed": "failure", "refused": "failure"}
 # Larger integers lose digits where JSON numbers are read as floats.
@@ -149,7 +149,7 @@ def document_of(entry: RawEntry) -> Document:
     microseconds, which the product never writes."""
     return {
         "@timestamp": entry["created_at"],
-        "ecs": {"version": ECS_VERSION},
+        "ecs": ECS,
         "event": {
             "id": entry["attempt_id"],
             "kind": "event",

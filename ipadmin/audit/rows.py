@@ -147,7 +147,7 @@ def _raw(rows: Sequence[Row], converters: list[tuple[int, Convert]]) -> list[Row
     return list(zip(*columns, strict=True))
 
 
-@lru_cache(maxsize=8192)  # an entry and its links have the same values
+@lru_cache(maxsize=512)  # an entry and its links have the same values
 def _uuid_of_hex(text: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -162,7 +162,7 @@ def _json(value: Any) -> Any:
 
 
 _ON_BOTH: dict[type[models.Field[Any, Any]], Convert] = {
-    models.DateTimeField: lru_cache(maxsize=8192)(moment),
+    models.DateTimeField: lru_cache(maxsize=512)(moment),
     models.JSONField: _json,
     models.BinaryField: _bytes,
 }

@@ -14,7 +14,6 @@ import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
-from uuid import UUID
 
 from django.db import Error, connection, transaction
 from django.utils import timezone
@@ -43,10 +42,17 @@ class Link(NamedTuple):
     def is_sealed_by(self, key: bytes, previous: bytes, sequence: int | None = None) -> bool:
         """Whether it has the right seal after the seal `previous`, as number `sequence` if that is
         given."""
-        number = self.sequence if sequence is None else sequence
-        _own, kind, attempt_id, at, digest, key_id, seal, _details = self
-        expected = compute_seal(key, number, kind, attempt_id, at, digest, key_id, previous)
-        return hmac.compare_digest(expected, seal)
+        expected = compute_seal(
+            key,
+            sequence=self.sequence if sequence is None else sequence,
+            kind=self.kind,
+            attempt_id=self.attempt_id,
+            at=self.at,
+            digest=self.digest,
+            key_id=self.key_id,
+            previous=previous,
+        )
+        return hmac.compare_digest(expected, self.seal)
 
     def seals_details(self) -> bool:
         """Whether its details, those of an activity, are what it sealed."""
@@ -62,6 +68,7 @@ class NotSealed(Error):
 
 def compute_seal(
     key: bytes,
+    *,
     sequence: int,
     kind: str,
     attempt_id: str | None,
@@ -128,7 +135,8 @@ def add_link(
     chain: AuditChain, kind: LinkKind, *, at: datetime, details: dict[str, Any]
 ) -> AuditLink:
     """Add an activity to the locked chain."""
-    link = _next_link(_newest_key(), chain, kind, at, document.digest(details))
+    key, digest = _newest_key(), document.digest(details)
+    link = _next_link(key, chain, kind=kind, attempt_id=None, at=at, digest=digest)
     link.details = details
     link.save(force_insert=True)
     chain.save()
@@ -140,7 +148,12 @@ def add_entry_links(chain: AuditChain, entries: Iterable[tuple[LinkKind, Values]
     key = _newest_key()
     AuditLink.objects.bulk_create(
         _next_link(
-            key, chain, kind, entry["created_at"], digest_of(kind, entry), entry["attempt_id"]
+            key,
+            chain,
+            kind=kind,
+            attempt_id=entry["attempt_id"],
+            at=entry["created_at"],
+            digest=digest_of(kind, entry),
         )
         for kind, entry in entries
     )
@@ -171,12 +184,7 @@ def _newest_key() -> tuple[str, bytes]:
 
 
 def _next_link(
-    key: tuple[str, bytes],
-    chain: AuditChain,
-    kind: LinkKind,
-    at: datetime | str,
-    digest: bytes,
-    attempt_id: str | None = None,
+    key: tuple[str, bytes], chain: AuditChain, *, at: datetime | str, **sealed: Any
 ) -> AuditLink:
     """The next link, not saved; the chain is moved on to it. `at` is a datetime or its raw
     value."""
@@ -184,15 +192,6 @@ def _next_link(
     # Not `bytes(number)`, which is so many zeros: SQLite stores any type.
     previous = bytes(memoryview(chain.seal))
     chain.sequence += 1
-    chain.seal = compute_seal(
-        secret, chain.sequence, kind, attempt_id, rows.moment(at), digest, key_id, previous
-    )
-    return AuditLink(
-        sequence=chain.sequence,
-        kind=kind,
-        attempt_id=attempt_id and UUID(attempt_id),
-        at=at,
-        digest=digest,
-        key_id=key_id,
-        seal=chain.seal,
-    )
+    sealed |= {"sequence": chain.sequence, "key_id": key_id}
+    chain.seal = compute_seal(secret, at=rows.moment(at), previous=previous, **sealed)
+    return AuditLink(at=at, seal=chain.seal, **sealed)

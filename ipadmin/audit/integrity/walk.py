@@ -7,17 +7,17 @@ no problem. Each entry is read once, with the link that finished it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 import structlog
 from django.db import DatabaseError, connection
 
 from ipadmin import crypto
-from ipadmin.audit import document, rows
-from ipadmin.audit.integrity import chain, chain_end, indexes, unreadable
-from ipadmin.audit.integrity.chain import LINK_FIELDS, Link
+from ipadmin.audit import rows
+from ipadmin.audit.integrity import chain, chain_end, indexes
+from ipadmin.audit.integrity.chain import Link
+from ipadmin.audit.integrity.chain_reader import ChainReader, Entry
 from ipadmin.audit.integrity.checkpoint import Checkpoint
 from ipadmin.audit.integrity.findings import (
     Finding,
@@ -40,7 +40,6 @@ LINKS_PER_CHUNK = 400
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 OPENED, FINISHED = LinkKind.OPENED.value, LinkKind.FINISHED.value
 
-Entry = dict[str, Any]
 # Called several times a second with the links that are done and those that there are.
 Progress = Callable[[int, int], None]
 
@@ -53,6 +52,7 @@ class Walk:
     def __init__(self, checkpoint: Checkpoint | None, progress: Progress) -> None:
         self.checkpoint, self.progress = checkpoint, progress
         self.keys = crypto.audit_keys()
+        self.reader = ChainReader(LINKS_PER_CHUNK)
         self.total = chain_end.last_sequence()
         # The last link that was verified.
         self.sequence, self.seal = 0, b""
@@ -76,13 +76,12 @@ class Walk:
             is_database = isinstance(error, DatabaseError)
             if is_database and (self.reading == "the chain" or not connection.is_usable()):
                 raise
-            log.error("verification_cannot_read", after=self.sequence, exc_info=error)
+            log.exception("verification_cannot_read", after=self.sequence)
             return f"Changed: {self.reading} cannot be read ({type(error).__name__})."
         return ""
 
     def run(self) -> None:
         self.prunings = Prunings(self.keys)
-        self.read_links, self.read_finished = _links_reader(), _finished_reader()
         while self.sequence < self.total:
             self._verify_chunk()
             self.progress(self.sequence, self.total)
@@ -99,7 +98,7 @@ class Walk:
         compare_value_counters()
 
     def _verify_chunk(self) -> None:
-        links = self.read_links(self.sequence, self.total)
+        links = self.reader.links(self.sequence, self.total)
         if not links:
             raise missing_link(self.sequence + 1, None)
         count, finding = self._count_fitting(links, self.sequence, self.seal)
@@ -112,7 +111,7 @@ class Walk:
         """The seals of links that were added since it began; the next verification compares what
         they seal. Otherwise a forged link would make an inserted entry look sealed."""
         number, previous = self.sequence, self.seal
-        while links := self.read_links(number, HIGHEST):
+        while links := self.reader.links(number, HIGHEST):
             _count, finding = self._count_fitting(links, number, previous)
             if finding:
                 raise finding
@@ -142,7 +141,7 @@ class Walk:
 
     def _compare(self, links: Sequence[Link]) -> None:
         """Compare what links seal with what is stored."""
-        stored = self._stored_entries(links) if links else {}
+        stored = self.reader.finished(links) if links else {}
         for link in links:
             try:
                 if link.attempt_id is None:
@@ -157,18 +156,6 @@ class Walk:
                     self._compare_finished(link, stored.get(link.attempt_id))
             except UNREADABLE as error:
                 raise unreadable_entry(link) from error
-
-    def _stored_entries(self, links: Sequence[Link]) -> dict[str, Entry]:
-        """The entries that these links finished, by attempt id."""
-        first, last = links[0].sequence, links[-1].sequence
-        try:
-            found = self.read_finished(first, last, OPENED)
-        except (*unreadable.UNREADABLE, DatabaseError) as error:
-            raise _unreadable_entry_of(links, error) from error
-        stored = {entry["attempt_id"]: entry for entry in found}
-        if len(stored) < len(found):
-            _refuse_second(found)
-        return stored
 
     def _compare_finished(self, link: Link, entry: Entry | None) -> None:
         opened = self.opened.pop(str(link.attempt_id), None)
@@ -187,8 +174,9 @@ class Walk:
                 f"Inserted: the entry of {about_entry(entry)}, finished by link {link.sequence},"
                 f" was removed by the pruning of link {pruning.sequence} and is there again."
             )
-        _compare_opening(opened, entry)
+        # Whoever sealed it compared it with the opening link, so that this comparison is enough.
         if chain.digest_of(FINISHED, entry) != link.digest:
+            _compare_opening(opened, entry)
             raise Finding(
                 f"Changed: the entry of {about_entry(entry)} is not as link {link.sequence} sealed"
                 " it when it was finished. Its outcome was changed."
@@ -233,11 +221,7 @@ class Walk:
         and are as they were opened."""
         upcoming = iter(self.opened.values())
         while links := list(islice(upcoming, LINKS_PER_CHUNK)):
-            found = AuditEntry.objects.filter(attempt_id__in=[link.attempt_id for link in links])
-            try:
-                entries = {entry["attempt_id"]: entry for entry in rows.dicts(found, _fields())}
-            except (*unreadable.UNREADABLE, DatabaseError) as error:
-                raise _unreadable_entry_of(links, error) from error
+            entries = self.reader.entries(links)
             finished = _finished_since(links, entries)
             for link in links:
                 entry = entries.get(str(link.attempt_id))
@@ -259,60 +243,7 @@ class Walk:
         self.entries += len(self.opened)
 
 
-def _fields() -> list[str]:
-    return [*document.fields(), *keys_of(dict.fromkeys(document.fields(), ""))]
-
-
-def _links_reader() -> Callable[[int, int], list[Link]]:
-    """Reads the next links after one number, up to another."""
-    some = AuditLink.objects.filter(sequence__gt=0, sequence__lte=0).order_by("sequence")
-    read = rows.prepared(some[:LINKS_PER_CHUNK], LINK_FIELDS)
-
-    def links(after: int, last: int) -> list[Link]:
-        try:
-            return [Link._make(row) for row in read(after, last)]
-        except (*unreadable.UNREADABLE, DatabaseError):
-            window = AuditLink.objects.filter(sequence__gt=after, sequence__lte=last)
-            window = window.order_by("sequence")[:LINKS_PER_CHUNK]
-            found, broken = unreadable.read(window, LINK_FIELDS, "sequence")
-            if broken:
-                raise Finding(f"Changed: link {str(broken[0])[:40]} cannot be read.") from None
-            return [Link._make(row) for row in found]
-
-    return links
-
-
-def _finished_reader() -> Callable[[int, int, str], list[Entry]]:
-    """Reads the entries of the links from one number to another, except of links of a kind."""
-    links = AuditLink.objects.filter(sequence__gte=0, sequence__lte=0).exclude(kind=OPENED)
-    fields = _fields()
-    read = rows.prepared(
-        AuditEntry.objects.filter(attempt_id__in=links.values("attempt_id")).order_by(), fields
-    )
-    return lambda *params: [dict(zip(fields, row, strict=True)) for row in read(*params)]
-
-
-def _unreadable_entry_of(links: Sequence[Link], error: Exception) -> Exception:
-    """The finding about the first entry of these links that cannot be read; the error itself when
-    all of them can, or when the database does not answer."""
-    by_attempt = {link.attempt_id: link for link in links if link.attempt_id}
-    found = AuditEntry.objects.filter(attempt_id__in=by_attempt).order_by()
-    _found, broken = unreadable.read(found, _fields(), "attempt_id")
-    return unreadable_entry(by_attempt[str(broken[0])]) if broken else error
-
-
-def _refuse_second(found: Iterable[Entry]) -> None:
-    seen: set[str] = set()
-    for entry in found:
-        if entry["attempt_id"] in seen:
-            raise Finding(
-                f"Inserted: there are two entries of attempt {entry['attempt_id']}. One of them was"
-                " not written by IP admin."
-            )
-        seen.add(entry["attempt_id"])
-
-
-def _finished_since(links: Sequence[Link], entries: dict[str, Entry]) -> set[str]:
+def _finished_since(links: Sequence[Link], entries: Mapping[str, Entry]) -> set[str]:
     """The attempts that have a finishing link by now, of those that are not open."""
     ids = [link.attempt_id for link in links if link.attempt_id]
     not_open = [id for id in ids if id not in entries or entries[id]["finished_at"] is not None]
