@@ -13,7 +13,6 @@ from django.db.models import OuterRef, Subquery
 from ipadmin import crypto
 from ipadmin.audit import rows
 from ipadmin.audit.integrity import chain
-from ipadmin.audit.integrity.findings import Link, fits
 from ipadmin.audit.integrity.unreadable import UNREADABLE
 from ipadmin.models import AuditLink, LinkKind
 
@@ -70,7 +69,7 @@ def _is_right(link: AuditLink, values: Mapping[str, Any], key: bytes) -> bool:
     previous = b"" if link.sequence == 1 else getattr(link, "seal_before", None)
     if previous is None:
         return False
-    raw = Link(
+    raw = chain.Link(
         link.sequence,
         link.kind,
         str(link.attempt_id),
@@ -84,4 +83,4 @@ def _is_right(link: AuditLink, values: Mapping[str, Any], key: bytes) -> bool:
         is_as_sealed = chain.digest_of(link.kind, values) == raw.digest
     except UNREADABLE:
         return False
-    return is_as_sealed and fits(raw, key, sequence=raw.sequence, previous=bytes(previous))
+    return is_as_sealed and raw.is_sealed_by(key, bytes(previous))

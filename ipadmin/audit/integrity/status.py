@@ -13,9 +13,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin import crypto
-from ipadmin.audit.integrity import chain as audit_chain
 from ipadmin.audit.integrity import unreadable
-from ipadmin.audit.integrity.findings import LINK_FIELDS, Link, fits, is_sealed
+from ipadmin.audit.integrity.chain import LINK_FIELDS, Link, seals_before
 from ipadmin.audit.integrity.verification import sealed_result
 from ipadmin.models import AuditLink, AuditStream, AuditVerification, LinkKind
 from ipadmin.models.audit_link import HIGHEST
@@ -114,7 +113,7 @@ def confirmed(some: Iterable[AuditVerification]) -> list[AuditVerification]:
     links = AuditLink.objects.filter(sequence__in=numbers)
     rows, _broken = unreadable.read(links.order_by(), LINK_FIELDS, "sequence")
     by_number = {row[0]: Link(*row) for row in rows}
-    before = audit_chain.seals_before(by_number)
+    before = seals_before(by_number)
     for each in found:
         link = by_number.get(each.result_link)
         if each.holds and not (link and _confirms(link, each, before.get(link.sequence, b""))):
@@ -128,8 +127,8 @@ def _confirms(link: Link, verification: AuditVerification, previous: bytes) -> b
         key is not None
         and link.kind == LinkKind.VERIFIED
         and link.details == sealed_result(verification)
-        and is_sealed(link.details, link)
-        and fits(link, key, sequence=link.sequence, previous=previous)
+        and link.seals_details()
+        and link.is_sealed_by(key, previous)
     )
 
 
