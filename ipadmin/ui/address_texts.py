@@ -39,17 +39,12 @@ def columns(listing: Listing) -> Iterator[Column]:
             yield Column(title, key)
 
 
-<<<<<<< HEAD
-def empty_list(listing: Listing, organization: str) -> EmptyList:
-    total = listing.counts["all"]
-=======
 def empty_list(listing: Listing, organization: str) -> Empty:
     total, title = listing.counts.all, f"No results for “{listing.query}”"
     if listing.query and total:
         matches = "1 other address matches." if total == 1 else f"{total} others match."
         text = f"No {listing.state} address matches. {matches}"
         return Empty("search", title, text, "Show all", is_search=True)
->>>>>>> work-ui
     if listing.query:
         text = "The search covers addresses, host names, and the names and IDs of resources."
         return Empty("search", title, text, is_search=True)
