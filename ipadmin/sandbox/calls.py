@@ -245,6 +245,66 @@ def allocate(context: Context) -> Body:
     return {"ip_address": address_body(context.state.world, address)}
 
 
+def list_machines(context: Context) -> Body:
+    organization = context.organization()
+    page, per_page = page_numbers(context)
+    found = [
+        each
+        for each in context.machines()
+        if each.organization == organization.id and not each.in_trash
+    ]
+    addresses = context.state.world.addresses_by_resource()
+    return {
+        "pagination": pagination(found, page, per_page, is_large=context.large_set),
+        "virtual_machines": [
+            machine_row(each)
+            | {"ip_addresses": [{"address": ip.address} for ip in addresses.get(each.id, [])]}
+            for each in found[(page - 1) * per_page : page * per_page]
+        ],
+    }
+
+
+def machine_row(machine: Resource) -> Body:
+    """What a list and a single answer have in common [doc, seen]."""
+    return {
+        "id": machine.id,
+        "name": machine.name,
+        "hostname": machine.name,
+        "fqdn": machine.fqdn,
+        "created_at": 1_700_000_000,
+        "zone": {"id": "zone_kY2sPRG24sJVRM2U", "name": "North West", "permalink": "north-west"},
+        "package": {"id": "vmpkg_YlqvfsKqZJODtvjG", "name": "ROCK-3", "permalink": "rock-3"},
+        "gpu_type": None,
+    }
+
+
+def get_machine(context: Context) -> Body:
+    """With `initial_root_password`, as live [seen]: clients must not keep it."""
+    machine = context.find("virtual_machine", context.machines())
+    if machine.in_trash:
+        raise ApiError("object_in_trash", {"trash_object": trash_object(machine)})
+    world = context.state.world
+    owner = world.organizations_by_id()[machine.organization]
+    addresses = world.addresses_by_resource().get(machine.id, [])
+    return {
+        "virtual_machine": machine_row(machine)
+        | {
+            "description": None,
+            "initial_root_password": ROOT_PASSWORD,
+            "state": "started" if machine.has_interface else "stopped",
+            "organization": {
+                "id": owner.id,
+                "name": owner.name,
+                "sub_domain": owner.sub_domain,
+            },
+            "group": None,
+            "tag_names": [machine.name.partition("-")[0], "production"],
+            "suspended": False,
+            "ip_addresses": [address_body(world, each) for each in addresses],
+        }
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """`name` is that of the ledger and of faults. A token needs one of `scopes`, if there are any.
@@ -258,6 +318,10 @@ class Call:
     lookups: tuple[str, ...] = ()
 
 
+# In the answer about any machine; tests look for it everywhere else.
+ROOT_PASSWORD = "initial-root-password-of-the-sandbox"  # noqa: S105
+MACHINES = "/organizations/:organization/virtual_machines"
+READ_MACHINES = ("virtual_machines:read", "virtual_machines")
 READ, WRITE = ("ip_addresses:read", "ip_addresses"), ("ip_addresses",)
 ADDRESSES = "/organizations/:organization/ip_addresses"
 ALLOCATE = "/virtual_machines/:virtual_machine/allocate_ip"
@@ -266,6 +330,8 @@ CALLS = (
     Call("organizations", "GET", "/organizations", organizations, ("organizations:read",)),
     Call("list", "GET", ADDRESSES, list_addresses, READ, ("organization",)),
     Call("get", "GET", "/ip_addresses/:ip_address", get_ip_address, READ),
+    Call("machines", "GET", MACHINES, list_machines, READ_MACHINES, ("organization",)),
+    Call("machine", "GET", "/virtual_machines/:virtual_machine", get_machine, READ_MACHINES),
     Call("unallocate", "POST", "/ip_addresses/:ip_address/unallocate", unallocate, WRITE),
     Call("allocate", "POST", ALLOCATE, allocate, WRITE, ("virtual_machine", "ip_address")),
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-ALL_SCOPES = frozenset({"ip_addresses", "ip_addresses:read", "organizations:read"})
-READ_SCOPES = frozenset({"ip_addresses:read", "organizations:read"})
+READ_SCOPES = frozenset({"ip_addresses:read", "organizations:read", "virtual_machines:read"})
+ALL_SCOPES = READ_SCOPES | {"ip_addresses"}
 OAUTH_PREFIX = "api.katapult.io/core/v1/"  # how OAuth2 names the same scopes [doc]
 
 
@@ -29,6 +29,7 @@ SPECIAL = (
     Token("read-only", READ_SCOPES),
     Token("no-organizations", frozenset({"ip_addresses"}), (0,), has_user=False),
     Token("no-scopes", frozenset()),
+    Token("no-machines", ALL_SCOPES - {"virtual_machines:read"}),
     Token("second", owners=(1,)),
     Token("denied", may_write=False),
     Token("suspended", owners=(2,)),

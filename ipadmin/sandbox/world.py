@@ -103,6 +103,7 @@ class World:
         self.addresses: dict[str, Address] = {}  # by ID
         self._by_text: dict[str, Address] = {}
         self._listed: dict[tuple[str, bool | None], list[Address]] = {}
+        self._by_resource: dict[str, list[Address]] | None = None
 
     def add_address(self, address: Address) -> None:
         self.addresses[address.id] = address
@@ -129,12 +130,25 @@ class World:
             ]
         return self._listed[key]
 
+    def organizations_by_id(self) -> dict[str, Organization]:
+        return {each.id: each for each in self.organizations}
+
+    def addresses_by_resource(self) -> dict[str, list[Address]]:
+        """The addresses of each machine and other resource, by its ID."""
+        if self._by_resource is None:
+            self._by_resource = {}
+            for each in self.addresses.values():
+                if each.resource:
+                    self._by_resource.setdefault(each.resource.id, []).append(each)
+        return self._by_resource
+
     def change(self, ip_address: str, resource: str | None, organization: str | None) -> None:
         """Allocate an address to a resource, and give it to an organization. All are IDs."""
         address = self.addresses[ip_address]
         address.allocate(self.resources[resource] if resource else None)
         address.organization = organization
         self._listed.clear()
+        self._by_resource = None
 
 
 class Builder:

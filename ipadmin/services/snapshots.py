@@ -65,6 +65,12 @@ class Inventory:
         """What a search looks through, for each address: lower case, one line a value."""
         return [self._text(ip) for ip in self.addresses]
 
+    @cached_property
+    def types(self) -> list[str]:
+        """The types of what the addresses are allocated to."""
+        found = {ip.allocation.type for ip in self.addresses if ip.allocation}
+        return sorted(type for type in found if type)
+
     def machine_name(self, id: str) -> str:
         machine = self.machines.get(id)
         return machine.name if machine else ""

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from html import escape
 
 from django import template
 from django.contrib.messages.storage.base import Message
 from django.template import Context, loader
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from ipadmin.models import AuditEntry, AuditValueCounter, Outcome
+from ipadmin.models import ApiToken, AuditEntry, AuditValueCounter, Outcome
+from ipadmin.services.listing import Row
 from ipadmin.ui import markup, time_zones
 from ipadmin.ui.charts import Chart, Column
 
 register = template.Library()
 register.simple_tag(markup.timestamp)
+register.simple_tag(markup.age)
 register.filter(markup.kind)
 register.filter(markup.breakable)
 register.filter("microseconds", markup.duration)
@@ -83,6 +87,30 @@ def held_by(entry: AuditEntry) -> SafeString:
         "strong" if name else "",
         name or markup.kind(entry.allocation_type) or "Something",
         entry.allocation_id,
+    )
+
+
+@register.simple_tag
+def allocated_to(row: Row, token: ApiToken, query: str) -> SafeString:
+    """What an address of the list is allocated to: the name, a small type, and where the name is
+    from if not from Katapult; the id where no name is known."""
+    of = row.ip.allocation
+    if of is None:
+        return format_html('<span class="quiet">{}</span>', "Nothing")
+    name = (row.machine.name if row.machine else of.name) or ""
+    title = highlight(name or of.id, query)
+    if of.type == "VirtualMachine" and of.id:
+        with suppress(NoReverseMatch):
+            url = reverse("machine", args=[token.id, of.id])
+            title = format_html('<a class="strong" href="{}">{}</a>', url, title)
+    as_of = row.machine.as_of if row.machine else None
+    note = format_html(' <span class="quiet">as of {}</span>', markup.age(as_of)) if as_of else ""
+    return format_html(
+        '<span class="holder{}">{}</span> <span class="type">{}</span>{}',
+        "" if name else " mono",
+        title,
+        markup.kind(of.type) or "Resource",
+        note,
     )
 
 

@@ -9,8 +9,10 @@ from ipadmin.katapult.types import IPAddress
 from ipadmin.models import AuditEntry
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.listing import Listing, why_not
+from ipadmin.services.snapshots import Inventory
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Empty, Linked, Notice
+from ipadmin.ui.markup import kind
 
 COLUMNS = {
     "address": "Address",
@@ -29,27 +31,50 @@ class Column(NamedTuple):
     icon: str = ""
 
 
+class ListStatus(NamedTuple):
+    """How current a list is. `progress` is `3,200 of 10,000`; `part` the same as a fraction."""
+
+    progress: str
+    part: float | None
+    warning: str
+
+
 def columns(listing: Listing) -> Iterator[Column]:
     for key, title in COLUMNS.items():
-        if listing.sort == key:
+        if listing.filters.sort == key:
             yield Column(title, f"-{key}", "ascending", "arrow-up")
-        elif listing.sort == f"-{key}":
+        elif listing.filters.sort == f"-{key}":
             yield Column(title, key, "descending", "arrow-down")
         else:
             yield Column(title, key)
 
 
+def types(inventory: Inventory) -> list[tuple[str, str]]:
+    """The types of what the addresses are allocated to, as Katapult names them and in words."""
+    return [(type, kind(type)) for type in inventory.types]
+
+
+def list_status(inventory: Inventory) -> ListStatus:
+    count, total = len(inventory.addresses), inventory.total
+    progress = f"{count:,} of {total:,}" if total else f"{count:,}"
+    warning = ""
+    if not inventory.is_complete:
+        warning = f"This list is not complete: {progress} addresses were read."
+    return ListStatus(progress, count / total if total else None, warning)
+
+
 def empty_list(listing: Listing, organization: str) -> Empty:
-    total, title = listing.counts.all, f"No results for “{listing.query}”"
-    if listing.query and total:
+    filters, total = listing.filters, listing.counts.all
+    title = f"No results for “{filters.q}”"
+    state = filters.state if filters.state != "all" else "such"
+    if filters.q and total:
         matches = "1 other address matches." if total == 1 else f"{total} others match."
-        text = f"No {listing.state} address matches. {matches}"
-        return Empty("search", title, text, "Show all", is_search=True)
-    if listing.query:
+        return Empty("search", title, f"No {state} address matches. {matches}", "Show all", True)
+    if filters.q:
         text = "The search covers addresses, host names, and the names and IDs of resources."
         return Empty("search", title, text, is_search=True)
-    if total:
-        return Empty("list", f"No {listing.state} addresses", show_all=f"Show all {total}")
+    if filters.parameters():
+        return Empty("list", f"No {state} addresses", show_all="Show all addresses")
     return Empty(
         "network",
         "This organization has no addresses",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -11,6 +12,8 @@ from ipadmin.audit.search.observations import Holding
 from ipadmin.models import AuditEntry
 from ipadmin.ui import time_zones
 
+# Seconds of each unit, and its short name.
+AGES = ((86400, "d"), (3600, "h"), (60, "min"), (5, "s"))
 # As Katapult names them, and as people do. [seen, doc]
 KINDS = {"VirtualMachine": "Virtual machine", "LoadBalancer": "Load balancer"}
 
@@ -38,6 +41,18 @@ def timestamp(value: datetime | str | None, style: str = "full") -> SafeString |
         text = f'{clock}<span class="zone"> {zone}</span>'
     html = f'<time datetime="{exact}"{title}>{text}</time>{second}'
     return mark_safe(html)  # noqa: S308  digits and a zone's letters: there is nothing to escape
+
+
+def age(value: datetime) -> SafeString:
+    """How long ago a moment was, `3 min ago`, with the exact time in its title."""
+    seconds = max(0, int((timezone.now() - value).total_seconds()))
+    text = "just now"
+    for size, unit in AGES:
+        if seconds >= size:
+            text = f"{seconds // size} {unit} ago"
+            break
+    exact, title = time_zones.text_of(value, "url"), time_zones.text_of(value, "full")
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, title, text)
 
 
 def kind(allocation_type: str | None) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.template.loader import render_to_string
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
+from django_htmx.http import push_url, replace_url
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.audit.search import pages
 from ipadmin.models import ApiToken
-from ipadmin.services import inventory, listing
+from ipadmin.services import changes, inventory, listing
+from ipadmin.services.listing import Filters
+from ipadmin.services.snapshots import Inventory
 from ipadmin.ui import address_texts, explanations
 from ipadmin.views.parts import CANNOT_READ, wants_part
+
+# Between the parts of a streamed list; see static/ipadmin/reading.js.
+SEPARATOR = "<!-- part -->"
 
 
 @require_safe
@@ -35,52 +40,76 @@ def addresses_home(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @operators_only
 def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
-    """All addresses, read now. For tabs, searches and pages that htmx requests, the last reading is
-    used for `inventory.SNAPSHOT_AGE`."""
+    """The list as it was read last, at once. `?wait=1`, for browsers without JavaScript, reads it
+    first; with JavaScript the page requests `addresses_read`."""
     token = access.own_ready_token(request.user, token_id)
-    part = wants_part(request)
-    max_age = inventory.SNAPSHOT_AGE if part and "refresh" not in request.GET else timedelta(0)
-    context: dict[str, Any] = {"token": token}
-    try:
-        read = inventory.read(token, max_age=max_age)
-    except CANNOT_READ as error:
-        context["problem"] = explanations.of_error(error)
-    else:
-        shown = listing.listing(
-            read,
-            state=request.GET.get("state", ""),
-            query=request.GET.get("q", ""),
-            sort=request.GET.get("sort", ""),
-            page=request.GET.get("page", 1),
-        )
-        context |= {"listing": shown, "columns": list(address_texts.columns(shown))}
-        if not shown.rows:
-            context["empty"] = address_texts.empty_list(shown, token.organization_title)
-    if not part:
+    context: dict[str, object] = {"token": token}
+    shown = inventory.stored(token)
+    if "wait" in request.GET:
+        try:
+            shown = inventory.read(token)
+        except CANNOT_READ as error:
+            context["problem"] = explanations.of_error(error)
+    context |= _list_context(request, token, shown)
+    if not wants_part(request):
         context["tokens"] = request.user.api_tokens.ready()
-    return render(request, "ipadmin/_listing.html" if part else "ipadmin/addresses.html", context)
+        context["read_now"] = "wait" not in request.GET and not (
+            shown and inventory.is_fresh(shown)
+        )
+        return render(request, "ipadmin/addresses.html", context)
+    response = render(request, "ipadmin/_listing.html", context)
+    # Without the empty fields of the form. Typing makes no entries in the browser's history.
+    query = Filters.of(request.GET.dict()).parameters()
+    page = request.GET.get("page", "")
+    query |= {"page": page} if page.isdigit() and page != "1" else {}
+    url = f"{request.path}?{urlencode(query)}" if query else request.path
+    is_typing = request.htmx.trigger == "search"
+    return replace_url(response, url) if is_typing else push_url(response, url)
 
 
 @require_safe
 @operators_only
-def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
-    """To the page of the address or ID in the field; any other text is searched for in the list."""
+def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponseBase:
+    """Read the list, and stream it while it is read: each part replaces the one before it."""
     token = access.own_ready_token(request.user, token_id)
-    text = request.GET.get("q", "").strip()
-    is_id = text.startswith("ip_") and text.isascii() and text.replace("_", "").isalnum()
-    if is_id:
-        return redirect("address", token.id, text)
-    try:
-        text = str(ipaddress.ip_interface(text).ip)
-        found = inventory.find(token, address=text)
-        return redirect("address", token.id, found.id)
-    except CANNOT_READ as error:
-        context = {"token": token, "sought": text, "problem": explanations.of_error(error)}
-        return render(request, "ipadmin/address.html", context)
-    except (ValueError, NoReverseMatch):
-        # No address, or one whose ID does not have Katapult's format, so there is no page for it.
-        query = f"?{urlencode({'q': text})}" if text else ""
-        return redirect(reverse("addresses", args=[token.id]) + query)
+
+    def parts() -> Iterator[str]:
+        try:
+            for step in inventory.read_steps(token):
+                context = _list_context(request, token, step.inventory)
+                context |= {"is_reading": not step.is_last}
+                yield render_to_string("ipadmin/_listing.html", context, request) + SEPARATOR
+        except CANNOT_READ as error:
+            context = _list_context(request, token, inventory.stored(token))
+            context |= {"problem": explanations.of_error(error)}
+            yield render_to_string("ipadmin/_listing.html", context, request) + SEPARATOR
+
+    # Not compressed: that would hold parts back.
+    headers = {"Content-Encoding": "identity", "Cache-Control": "no-store"}
+    return StreamingHttpResponse(parts(), headers=headers)
+
+
+def _list_context(
+    request: SignedInRequest, token: ApiToken, shown: Inventory | None
+) -> dict[str, object]:
+    if shown is None:
+        return {"token": token}
+    found = listing.listing(
+        shown,
+        Filters.of(request.GET.dict()),
+        attempts=changes.attempts_since(shown, token),
+        page=request.GET.get("page", 1),
+    )
+    context: dict[str, object] = {
+        "token": token,
+        "listing": found,
+        "columns": list(address_texts.columns(found)),
+        "status": address_texts.list_status(shown),
+        "types": address_texts.types(shown),
+    }
+    if not found.rows:
+        context["empty"] = address_texts.empty_list(found, token.organization_title)
+    return context
 
 
 @require_safe
@@ -88,7 +117,7 @@ def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
     """One address, read now, with its recent attempts."""
     token = access.own_ready_token(request.user, token_id)
-    context: dict[str, Any] = {"token": token, "sought": address_id}
+    context: dict[str, object] = {"token": token, "sought": address_id}
     entries = access.visible_entries(request.user)
     context["attempts"] = pages.recent_attempts(entries, address_id)
     try:
@@ -109,8 +138,10 @@ def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> H
 
 def _is_listed(token: ApiToken, address_id: str) -> bool | None:
     """Whether the organization's list has the address; None if the list can't be read."""
+    known = inventory.stored(token)
+    if known and (address_id in known.by_id or inventory.is_fresh(known)):
+        return address_id in known.by_id
     try:
-        read = inventory.read(token, max_age=inventory.SNAPSHOT_AGE)
+        return address_id in inventory.read(token).by_id
     except CANNOT_READ:
         return None
-    return any(ip.id == address_id for ip in read.addresses)

@@ -7,7 +7,6 @@ import uuid
 from allauth.account.adapter import get_adapter
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import reswap, retarget
 
@@ -16,10 +15,9 @@ from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.audit.search import pages
 from ipadmin.forms import UnallocateForm
 from ipadmin.models import ApiToken, AuditEntry
-from ipadmin.services import confirmation, inventory
+from ipadmin.services import confirmation
 from ipadmin.services import unallocate as service
 from ipadmin.services.confirmation import Bound, Confirmation
-from ipadmin.services.later_reads import Source
 from ipadmin.ui import address_texts, explanations
 from ipadmin.views.parts import CANNOT_READ, result, wants_part
 
@@ -44,13 +42,11 @@ def _ask(
     """A new confirmation, with the address as read now and a new attempt ID."""
     status = 422 if notice else 200
     try:
-        read_since = timezone.now()
-        ip = inventory.find(token, id=address_id, can_wait=False, source=Source.CONFIRMATION)
-        shown = confirmation.prepare(token, ip, read_since)
+        shown = confirmation.read(token, address_id)
     except CANNOT_READ as error:
         context = {"token": token, "notice": notice, "problem": explanations.of_error(error)}
         return _page(request, context, status)
-    bound = Bound(request.user, token, ip.id)
+    bound = Bound(request.user, token, shown.ip.id)
     form = _form(shown, initial={"confirmation": shown.signed(bound)})
     return _page(request, _context(request, token, shown, form) | {"notice": notice}, status)
 
@@ -96,6 +92,7 @@ def _context(
     return {
         "token": token,
         "ip": shown.ip,
+        "machine": shown.machine,
         "why_not": address_texts.why_not_confirmed(shown),
         "warnings": address_texts.warnings(shown, attempts),
         "reverse_dns_after": address_texts.reverse_dns_after(shown.ip),

@@ -24,6 +24,7 @@ from ipadmin.audit.search.plan import (
 )
 from ipadmin.audit.search.query import Search, any_of
 from ipadmin.models import AuditEntry, AuditValueCounter, User
+from ipadmin.models.search_keys import folded
 
 PER_PAGE = 50
 MAX_RECENT = 20
@@ -113,6 +114,13 @@ def parse_cursor(text: str) -> Cursor | None:
 def recent_attempts(entries: QuerySet[AuditEntry], address_id: str) -> Sequence[AuditEntry]:
     """The newest on an address among the entries that the reader may see."""
     return list(entries.filter(address_id=address_id)[:MAX_RECENT])
+
+
+def recent_attempts_on_machine(
+    entries: QuerySet[AuditEntry], allocation_id: str
+) -> Sequence[AuditEntry]:
+    """The newest on the addresses of a machine among the entries that the reader may see."""
+    return list(entries.filter(allocation_id_key=folded(allocation_id))[:MAX_RECENT])
 
 
 def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
