@@ -22,7 +22,8 @@ class Options:
     addresses: int = option(40, "number of IP addresses, of two organizations")
     token: str = option("sandbox-token", "token, or several with commas; also SANDBOX_TOKEN")
     scopes: str = option(
-        "ip_addresses,ip_addresses:read,organizations:read", "scopes of that token, with commas"
+        "ip_addresses,ip_addresses:read,organizations:read,virtual_machines:read",
+        "scopes of that token, with commas",
     )
     seed: int = option(1, "the same seed gives the same world")
     latency_ms: float = option(0.0, "milliseconds that every call takes at least")

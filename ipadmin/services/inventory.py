@@ -172,8 +172,9 @@ class _Reading:
         if machines is None and known:
             names, has_names = known.machines, known.has_names
         else:
+            # Load balancers are not listed.
+            names = _names_from_history(self._token) | dict(machines or {})
             has_names = machines is not None
-            names = _names_from_history(self._token) if machines is None else machines
         return Inventory(
             tuple(sorted(self._reader.items.values(), key=number)),
             self._read_at,
