@@ -102,6 +102,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Django adds random bytes to each compressed page, and masks CSRF tokens, against BREACH.
+    "django.middleware.gzip.GZipMiddleware",
     "ipadmin.middleware.log_requests",
     "ipadmin.middleware.add_headers",
     "ipadmin.middleware.activate_time_zone",

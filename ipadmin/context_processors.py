@@ -9,6 +9,7 @@ from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
 from ipadmin.models import User
 from ipadmin.ui import navigation
+from ipadmin.ui.themes import THEME_COOKIE, THEMES
 
 
 def environment() -> str:
@@ -25,10 +26,12 @@ def site(request: HttpRequest) -> dict[str, object]:
     # A request that failed early, for example because of its host, has no user.
     user: User | AnonymousUser = getattr(request, "user", None) or AnonymousUser()
     abilities = access.abilities(user)
+    theme = request.COOKIES.get(THEME_COOKIE, "")
     return {
         "environment": environment(),
         "api_host": api_host(),
         "version": __version__,
+        "theme": theme if theme in THEMES else "",
         "access": abilities,
         # Callables: only complete pages use them.
         "navigation": lambda: navigation.links(request, abilities),

@@ -6,6 +6,7 @@ from ipadmin.views import (
     export,
     integrity,
     machines,
+    search,
     site,
     timeline,
     tokens,
@@ -19,6 +20,8 @@ ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
 urlpatterns = [
     path("", site.home, name="home"),
     path("healthz", site.healthz, name="healthz"),
+    path("search/", search.search, name="search"),
+    path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
     path("tokens/", tokens.tokens, name="tokens"),

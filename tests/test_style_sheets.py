@@ -33,6 +33,6 @@ def test_every_class_is_used() -> None:
     css = re.sub(r"(?s)/\*.*?\*/|[\w-]+: [^{};]*;", "", "".join(SHEETS.values()))
     styled = set(re.findall(r"\.([a-z][\w-]*)", css))
     paths = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("ipadmin/**/*.py")]
-    paths.append(ROOT / "static/ipadmin/app.js")
+    paths += ROOT.glob("static/ipadmin/*.js")
     used = set(re.findall(r"[a-z][\w-]*", "".join(path.read_text() for path in paths)))
     assert styled - used <= FOREIGN

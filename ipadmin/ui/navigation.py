@@ -13,6 +13,8 @@ from ipadmin.access import Abilities
 class NavigationLink(NamedTuple):
     text: str
     url: str
+    # The name of the URL, for shortcuts.
+    name: str
     is_current: bool
 
 
@@ -21,15 +23,21 @@ def links(request: HttpRequest, abilities: Abilities) -> list[NavigationLink]:
     name = (request.resolver_match.url_name if request.resolver_match else "") or ""
     if request.path.startswith(reverse("audit")):
         name = "audit"
+    may_unallocate = abilities.may_unallocate
     # Title, URL, whether it is shown, and the names of the URLs in it.
     sections = (
-        ("Addresses", "addresses_home", abilities.may_unallocate, ("address", "unallocate")),
-        ("Tokens", "tokens", abilities.may_unallocate, ("token",)),
+        (
+            "Addresses",
+            "addresses_home",
+            abilities.may_unallocate,
+            ("address", "unallocate", "machine"),
+        ),
+        ("Tokens", "tokens", may_unallocate, ("token",)),
         ("History", "audit", abilities.may_view_history, ("audit",)),
         ("People", "admin:index", abilities.may_manage_people, ()),
     )
     return [
-        NavigationLink(title, reverse(url), name.startswith(names))
+        NavigationLink(title, reverse(url), url, name.startswith(names))
         for title, url, is_shown, names in sections
         if is_shown
     ]

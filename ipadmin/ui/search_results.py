@@ -10,7 +10,13 @@ from django.utils.http import urlencode
 
 from ipadmin.access import Abilities
 from ipadmin.models import AuditEntry
-from ipadmin.services.find import Found, FoundAddress, FoundMachine
+from ipadmin.services.find import (
+    MAX_PASTED_ITEMS,
+    Found,
+    FoundAddress,
+    FoundMachine,
+    Pasted,
+)
 
 # Pages of the site: title, words that find it, name of its URL, and the ability that it needs.
 SITE_PAGES = (
@@ -18,7 +24,12 @@ SITE_PAGES = (
     ("Tokens", "tokens api keys secrets", "tokens", "may_unallocate"),
     ("Add a token", "tokens add new", "token_add", "may_unallocate"),
     ("History", "history audit log attempts entries", "audit", "may_view_history"),
-    ("Integrity of the history", "integrity verification hash chain", "integrity", "may_export"),
+    (
+        "Integrity of the history",
+        "integrity verification hash chain",
+        "integrity",
+        "may_verify_history",
+    ),
     ("People", "people users roles accounts", "admin:index", "may_manage_people"),
     ("Change password", "password account", "account_change_password", ""),
 )
@@ -94,6 +105,45 @@ def results(
         for token in found.not_read
     ]
     return Results(text, [group for group in groups if group.hits], not_read)
+
+
+@dataclass(frozen=True, slots=True)
+class PastedResults:
+    """What a pasted text names, in groups, and a sentence that sums it up."""
+
+    summary: str
+    groups: list[Group]
+
+
+def pasted(found: Pasted) -> PastedResults:
+    can, free = found.can_be_unallocated, found.not_allocated
+    cannot = found.cannot_be_unallocated
+    counts = (
+        (len(can), "can be unallocated"),
+        (len(free), "not allocated"),
+        (len(cannot), "can't be unallocated"),
+        (len(found.unknown), "not found"),
+    )
+    parts = [f"{count} {text}" for count, text in counts if count]
+    summary = ", ".join(parts) or "No addresses found"
+    if found.is_cut:
+        summary += f". Only the first {MAX_PASTED_ITEMS} items were looked at"
+    groups = [
+        Group("Can be unallocated", [address(each) for each in can]),
+        Group("Not allocated", [address(each) for each in free]),
+        Group("Can't be unallocated", [address(each) for each in cannot]),
+        Group(
+            "Not found in any organization", [Hit(each, "", is_mono=True) for each in found.unknown]
+        ),
+        Group(
+            "Not searched: addresses not read yet",
+            [
+                Hit(each.organization_title, reverse("addresses", args=[each.id]), each.label)
+                for each in found.not_read
+            ],
+        ),
+    ]
+    return PastedResults(f"{summary}.", [group for group in groups if group.hits])
 
 
 def address(found: FoundAddress) -> Hit:

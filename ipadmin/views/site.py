@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest
+from ipadmin.ui.themes import THEME_COOKIE, THEMES
 from ipadmin.ui.time_zones import CHOICE_COOKIE
 from ipadmin.views.parts import wants_part
 
@@ -60,16 +61,28 @@ def _migrations() -> frozenset[tuple[str, str]]:
 @require_POST
 def time_zone(request: HttpRequest) -> HttpResponse:
     """Show times in UTC (`choice=utc`) or in the browser's zone; then back to the page `next`."""
+    return _preference(request, CHOICE_COOKIE, ("utc",))
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Use a light or dark theme (`choice`), or else that of the system; then back to `next`."""
+    return _preference(request, THEME_COOKIE, THEMES)
+
+
+def _preference(request: HttpRequest, cookie: str, choices: tuple[str, ...]) -> HttpResponse:
+    """Store a choice in a cookie; any other choice removes the cookie."""
     page = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         page, {request.get_host()}, require_https=request.is_secure()
     )
     answer = HttpResponseRedirect(page if is_ours else resolve_url("home"))
-    if request.POST.get("choice") == "utc":
+    choice = request.POST.get("choice", "")
+    if choice in choices:
         secure = settings.SESSION_COOKIE_SECURE
-        answer.set_cookie(CHOICE_COOKIE, "utc", YEAR, secure=secure, httponly=True, samesite="Lax")
+        answer.set_cookie(cookie, choice, YEAR, secure=secure, httponly=True, samesite="Lax")
     else:
-        answer.delete_cookie(CHOICE_COOKIE, samesite="Lax")
+        answer.delete_cookie(cookie, samesite="Lax")
     return answer
 
 

@@ -22,7 +22,7 @@ from ipadmin.audit.search.plan import (
     select_few,
     select_from,
 )
-from ipadmin.audit.search.query import Search, any_of
+from ipadmin.audit.search.query import HIGHEST_CHARACTER, Search, any_of
 from ipadmin.models import AuditEntry, AuditValueCounter, User
 from ipadmin.models.search_keys import folded
 
@@ -258,3 +258,12 @@ def beyond(start: Cursor | None, *, is_newer: bool) -> Q:
     if is_newer:
         return Q(created_at__gte=moment) & (Q(created_at__gt=moment) | Q(id__gt=id))
     return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q(id__lt=id))
+
+
+def people(text: str) -> list[str]:
+    """Names of people in the history that begin with a text, the most frequent first."""
+    key = folded(text)
+    counters = AuditValueCounter.objects.filter(
+        field=FIELD_OF_FILTER["person"], value__gte=key, value__lt=key + HIGHEST_CHARACTER
+    )
+    return [each.label or each.value for each in counters.order_by("-attempts")[:MAX_RECENT]]
