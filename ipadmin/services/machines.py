@@ -35,4 +35,5 @@ def read(token: ApiToken, id: str) -> FoundMachine:
     budget.require_room(token.fingerprint)
     with api.using(token) as secret:
         live = api.client().virtual_machine(secret, id).value
-    return FoundMachine(live, known, [Row(ip, why_not(ip)) for ip in live.addresses])
+    named = Machine(live.id, live.name, live.zone)
+    return FoundMachine(live, known, [Row(ip, why_not(ip), named) for ip in live.addresses])
