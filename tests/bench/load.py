@@ -51,7 +51,8 @@ for number in range(int(sys.argv[1])):
     user.groups.add(Group.objects.get(name="operator"))
     token = tokens.add(owner=user, label="Load", secret=Secret(sys.argv[2]))
     if not token.is_ready:
-        tokens.choose_organization(token, tokens.organizations(token)[0])
+        found = {each.sub_domain: each for each in tokens.organizations(token)}
+        tokens.choose_organization(token, found["northwind"])
     client = Client()
     client.force_login(user)
     made.append([str(token.pk), client.cookies[settings.SESSION_COOKIE_NAME].value])
