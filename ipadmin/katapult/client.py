@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ import httpx
 from ipadmin.katapult import responses
 from ipadmin.katapult.call import Call
 from ipadmin.katapult.errors import KatapultError, NotSent
-from ipadmin.katapult.transport import NoCookies, Transport
+from ipadmin.katapult.transport import Transport
 from ipadmin.katapult.types import (
     Exchange,
     IPAddress,
@@ -58,7 +59,7 @@ class Timeouts:
 
 
 class KatapultClient:
-    """One pool of connections for the whole process; safe to share between threads.
+    """The connections of the whole process; safe to share between threads.
 
     Each call takes the token to use, returns a Reply, and raises only KatapultError. Redirects are
     not followed and nothing is retried: a repeated POST is another action. `observe` is called
@@ -223,7 +224,9 @@ def _http_client(
             # A compressed answer could exceed MAX_ANSWER_BYTES when it is decompressed.
             "Accept-Encoding": "identity",
         },
-        cookies=NoCookies(),
+        # Store none: one client serves all tokens, and a cookie set for one must not be sent with
+        # another.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(
             connect=timeouts.connect,
             read=timeouts.read,

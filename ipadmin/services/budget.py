@@ -39,15 +39,14 @@ def note(exchange: Exchange) -> None:
     reserve = settings.KATAPULT_RESERVED_CALLS
     if permitted is not None:
         reserve = min(reserve, permitted // 4)
-    known = (_minute(timezone.now()), remaining, reserve)
-    cache.set(_key(exchange.token_fingerprint), known, 60)
+    cache.set(_key(exchange.token_fingerprint, _minute()), (remaining, reserve), 60)
 
 
 def require_room(token_fingerprint: str) -> None:
     """Raise ReadsWait when the calls left are reserved for confirmed attempts."""
     known = _known(token_fingerprint)
     if known and known[0] <= known[1]:
-        raise ReadsWait(known[0], _minute(timezone.now()) + timedelta(minutes=1))
+        raise ReadsWait(known[0], _minute() + timedelta(minutes=1))
 
 
 def room(token_fingerprint: str) -> int:
@@ -64,13 +63,13 @@ def remaining(token_fingerprint: str) -> int | None:
 
 def _known(token_fingerprint: str) -> tuple[int, int] | None:
     """The calls left in this minute, and those of them that are reserved."""
-    known: tuple[datetime, int, int] | None = cache.get(_key(token_fingerprint))
-    return known[1:] if known and known[0] == _minute(timezone.now()) else None
+    known: tuple[int, int] | None = cache.get(_key(token_fingerprint, _minute()))
+    return known
 
 
-def _minute(time: datetime) -> datetime:
-    return time.replace(second=0, microsecond=0)
+def _minute() -> datetime:
+    return timezone.now().replace(second=0, microsecond=0)
 
 
-def _key(token_fingerprint: str) -> str:
-    return f"budget:{token_fingerprint}"
+def _key(token_fingerprint: str, minute: datetime) -> str:
+    return f"budget:{token_fingerprint}:{minute:%H:%M}"
