@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
@@ -17,12 +15,12 @@ def environment() -> str:
     return "sandbox" if settings.SANDBOX else "live"
 
 
-def nonce(request: HttpRequest) -> dict[str, Any]:
+def nonce(request: HttpRequest) -> dict[str, object]:
     """`csp_nonce`: the name that django-htmx's tags use."""
     return {"csp_nonce": getattr(request, "csp_nonce", "")}
 
 
-def site(request: HttpRequest) -> dict[str, Any]:
+def site(request: HttpRequest) -> dict[str, object]:
     """What every page shows: the Katapult API in use, and what the user may do."""
     # A request that failed early, for example because of its host, has no user.
     user: User | AnonymousUser = getattr(request, "user", None) or AnonymousUser()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from datetime import timedelta
-from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -40,7 +39,7 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_ready_token(request.user, token_id)
     part = wants_part(request)
     max_age = inventory.SNAPSHOT_AGE if part and "refresh" not in request.GET else timedelta(0)
-    context: dict[str, Any] = {"token": token}
+    context: dict[str, object] = {"token": token}
     try:
         read = inventory.read(token, max_age=max_age)
     except CANNOT_READ as error:
@@ -88,7 +87,7 @@ def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
     """One address, read now, with its recent attempts."""
     token = access.own_ready_token(request.user, token_id)
-    context: dict[str, Any] = {"token": token, "sought": address_id}
+    context: dict[str, object] = {"token": token, "sought": address_id}
     entries = access.visible_entries(request.user)
     context["attempts"] = pages.recent_attempts(entries, address_id)
     try:
