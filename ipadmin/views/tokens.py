@@ -111,8 +111,7 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
         form.add_error("secret", token_texts.WRONG_ORGANIZATION.format(token))
     except CANNOT_READ as error:
         problem = explanations.of_error(error)
-    lead = token_texts.replace_lead(token)
-    context = {"token": token, "lead": lead, "form": form, "problem": problem}
+    context = {"token": token, "form": form, "problem": problem}
     return render(request, "ipadmin/token_replace.html", context, status=_status(form, problem))
 
 
@@ -124,8 +123,7 @@ def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         token.delete()
         messages.success(request, token_texts.DELETED.format(token))
         return redirect("tokens")
-    context = {"token": token, "lead": token_texts.delete_lead(token)}
-    return render(request, "ipadmin/token_delete.html", context)
+    return render(request, "ipadmin/token_delete.html", {"token": token})
 
 
 def _token_page(
