@@ -11,7 +11,7 @@ from html import escape
 
 from django import template
 from django.contrib.messages.storage.base import Message
-from django.template import Context, loader
+from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.models import ApiToken, AuditEntry, AuditValueCounter, Outcome
 from ipadmin.services.listing import Row
+from ipadmin.templatetags.icons import icon
 from ipadmin.ui import markup, time_zones
 from ipadmin.ui.charts import Chart, Column
 
@@ -36,6 +37,8 @@ OUTCOMES = {
     "unknown": ("warning", "circle-question-mark"),
     "pending": ("info", "clock"),
 }
+# One that was changed in the database.
+NO_OUTCOME = ("neutral", "info")
 TONE_ICONS = {
     "success": "circle-check",
     "info": "info",
@@ -59,21 +62,22 @@ def browser_zone(context: Context) -> str:
 
 @register.filter
 def outcome_tone(outcome: str) -> str:
-    return OUTCOMES.get(outcome, ("neutral", ""))[0]
+    return OUTCOMES.get(outcome, NO_OUTCOME)[0]
 
 
 @register.filter
 def outcome_icon(outcome: str) -> str:
-    return OUTCOMES.get(outcome, ("", "info"))[1]
+    return OUTCOMES.get(outcome, NO_OUTCOME)[1]
 
 
 @register.simple_tag
 @cache
 def outcome_badge(outcome: str) -> SafeString:
     """An outcome with its icon; a list has hundreds of them, of five kinds."""
-    names = dict(Outcome.choices)
-    context = {"outcome": outcome, "name": names.get(outcome, outcome)}
-    return loader.render_to_string("ipadmin/_outcome.html", context)
+    tone, drawn = OUTCOMES.get(outcome, NO_OUTCOME)
+    name = dict(Outcome.choices).get(outcome, outcome)
+    html = '<span class="badge" data-tone="{}">{} {}</span>'
+    return format_html(html, tone, icon(drawn, 13), name)
 
 
 @register.simple_tag

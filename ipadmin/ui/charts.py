@@ -67,19 +67,14 @@ class Tick(NamedTuple):
     text: str
 
 
-class Legend(NamedTuple):
-    outcome: str
-    name: str
-    total: int
-
-
 class Chart(NamedTuple):
-    """`columns` are oldest first; `legend` has the outcomes that occur, in the order of `STACK`."""
+    """`columns` are oldest first; `legend` has the outcomes that occur, in the order of `STACK`,
+    and how often."""
 
     columns: list[Column]
     y_ticks: list[Tick]
     x_ticks: list[Tick]
-    legend: list[Legend]
+    legend: list[tuple[Outcome, int]]
     height: int = HEIGHT
     top: int = TOP
     base: int = BASE
@@ -89,45 +84,42 @@ class Chart(NamedTuple):
 def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
     """`url_for`: the URL of the entries of a bar."""
     marks = _round_numbers(max((sum(bar.counts.values()) for bar in summary.bars), default=0))
-    legend = [
-        Legend(outcome.value, outcome.label, summary.outcomes[outcome])
-        for outcome in STACK
-        if summary.outcomes.get(outcome)
-    ]
+    outcomes = [outcome for outcome in STACK if summary.outcomes.get(outcome)]
     slot = 100 / max(len(summary.bars), 1)
     width = min(slot * BAR_SHARE_OF_SLOT, MAX_BAR_WIDTH)
     columns = []
     for index, bar in enumerate(summary.bars):
-        counts = [bar.counts.get(each.outcome, 0) for each in legend]
-        parts = [f"{n:,} {each.name.lower()}" for n, each in zip(counts, legend, strict=True) if n]
+        counts = {outcome: bar.counts.get(outcome, 0) for outcome in outcomes}
+        parts = [f"{n:,} {outcome}" for outcome, n in counts.items() if n]
         columns.append(
             Column(
                 left=round(index * slot, 3),
                 span=round(slot, 3),
                 x=round((index + 0.5) * slot - width / 2, 3),
                 width=round(width, 3),
-                segments=_segments(counts, legend, marks[-1]),
+                segments=_segments(counts, marks[-1]),
                 href=url_for(bar) if parts else "",
                 when=text_of(bar.since, summary.unit, UTC),
                 parts=", ".join(parts),
-                counts=[f"{n:,}" for n in counts],
+                counts=[f"{n:,}" for n in counts.values()],
             )
         )
     y_ticks = [Tick(round(BASE - (BASE - TOP) * n / marks[-1], 2), short(n)) for n in marks]
     x_ticks = _times([bar.since for bar in summary.bars], summary.unit, slot)
+    legend = [(outcome, summary.outcomes[outcome]) for outcome in outcomes]
     return Chart(columns, y_ticks, x_ticks, legend)
 
 
-def _segments(counts: list[int], legend: list[Legend], full: int) -> list[Segment]:
+def _segments(counts: dict[Outcome, int], full: int) -> list[Segment]:
     """Each has `MIN_SEGMENT_HEIGHT`, and of the rest of the bar's height its share."""
-    total, least = sum(counts), MIN_SEGMENT_HEIGHT * sum(1 for n in counts if n)
-    rest = max((BASE - TOP) * total / full - least, 0)
+    shown = {outcome: n for outcome, n in counts.items() if n}
+    total = sum(shown.values())
+    rest = max((BASE - TOP) * total / full - MIN_SEGMENT_HEIGHT * len(shown), 0)
     segments, y = [], float(BASE)
-    for n, each in zip(counts, legend, strict=True):
-        if n:
-            height = MIN_SEGMENT_HEIGHT + rest * n / total
-            y -= height
-            segments.append(Segment(each.outcome, round(y, 2), round(height, 2)))
+    for outcome, n in shown.items():
+        height = MIN_SEGMENT_HEIGHT + rest * n / total
+        y -= height
+        segments.append(Segment(outcome, round(y, 2), round(height, 2)))
     return segments
 
 

@@ -11,9 +11,6 @@ from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
-NONE = "None"
-
-
 SEALS = {
     Standing.HOLDS: Badge("", "shield-check", "Sealed as record {}"),
     Standing.OPEN: Badge("", "shield", "Sealed again when it finishes"),
@@ -70,53 +67,43 @@ def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
     ]
 
 
-def address(entry: AuditEntry) -> list[Fact]:
-    """The address as it was when the attempt was confirmed."""
-    return [
+def cards(entry: AuditEntry) -> list[tuple[str, list[Fact]]]:
+    """Titles and facts of the cards about the address, the times and the token."""
+    address = [
         Fact("Address ID", code=entry.address_id),
-        Fact("Reverse DNS", code=entry.reverse_dns, none=NONE),
+        Fact("Reverse DNS", code=entry.reverse_dns, none="None"),
         Fact("VIP", "Yes" if entry.vip else "No"),
-        Fact("Label", entry.address_label, none=NONE),
+        Fact("Label", entry.address_label, none="None"),
     ]
-
-
-def times(entry: AuditEntry) -> list[Fact]:
-    return [
+    times = [
         Fact("Confirmed", at=entry.created_at),
         Fact("Request sent", at=entry.sent_at, none="Not sent"),
         Fact("Finished", at=entry.finished_at, none="Not yet"),
     ]
-
-
-def credentials(entry: AuditEntry) -> list[Fact]:
     activity = f"{reverse('audit')}?when=all&token={entry.token_id}"
-    return [
+    credentials = [
         Fact("Token", entry.token_label, none="No label"),
         Fact("Fingerprint", code=entry.token_fingerprint),
         Fact("API", entry.environment.upper(), note=entry.api_url),
         Fact("History", "All activity of this token", url=activity),
     ]
+    return [("Address at the time", address), ("Times", times), ("Credentials", credentials)]
 
 
 def response(entry: AuditEntry) -> Iterator[Fact]:
     """What Katapult answered."""
     no_status = "No response" if entry.sent_at else "No request was sent"
+    left, permitted = entry.rate_limit_remaining, entry.rate_limit_permitted
+    requests = f"{left}{f' of {permitted} per minute' if permitted else ''}"
     yield Fact("Status", str(entry.http_status or ""), none=no_status)
     if entry.error_code:
         yield Fact("Error code", code=entry.error_code)
     if entry.error_description:
         label = "Katapult says" if entry.http_status else "Technical detail"
         yield Fact(label, entry.error_description)
-    yield Fact("Katapult request ID", code=entry.katapult_request_id, none=NONE)
-    yield Fact("Requests left", _requests_left(entry), none="Not reported")
+    yield Fact("Katapult request ID", code=entry.katapult_request_id, none="None")
+    yield Fact("Requests left", "" if left is None else requests, none="Not reported")
     yield Fact("Duration", duration(entry.duration_us), none="No request was sent")
-
-
-def _requests_left(entry: AuditEntry) -> str:
-    left, permitted = entry.rate_limit_remaining, entry.rate_limit_permitted
-    if left is None:
-        return ""
-    return str(left) if permitted is None else f"{left} of {permitted} per minute"
 
 
 def record(entry: AuditEntry, seal: EntrySeal) -> Iterator[Fact]:

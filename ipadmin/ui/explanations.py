@@ -4,7 +4,7 @@ to do now. The message for each error code is in `error_messages.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,27 +69,15 @@ def of_error(error: Exception) -> Explanation:
         description, detail = error.reason, {}
         if isinstance(error, ErrorAnswer):
             description, detail = error.description, error.detail
-        return _of_answer(
-            _words(error.code, description),
-            NOTHING_CHANGED,
-            error.code,
-            detail,
-            description,
-            request_id=error.exchange.request_id or "",
-            at=timezone.now(),
-            retry_after=error.exchange.retry_after,
-        )
+        facts = _facts(error.code, detail, description, error.exchange.request_id or "")
+        retry_at = _retry_at(error.code, timezone.now(), error.exchange.retry_after)
+        return _of_words(_words(error.code, description), NOTHING_CHANGED, facts, retry_at)
+    if isinstance(error, budget.ReadsWait):
+        left = ("Requests left this minute", str(error.remaining))
+        return _of_words(WORDS[error.code], NOTHING_CHANGED, [left], error.retry_at)
     code = getattr(error, "code", "token_unreadable")
     changed = NOT_KNOWN_YET if code == "outcome_not_written" else NOTHING_CHANGED
-    shown = _of_words(WORDS[code], changed)
-    if not isinstance(error, budget.ReadsWait):
-        return shown
-    return replace(
-        shown,
-        retry_at=error.retry_at,
-        what_now=f"Refresh at {time_zones.text_of(error.retry_at, 'time')}.",
-        facts=(("Requests left this minute", str(error.remaining)),),
-    )
+    return _of_words(WORDS[code], changed)
 
 
 def of_entry(
@@ -172,16 +160,10 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
             what_happened=f"{words.what_happened} This happened when the address was read before "
             "unallocating it. The request to unallocate was not sent.",
         )
-    return _of_answer(
-        words,
-        changed,
-        entry.error_code,
-        entry.error_detail,
-        entry.error_description,
-        request_id=entry.katapult_request_id,
-        at=entry.finished_at,
-        retry_after=entry.error_detail.get("retry_after"),
-    )
+    code, detail = entry.error_code, entry.error_detail
+    facts = _facts(code, detail, entry.error_description, entry.katapult_request_id)
+    retry_at = _retry_at(code, entry.finished_at, detail.get("retry_after"))
+    return _of_words(words, changed, facts, retry_at)
 
 
 def _words_of(entry: AuditEntry) -> Words:
@@ -202,31 +184,20 @@ def _words(code: str, description: str) -> Words:
     )
 
 
-def _of_words(words: Words, changed: str) -> Explanation:
-    return Explanation(words.tone, words.title, words.what_happened, changed, words.what_now)
-
-
-def _of_answer(
+def _of_words(
     words: Words,
     changed: str,
-    code: str,
-    detail: dict[str, Any],
-    description: str,
-    *,
-    request_id: str,
-    at: datetime | None,
-    retry_after: float | None,
+    facts: Iterable[tuple[str, str]] = (),
+    retry_at: datetime | None = None,
 ) -> Explanation:
-    retry_at = _retry_at(code, at, retry_after)
-    if retry_at:
-        words = words._replace(what_now=f"Try again at {time_zones.text_of(retry_at, 'time')}.")
-    facts = tuple(_facts(code, detail, description))
-    if request_id:
-        facts += (("Katapult request ID", request_id),)
-    return replace(_of_words(words, changed), facts=facts, retry_at=retry_at)
+    now = f"Try again at {time_zones.text_of(retry_at, 'time')}." if retry_at else words.what_now
+    tone, title, happened = words.tone, words.title, words.what_happened
+    return Explanation(tone, title, happened, changed, now, tuple(facts), retry_at)
 
 
-def _facts(code: str, detail: dict[str, Any], description: str) -> Iterator[tuple[str, str]]:
+def _facts(
+    code: str, detail: dict[str, Any], description: str, request_id: str
+) -> Iterator[tuple[str, str]]:
     for key, label in DETAIL_LABELS.items():
         value = detail.get(key)
         if value not in (None, "", [], {}):
@@ -240,6 +211,8 @@ def _facts(code: str, detail: dict[str, Any], description: str) -> Iterator[tupl
         yield "Error code", code
     if is_ours and description:
         yield "Technical detail", description
+    if request_id:
+        yield "Katapult request ID", request_id
 
 
 def _retry_at(code: str, at: datetime | None, retry_after: float | None) -> datetime | None:

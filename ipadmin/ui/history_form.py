@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from ipadmin.audit.search import pages
-from ipadmin.audit.search.query import Interpretation, Search, interpret
+from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar, start
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.models.search_keys import address_of, folded, key_ranges
@@ -51,7 +51,7 @@ class ListField(forms.Field):
 
     widget = forms.MultipleHiddenInput
 
-    def to_python(self, value: Iterable[object]) -> list[str]:
+    def to_python(self, value: Any) -> list[str]:
         unique = dict.fromkeys(str(each).strip()[:MAX_VALUE_LENGTH] for each in value or [])
         texts = [text for text in unique if text]
         for text in texts:
@@ -64,14 +64,14 @@ class ListField(forms.Field):
 class NameField(ListField):
     """Names of people. One text can have several, with commas, which are not allowed in names."""
 
-    def to_python(self, value: Iterable[object]) -> list[str]:
+    def to_python(self, value: Any) -> list[str]:
         return super().to_python([name for each in value or [] for name in str(each).split(",")])
 
 
 class TokenField(ListField):
     """Ids of tokens."""
 
-    def to_python(self, value: Iterable[object]) -> list[str]:
+    def to_python(self, value: Any) -> list[str]:
         try:
             return list({str(UUID(text)): None for text in super().to_python(value)})
         except ValueError as error:
@@ -90,7 +90,7 @@ class HistoryFilters(ZonedForm):
     """All filters are optional. An invalid one is reported on the page and not applied."""
 
     q = forms.CharField(max_length=200, required=False, strip=True, label="Search")
-    when = forms.ChoiceField(choices=[*PERIOD_NAMES.items()], required=False)
+    when = forms.ChoiceField(choices=[*PERIOD_NAMES.items()], required=False, label="Time")
     since = MomentField(required=False)
     until = MomentField(is_end=True, required=False)
     at = MomentField(required=False, label="Around")
@@ -135,11 +135,6 @@ class HistoryFilters(ZonedForm):
                 chosen["when"] = DEFAULT_PERIOD
         return {name: value for name, value in chosen.items() if name not in ignored}
 
-    @property
-    def interpretation(self) -> Interpretation | None:
-        """What the search text means."""
-        return interpret(self.chosen["q"]) if "q" in self.chosen else None
-
     @cached_property
     def search(self) -> Search:
         chosen = self.chosen
@@ -154,7 +149,7 @@ class HistoryFilters(ZonedForm):
             environment=chosen.get("environment", ""),
             outcomes=chosen.get("outcome", []),
             error_code=chosen.get("error", ""),
-            interpretation=self.interpretation,
+            interpretation=interpret(chosen["q"]) if "q" in chosen else None,
         )
 
     def apply(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
@@ -178,7 +173,7 @@ class HistoryFilters(ZonedForm):
 
     def chips(self) -> list[Chip]:
         return [
-            Chip(self._label(name), self._text(name, each), self._without(name, each))
+            Chip(str(self[name].label), self._text(name, each), self._without(name, each))
             for name, value in self.chosen.items()
             if not (name == "when" and value == "all")
             for each in (value if isinstance(value, list) else [value])
@@ -186,21 +181,20 @@ class HistoryFilters(ZonedForm):
 
     def given(self) -> QueryDict:
         """All parameters but cursors and empty ones."""
-        query = self.data.copy()  # type: ignore[attr-defined]
+        query: QueryDict = self.data.copy()  # type: ignore[attr-defined]
         for name, values in [*query.lists()]:
             if name in PAGES or not any(values):
                 del query[name]
         return query
 
-    def url(self, **changes: str | datetime) -> str:
+    def url(self, **changes: str) -> str:
         """The first page with changed filters."""
         query = self.given()
         if changes.keys() & {*TIMES}:
             for name in TIMES:
                 query.pop(name, None)
         for name, value in changes.items():
-            is_time = isinstance(value, datetime)
-            query[name] = time_zones.text_of(value, "url") if is_time else value
+            query[name] = value
         return f"?{query.urlencode()}"
 
     def page_url(self, name: str, cursor: pages.Cursor | None) -> str:
@@ -208,7 +202,8 @@ class HistoryFilters(ZonedForm):
         return self.url(**{name: pages.cursor_text(cursor)}) if cursor else ""
 
     def bar_url(self, bar: Bar) -> str:
-        return self.url(since=bar.since, until=bar.until - SECOND)
+        since, until = (time_zones.text_of(each, "url") for each in (bar.since, bar.until - SECOND))
+        return self.url(since=since, until=until)
 
     def query(self) -> list[tuple[str, str]]:
         """All parameters but cursors, for hidden fields of another form."""
@@ -274,9 +269,6 @@ class HistoryFilters(ZonedForm):
         if self.within is None:
             return asked or None
         return [key for key in asked if key in self.within] if asked else [*self.within]
-
-    def _label(self, name: str) -> str:
-        return str(self.fields[name].label or {"when": "Time"}.get(name, name.capitalize()))
 
     @cached_property
     def _labels(self) -> dict[tuple[str, str], str]:

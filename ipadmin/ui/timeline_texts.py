@@ -55,13 +55,6 @@ class ObservationRow(NamedTuple):
     source: SafeString
 
 
-class AnswerText(NamedTuple):
-    """Who had an address at a given time, and the observations that show it."""
-
-    sentence: SafeString
-    observations: list[ObservationRow]
-
-
 class AttemptText(NamedTuple):
     """`change` comes before the name of the allocation, `sentences` follow."""
 
@@ -72,19 +65,20 @@ class AttemptText(NamedTuple):
 
 
 class StateText(NamedTuple):
-    """The address as it is now (`at` is when it was read), or as it was when last seen (`at` is
-    None). `announcement` is for screen readers."""
+    """Who had an address at a given time, and the observations that show it. As the state of the
+    address, `at` is when it was read now, or None if it was not; `announcement` is for screen
+    readers."""
 
-    title: str
-    announcement: str
-    sentence: SafeString | str
+    sentence: SafeString
+    observations: Sequence[ObservationRow] = ()
+    title: str = ""
+    announcement: str = ""
     at: datetime | None = None
     reverse_dns: str = ""
     changes: Sequence[SafeString] = ()
-    observations: Sequence[ObservationRow] = ()
 
 
-def answer(found: Answer) -> AnswerText:
+def answer(found: Answer) -> StateText:
     sentence = _answer_sentence(found)
     if found.doubt:
         known = "not known yet" if found.doubt.is_open else "not known"
@@ -92,7 +86,7 @@ def answer(found: Answer) -> AnswerText:
         sentence = format_html("{}{}", sentence, doubt)
     around = [each for each in (found.before, found.after) if each]
     rows = [_observation(each) for each in found.within or around]
-    return AnswerText(sentence, rows)
+    return StateText(sentence, rows)
 
 
 def _answer_sentence(found: Answer) -> SafeString:
@@ -182,20 +176,19 @@ def live_state(found: LiveState, latest: AuditEntry) -> StateText:
             latest.address,
         )
     return StateText(
-        "Now",
-        announcement,
         sentence,
-        found.observation.at,
-        "" if holding.is_gone else ip.reverse_dns or "",
-        [change(each) for each in found.changes],
+        title="Now",
+        announcement=announcement,
+        at=found.observation.at,
+        reverse_dns="" if holding.is_gone else ip.reverse_dns or "",
+        changes=[change(each) for each in found.changes],
     )
 
 
 def last_state(found: Answer | None, problem: Explanation | None) -> StateText:
     """The address as it was last seen, where it was not, or could not be, read now."""
-    text = answer(found) if found else AnswerText(format_html("{}", NEVER_SEEN), [])
-    title, announcement = "When last seen", problem.title if problem else ""
-    return StateText(title, announcement, text.sentence, observations=text.observations)
+    text = answer(found) if found else StateText(format_html("{}", NEVER_SEEN))
+    return text._replace(title="When last seen", announcement=problem.title if problem else "")
 
 
 def who_can_check(token: ApiToken | None, latest: AuditEntry | None) -> str:

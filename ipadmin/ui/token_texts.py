@@ -80,19 +80,3 @@ def no_organizations(token: ApiToken) -> Notice:
         )
         return Notice("info", "This token can't list organizations", (text,))
     return Notice("warning", "Katapult lists no organization for this token")
-
-
-def replace_lead(token: ApiToken) -> str:
-    organization = f" in {token.organization_title}" if token.is_ready else ""
-    return (
-        f"Enter a new secret for “{token.label}”{organization}. The old one is kept until the new "
-        "one was checked."
-    )
-
-
-def delete_lead(token: ApiToken) -> str:
-    organization = f" for {token.organization_title}" if token.is_ready else ""
-    return (
-        f"Removes this token{organization} from IP admin. It keeps working in Katapult. To use it "
-        "here again, you have to paste it again."
-    )

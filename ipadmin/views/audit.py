@@ -81,11 +81,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
         "document_text": _document_text(values),
         "summary": entry_texts.summary(entry, token),
         "readings": list(entry_texts.readings(entry)),
-        "address_cards": [
-            ("Address at the time", entry_texts.address(entry)),
-            ("Times", entry_texts.times(entry)),
-            ("Credentials", entry_texts.credentials(entry)),
-        ],
+        "cards": entry_texts.cards(entry),
         "response": entry_texts.response(entry),
         "record": entry_texts.record(entry, seal),
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -76,7 +74,7 @@ def verification_detail(request: SignedInRequest, verification_id: int) -> HttpR
     return render(request, f"ipadmin/{template}", context)
 
 
-def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, Any]:
+def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, object]:
     verifications = status.verifications()
     chain, checkpoint_at = status.chain(), status.checkpoint_at()
     latest = next((each for each in verifications if not each.is_running), None)
@@ -99,7 +97,7 @@ def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, Any]:
     }
 
 
-def _log(request: SignedInRequest) -> dict[str, Any]:
+def _log(request: SignedInRequest) -> dict[str, object]:
     before, after = (_number(request.GET.get(name, "")) for name in ("before", "after"))
     log = status.log(before=before, after=after)
     return {"log": log, "activities": [activity_texts.describe(*row) for row in log.rows]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
@@ -86,39 +87,50 @@ def _preference(request: HttpRequest, cookie: str, choices: tuple[str, ...]) -> 
     return answer
 
 
-@requires_csrf_token
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    message = "Nothing was changed. Go back and try again."
-    return _error(request, 400, "Invalid request", message)
+def _error_page(
+    status: int, title: str, message: str, icon: str = "triangle-alert"
+) -> Callable[..., HttpResponse]:
+    """A view that shows an error; for htmx only the message."""
+
+    @requires_csrf_token
+    def view(request: HttpRequest, *_args: object, **_reason: object) -> HttpResponse:
+        template = "_error.html" if wants_part(request) else "error.html"
+        context = _context(request, title, message) | {"icon": icon}
+        return render(request, f"ipadmin/{template}", context, status=status)
+
+    return view
 
 
-@requires_csrf_token
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    message = "Nothing was changed. Ask the administrator of this site for the role that you need."
-    return _error(request, 403, "Your role does not allow this", message, "lock")
+def _context(request: HttpRequest, title: str, message: str) -> dict[str, str]:
+    request_id = getattr(request, "request_id", "")
+    return {"title": title, "message": message, "request_id": request_id}
 
 
-@requires_csrf_token
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    message = "This page does not exist, or you may not see it. Nothing was changed."
-    return _error(request, 404, "Page not found", message, "file-search")
-
-
-@requires_csrf_token
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    message = (
-        "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
-        "cookies. Reload the page and try again."
+bad_request = _error_page(400, "Invalid request", "Nothing was changed. Go back and try again.")
+permission_denied = _error_page(
+    403,
+    "Your role does not allow this",
+    "Nothing was changed. Ask the administrator of this site for the role that you need.",
+    "lock",
+)
+page_not_found = _error_page(
+    404,
+    "Page not found",
+    "This page does not exist, or you may not see it. Nothing was changed.",
+    "file-search",
+)
+csrf_failure = _error_page(
+    403,
+    "This form is no longer valid",
+    "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
+    "cookies. Reload the page and try again.",
+)
+# allauth's page for too many attempts to sign in.
+too_many_requests = login_not_required(
+    _error_page(
+        429, "Too many attempts", "Nothing was changed. Wait a minute, then try again.", "clock"
     )
-    return _error(request, 403, "This form is no longer valid", message)
-
-
-@login_not_required
-@requires_csrf_token
-def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """allauth's page for too many attempts to sign in."""
-    message = "Nothing was changed. Wait a minute, then try again."
-    return _error(request, 429, "Too many attempts", message, "clock")
+)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -130,17 +142,3 @@ def server_error(request: HttpRequest) -> HttpResponse:
     context = _context(request, "An internal error occurred", message)
     template = "ipadmin/_error.html" if wants_part(request) else "500.html"
     return HttpResponse(render_to_string(template, context), status=500)
-
-
-def _error(
-    request: HttpRequest, status: int, title: str, message: str, icon: str = "triangle-alert"
-) -> HttpResponse:
-    """An error page; for htmx only the message."""
-    template = "_error.html" if wants_part(request) else "error.html"
-    context = _context(request, title, message) | {"icon": icon}
-    return render(request, f"ipadmin/{template}", context, status=status)
-
-
-def _context(request: HttpRequest, title: str, message: str) -> dict[str, str]:
-    request_id = getattr(request, "request_id", "")
-    return {"title": title, "message": message, "request_id": request_id}
