@@ -19,6 +19,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, Sum
 from django_cte import CTE, with_cte
 
+from ipadmin.audit.counters import COUNTED_VALUES
 from ipadmin.audit.search.query import Search, ValueRange, any_of
 from ipadmin.models import AuditEntry, AuditValueCounter
 
@@ -124,7 +125,7 @@ def _fetch_conditions(search: Search) -> list[Condition]:
     }
     if ranges:
         wide = [each for each in ranges if not each.is_one_value]
-        found["text"] = _fetch_text_condition(_scans(exact, counts), wide)
+        found["text"] = _fetch_text_condition(exact, counts, wide)
 
     def cost(field: str) -> tuple[bool, int]:
         entries = found[field].entries
@@ -144,34 +145,37 @@ def _fetch_counts(values: Sequence[Value]) -> dict[tuple[str, str], int]:
 
 def _scans(values: Sequence[Value], counts: Mapping[tuple[str, str], int]) -> list[IndexScan]:
     return [
-        IndexScan(Q(**{field: value}), counts.get((field, str(value)), 0))
-        for field, value in values
+        IndexScan(Q((field, value)), counts.get((field, str(value)), 0)) for field, value in values
     ]
 
 
-def _fetch_text_condition(scans: list[IndexScan], ranges: Sequence[ValueRange]) -> Condition:
-    """Entries with one of the single values, for which `scans` are, or with a value in a range."""
-    q = any_of([*(each.q for each in scans), *(each.q for each in ranges)])
-    split: list[Q] = []
+def _fetch_text_condition(
+    exact: list[tuple[str, str]], counts: Mapping[tuple[str, str], int], ranges: list[ValueRange]
+) -> Condition:
+    """Entries with one of the exact values, or with a value in a range."""
+    # No finished entry has a value that is counted and has no counter.
+    absent = [each for each in exact if each[0] in COUNTED_VALUES and each not in counts]
+    unfinished = [Q(each) for each in absent]
+    scans = _scans([each for each in exact if each not in absent], counts)
     for each in ranges:
         counters = AuditValueCounter.objects.filter(
             field=each.field, value__gte=each.first, value__lte=each.last
         )
         found = counters.order_by("value").values_list("value", "attempts")
-        counts = {(each.field, value): n for value, n in found[: MAX_SEPARATE_VALUES + 1]}
-        if 0 < len(counts) <= MAX_SEPARATE_VALUES:
-            scans += _scans([*counts], counts)
-            split.append(each.q)
+        values = {(each.field, value): n for value, n in found[: MAX_SEPARATE_VALUES + 1]}
+        if len(values) <= MAX_SEPARATE_VALUES:
+            scans += _scans([*values], values)
+            unfinished.append(each.q)
         else:
             # More than MAX_SORTED_ENTRIES values have more than as many entries.
             some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
-            entries = some.aggregate(sum=Sum("attempts", default=0))["sum"]
+            entries = some.aggregate(sum=Sum("attempts"))["sum"]
             scans.append(IndexScan(each.q, entries, few=each.q))
-    condition = replace(_condition(scans), q=q)
-    if not (split and condition.scans):
+    condition = replace(_condition(scans), q=any_of([*map(Q, exact), *(each.q for each in ranges)]))
+    if not (unfinished and condition.scans):
         return condition
-    unfinished = IndexScan(UNFINISHED & any_of(split), few=UNFINISHED)
-    return replace(condition, scans=(*condition.scans, unfinished))
+    scan = IndexScan(UNFINISHED & any_of(unfinished), few=UNFINISHED)
+    return replace(condition, scans=(*condition.scans, scan))
 
 
 def _condition(scans: Sequence[IndexScan], *, is_limited: bool = True) -> Condition:

@@ -165,11 +165,14 @@ class Counts:
         since = search.since or datetime.min.replace(tzinfo=UTC)
         until = search.until or since  # always given
         days = Q(span=Span.DAY, since__gte=since.date(), since__lt=until.date())
-        first, last = first_start(since, "month"), start(until, "month")
+        first, last = first_start(since, "month").date(), start(until, "month").date()
         if self.unit == "day" or first >= last:
             return days
-        months = Q(span=Span.MONTH, since__gte=first.date(), since__lt=last.date())
-        return months | days & (Q(since__lt=first.date()) | Q(since__gte=last.date()))
+        # One condition for each range, so that a database searches its index for each.
+        months = Q(span=Span.MONTH, since__gte=first, since__lt=last)
+        before = Q(span=Span.DAY, since__gte=since.date(), since__lt=first)
+        after = Q(span=Span.DAY, since__gte=last, since__lt=until.date())
+        return months | before | after if search.since else months | after
 
 
 def summarize(plan: Plan, now: datetime) -> Summary:
