@@ -19,7 +19,6 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, Sum
 from django_cte import CTE, with_cte
 
-from ipadmin.audit.counters import COUNTED_VALUES
 from ipadmin.audit.search.query import Search, ValueRange, any_of
 from ipadmin.models import AuditEntry, AuditValueCounter
 
@@ -125,7 +124,7 @@ def _fetch_conditions(search: Search) -> list[Condition]:
     }
     if ranges:
         wide = [each for each in ranges if not each.is_one_value]
-        found["text"] = _fetch_text_condition(exact, counts, wide)
+        found["text"] = _fetch_text_condition(_scans(exact, counts), wide)
 
     def cost(field: str) -> tuple[bool, int]:
         entries = found[field].entries
@@ -149,14 +148,10 @@ def _scans(values: Sequence[Value], counts: Mapping[tuple[str, str], int]) -> li
     ]
 
 
-def _fetch_text_condition(
-    exact: list[tuple[str, str]], counts: Mapping[tuple[str, str], int], ranges: list[ValueRange]
-) -> Condition:
-    """Entries with one of the exact values, or with a value in a range."""
-    # No finished entry has a value that is counted and has no counter.
-    absent = [each for each in exact if each[0] in COUNTED_VALUES and each not in counts]
-    unfinished = [Q(each) for each in absent]
-    scans = _scans([each for each in exact if each not in absent], counts)
+def _fetch_text_condition(scans: list[IndexScan], ranges: list[ValueRange]) -> Condition:
+    """Entries with one of the single values, for which `scans` are, or with a value in a range."""
+    q = any_of([*(each.q for each in scans), *(each.q for each in ranges)])
+    split: list[Q] = []
     for each in ranges:
         counters = AuditValueCounter.objects.filter(
             field=each.field, value__gte=each.first, value__lte=each.last
@@ -165,17 +160,19 @@ def _fetch_text_condition(
         values = {(each.field, value): n for value, n in found[: MAX_SEPARATE_VALUES + 1]}
         if len(values) <= MAX_SEPARATE_VALUES:
             scans += _scans([*values], values)
-            unfinished.append(each.q)
+            split.append(each.q)
         else:
             # More than MAX_SORTED_ENTRIES values have more than as many entries.
             some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
             entries = some.aggregate(sum=Sum("attempts"))["sum"]
             scans.append(IndexScan(each.q, entries, few=each.q))
-    condition = replace(_condition(scans), q=any_of([*map(Q, exact), *(each.q for each in ranges)]))
-    if not (unfinished and condition.scans):
-        return condition
-    scan = IndexScan(UNFINISHED & any_of(unfinished), few=UNFINISHED)
-    return replace(condition, scans=(*condition.scans, scan))
+    found = replace(_condition(scans), q=q)
+    if ranges and found.entries <= MAX_SORTED_ENTRIES:
+        return replace(found, scans=(IndexScan(q, found.entries, few=q),))
+    if not (split and found.scans):
+        return found
+    unfinished = IndexScan(UNFINISHED & any_of(split), few=UNFINISHED)
+    return replace(found, scans=(*found.scans, unfinished))
 
 
 def _condition(scans: Sequence[IndexScan], *, is_limited: bool = True) -> Condition:
