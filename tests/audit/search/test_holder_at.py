@@ -34,17 +34,19 @@ HISTORY = [
         (99_000, "since", "nobody", None),
     ],
 )
-def test_who_had_it(seconds: int, kind: str, before: str | None, following: str | None) -> None:
+def test_the_holder_at_a_time(
+    seconds: int, kind: str, before: str | None, following: str | None
+) -> None:
     answer = holder_at(HISTORY, after(seconds))
     around = [each and name(each.holding) for each in (answer.before, answer.after)]
     assert (answer.kind, *around) == (kind, before, following)
 
 
-def test_who_had_it_of_no_entries() -> None:
+def test_the_holder_is_unknown_without_entries() -> None:
     assert holder_at([], NOON).kind == "never"
 
 
-def test_while_it_was_being_unallocated() -> None:
+def test_the_holder_while_an_attempt_is_under_way() -> None:
     slow = attempt(finished_at=after(30))
     answer = holder_at([slow], after(10))
     assert (answer.kind, answer.under_way) == ("under_way", slow)
@@ -56,7 +58,7 @@ def test_an_attempt_without_an_outcome_is_under_way() -> None:
     assert holder_at([entry], after(900)).kind == "under_way"
 
 
-def test_a_second_in_which_it_changed() -> None:
+def test_a_second_in_which_the_holder_changed() -> None:
     quick = attempt(sent_at=after(0.2), finished_at=after(0.4))
     answer = holder_at([quick], NOON)
     assert (answer.kind, [name(each.holding) for each in answer.within]) == (
@@ -65,19 +67,21 @@ def test_a_second_in_which_it_changed() -> None:
     )
 
 
-def test_what_was_confirmed_may_have_been_read_minutes_before() -> None:
+def test_a_confirmed_allocation_may_have_been_read_minutes_before() -> None:
     entries = [attempt(0, "failed"), refused(5000, "interrupted")]
     assert holder_at(entries, after(4000)).kind == "same"
     assert holder_at(entries, after(4900)).kind == "between"
 
 
 @pytest.mark.parametrize(("seconds", "has_doubt"), [(5000, True), (-5000, False)])
-def test_an_attempt_of_which_nobody_knows_is_named(seconds: int, has_doubt: bool) -> None:
+def test_the_holder_after_an_attempt_with_unknown_outcome_is_in_doubt(
+    seconds: int, has_doubt: bool
+) -> None:
     lost = attempt(outcome="unknown")
     assert (holder_at([lost], after(seconds)).doubt is lost) is has_doubt
 
 
-def test_another_id_is_another_time() -> None:
+def test_another_address_id_means_that_the_address_was_released() -> None:
     entries = [attempt(), attempt(5000, machine="", address_id="ip_2")]
     assert holder_at(entries, after(2500)).kind == "between"
 
@@ -94,7 +98,9 @@ histories = st.lists(attempts, max_size=6, unique_by=lambda entry: entry.created
 
 
 @given(histories, st.integers(-50, 5200))
-def test_an_answer_claims_only_what_was_seen(entries: list[AuditEntry], seconds: int) -> None:
+def test_the_holder_is_derived_from_the_nearest_observations(
+    entries: list[AuditEntry], seconds: int
+) -> None:
     at = after(seconds)
     answer = holder_at(entries, at)
     looks = [each for entry in entries for each in observations(entry)]
@@ -110,7 +116,7 @@ def test_an_answer_claims_only_what_was_seen(entries: list[AuditEntry], seconds:
 
 
 @given(histories)
-def test_a_change_lies_between_two_looks_that_differ(entries: list[AuditEntry]) -> None:
+def test_a_change_is_between_two_observations_that_differ(entries: list[AuditEntry]) -> None:
     all_seen = seen(entries)
     for change in changes(entries):
         at = all_seen.index(change.before)

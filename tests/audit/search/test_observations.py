@@ -45,7 +45,7 @@ def told(entry: AuditEntry) -> str:
         (attempt(outcome="pending", finished_at=None), "web-01"),
     ],
 )
-def test_what_an_entry_tells(entry: AuditEntry, expected: str) -> None:
+def test_the_observations_in_an_entry(entry: AuditEntry, expected: str) -> None:
     assert told(entry) == expected
 
 
@@ -59,12 +59,12 @@ def test_what_an_entry_tells(entry: AuditEntry, expected: str) -> None:
         {"found": "other"},
     ],
 )
-def test_readings_of_another_shape_are_none(evidence: Any) -> None:
+def test_unreadable_readings_are_no_observations(evidence: Any) -> None:
     assert told(attempt(outcome="unknown", evidence=evidence)) == "web-01"
 
 
 @pytest.mark.parametrize("detail", [{}, {"found": "x"}, {"found": {"allocation_id": None}}])
-def test_details_of_another_shape_name_nobody(detail: Any) -> None:
+def test_an_error_detail_without_an_allocation_means_gone(detail: Any) -> None:
     entry = attempt(outcome="refused", error_code="allocation_changed", error_detail=detail)
     assert told(entry) == "web-01 gone"
 
@@ -88,7 +88,7 @@ def test_a_reading_without_a_zone_is_utc() -> None:
         (attempt(outcome="pending", sent_at=None, finished_at=None), None),
     ],
 )
-def test_how_an_attempt_left_the_address(entry: AuditEntry, expected: str | None) -> None:
+def test_the_holder_after_an_attempt(entry: AuditEntry, expected: str | None) -> None:
     last = left(entry)
     assert (name(last.holding) if last else None) == expected
 
@@ -134,18 +134,18 @@ def test_changes_between_entries(entries: list[AuditEntry], expected: list[str])
     assert marks(*entries) == expected
 
 
-def test_what_another_operator_confirmed_meanwhile_is_no_change() -> None:
+def test_a_confirmed_allocation_that_is_outdated_is_no_change() -> None:
     """bob's page was opened before alice's attempt and confirmed after it."""
     assert marks(attempt(), refused(60, "already_unallocated")) == []
     assert marks(attempt(), refused(60, "token_unreadable")) == []
 
 
-def test_attempts_at_once_explain_each_other() -> None:
+def test_a_competing_attempt_explains_a_change() -> None:
     slow = attempt(outcome="succeeded", finished_at=after(20))
     assert marks(slow, attempt(5, "failed", error_code="rate_limit_reached")) == []
 
 
-def test_the_state_now() -> None:
+def test_changes_up_to_a_reading_made_now() -> None:
     db = Holding(Allocation("vm_db-3", "VirtualMachine", "db-3"))
     now = [Observation(after(9000), each, Source.READ, "ip_1") for each in (db, NOBODY, GONE)]
     assert [marks(attempt(), now=each) for each in now] == [
@@ -155,6 +155,6 @@ def test_the_state_now() -> None:
     ]
 
 
-def test_a_new_name_is_no_change() -> None:
+def test_a_renamed_machine_is_no_change_of_holder() -> None:
     renamed = attempt(5000, "failed", allocation_name="web-01.old")
     assert marks(attempt(outcome="failed"), renamed) == []
