@@ -166,13 +166,14 @@ def _fetch_text_condition(scans: list[IndexScan], ranges: list[ValueRange]) -> C
             some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
             entries = some.aggregate(sum=Sum("attempts"))["sum"]
             scans.append(IndexScan(each.q, entries, few=each.q))
-    found = replace(_condition(scans), q=q)
-    if ranges and found.entries <= MAX_SORTED_ENTRIES:
-        return replace(found, scans=(IndexScan(q, found.entries, few=q),))
-    if not (split and found.scans):
-        return found
+    condition = replace(_condition(scans), q=q)
+    if not (split and condition.scans):
+        return condition
     unfinished = IndexScan(UNFINISHED & any_of(split), few=UNFINISHED)
-    return replace(found, scans=(*found.scans, unfinished))
+    if condition.entries <= MAX_SORTED_ENTRIES:
+        few = any_of([each.q for each in [*scans, unfinished]])
+        return replace(condition, scans=(IndexScan(few, condition.entries, few=few),))
+    return replace(condition, scans=(*condition.scans, unfinished))
 
 
 def _condition(scans: Sequence[IndexScan], *, is_limited: bool = True) -> Condition:
