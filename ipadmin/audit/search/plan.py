@@ -144,12 +144,11 @@ def _fetch_counts(values: Sequence[Value]) -> dict[tuple[str, str], int]:
 
 def _scans(values: Sequence[Value], counts: Mapping[tuple[str, str], int]) -> list[IndexScan]:
     return [
-        IndexScan(Q(**{field: value}), counts.get((field, str(value)), 0))
-        for field, value in values
+        IndexScan(Q((field, value)), counts.get((field, str(value)), 0)) for field, value in values
     ]
 
 
-def _fetch_text_condition(scans: list[IndexScan], ranges: Sequence[ValueRange]) -> Condition:
+def _fetch_text_condition(scans: list[IndexScan], ranges: list[ValueRange]) -> Condition:
     """Entries with one of the single values, for which `scans` are, or with a value in a range."""
     q = any_of([*(each.q for each in scans), *(each.q for each in ranges)])
     split: list[Q] = []
@@ -158,19 +157,22 @@ def _fetch_text_condition(scans: list[IndexScan], ranges: Sequence[ValueRange]) 
             field=each.field, value__gte=each.first, value__lte=each.last
         )
         found = counters.order_by("value").values_list("value", "attempts")
-        counts = {(each.field, value): n for value, n in found[: MAX_SEPARATE_VALUES + 1]}
-        if 0 < len(counts) <= MAX_SEPARATE_VALUES:
-            scans += _scans([*counts], counts)
+        values = {(each.field, value): n for value, n in found[: MAX_SEPARATE_VALUES + 1]}
+        if len(values) <= MAX_SEPARATE_VALUES:
+            scans += _scans([*values], values)
             split.append(each.q)
         else:
             # More than MAX_SORTED_ENTRIES values have more than as many entries.
             some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
-            entries = some.aggregate(sum=Sum("attempts", default=0))["sum"]
+            entries = some.aggregate(sum=Sum("attempts"))["sum"]
             scans.append(IndexScan(each.q, entries, few=each.q))
     condition = replace(_condition(scans), q=q)
     if not (split and condition.scans):
         return condition
     unfinished = IndexScan(UNFINISHED & any_of(split), few=UNFINISHED)
+    if condition.entries <= MAX_SORTED_ENTRIES:
+        few = any_of([each.q for each in [*scans, unfinished]])
+        return replace(condition, scans=(IndexScan(few, condition.entries, few=few),))
     return replace(condition, scans=(*condition.scans, unfinished))
 
 

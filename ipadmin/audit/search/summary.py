@@ -12,8 +12,8 @@ from datetime import UTC, datetime, time, timedelta
 from math import exp
 from typing import NamedTuple
 
-from django.db.models import CharField, Count, Q, QuerySet, Sum, Value
-from django.db.models.functions import Cast, Greatest, Ln, Substr
+from django.db.models import CharField, Count, Func, Q, QuerySet, Sum, Value
+from django.db.models.functions import Greatest, Ln
 
 from ipadmin.audit.counters import ACTOR, SEPARATOR, SHORTEST_US
 from ipadmin.audit.search import pages
@@ -27,6 +27,9 @@ UNITS = ("hour", "day", "month", "year")
 LONGEST = {"hour": timedelta(hours=48), "day": timedelta(days=92), "month": timedelta(days=2196)}
 # A time in the next hour, day, month or year, from the start of one.
 STEP = {"hour": timedelta(hours=1), "day": DAY, "month": 32 * DAY, "year": 366 * DAY}
+# The hour of a time in UTC, as text: `2026-11-23 14`. Django's `Trunc` calls a Python function for
+# every row of SQLite.
+HOUR = "SUBSTR(CAST(%(expressions)s AS text), 1, 13)"
 MAX_ERRORS = 5
 # Combinations of person, token, organization and environment that are compared with the filters.
 MAX_ACTORS = 5_000
@@ -125,12 +128,11 @@ class Counts:
             self._add_sums(query)
 
     def _add_sums(self, matches: QuerySet[AuditEntry]) -> None:
-        """Add matches, summed up by the hour in the database: the first 13 characters of a time in
-        UTC, on both databases. Django's `Trunc` calls a Python function for every row of SQLite."""
+        """Add matches, summed up by the hour in the database."""
         seconds = Greatest("duration_us", Value(SHORTEST_US)) / Value(1_000_000.0)
         rows = (
             matches.order_by()
-            .annotate(hour=Substr(Cast("created_at", CharField()), 1, 13))
+            .annotate(hour=Func("created_at", template=HOUR, output_field=CharField()))
             .values_list("hour", "outcome", "error_code")
             .annotate(
                 attempts=Count("id"),
@@ -165,11 +167,14 @@ class Counts:
         since = search.since or datetime.min.replace(tzinfo=UTC)
         until = search.until or since  # always given
         days = Q(span=Span.DAY, since__gte=since.date(), since__lt=until.date())
-        first, last = first_start(since, "month"), start(until, "month")
+        first, last = first_start(since, "month").date(), start(until, "month").date()
         if self.unit == "day" or first >= last:
             return days
-        months = Q(span=Span.MONTH, since__gte=first.date(), since__lt=last.date())
-        return months | days & (Q(since__lt=first.date()) | Q(since__gte=last.date()))
+        # One condition for each range, so that a database searches its index for each.
+        months = Q(span=Span.MONTH, since__gte=first, since__lt=last)
+        before = Q(span=Span.DAY, since__gte=since.date(), since__lt=first)
+        after = Q(span=Span.DAY, since__gte=last, since__lt=until.date())
+        return months | before | after if search.since else months | after
 
 
 def summarize(plan: Plan, now: datetime) -> Summary:

@@ -70,10 +70,7 @@ def _next_links(sequence: int) -> list[tuple[int, str]]:
     """Number and attempt ID of the next links that finish an entry."""
     ahead = AuditLink.objects.filter(sequence__gt=sequence, kind=LinkKind.FINISHED)
     links = ahead.order_by("sequence")[:BATCH_ENTRIES]
-    return [
-        (sequence, attempt_id)
-        for sequence, attempt_id in rows.rows(links, ("sequence", "attempt_id"))
-    ]
+    return [(number, id) for number, id in rows.rows(links, ("sequence", "attempt_id"))]
 
 
 def _lines(attempt_ids: list[str]) -> bytes:

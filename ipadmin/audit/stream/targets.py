@@ -1,7 +1,7 @@
 """The targets of AUDIT_STREAM: stdout, a file or an HTTP endpoint.
 
-A target delivers a whole batch of JSON lines or raises NotDelivered; the caller then sends the
-whole batch again. A line can arrive twice, but none is left out.
+`send` delivers a whole batch of JSON lines or raises NotDelivered; the caller then sends the whole
+batch again. A line can arrive twice, but none is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -37,11 +36,6 @@ ANSWER_SECONDS = 15.0
 
 class NotDelivered(Exception):
     """A batch that did not arrive, or may not have: target and reason, without any secret."""
-
-
-class Target(Protocol):
-    def send(self, lines: bytes) -> None:
-        """Return when all lines are delivered. Raises NotDelivered."""
 
 
 def target_from_url(url: str, authorization: str = "") -> Target:
@@ -171,3 +165,6 @@ class Http:
             # Without the text of the exception, which can quote a header.
             problem = "the connection ended before its answer"
         raise NotDelivered(f"{self.url}: {problem}.")
+
+
+Target = Stdout | File | Http

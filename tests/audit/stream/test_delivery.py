@@ -104,7 +104,7 @@ def test_an_attempt_is_sent_when_it_is_finished(siem: Siem) -> None:
     assert siem.documents[0]["event"]["outcome"] == "success"
 
 
-def test_what_was_not_delivered_is_sent_again(siem: Siem) -> None:
+def test_an_undelivered_batch_is_sent_again(siem: Siem) -> None:
     ids = history(3)
     siem.trouble = NotDelivered("https://siem.example: it answered with status 503.")
     assert not delivery.deliver()
@@ -146,7 +146,7 @@ def test_a_worker_killed_before_it_stores_the_position_sends_the_batch_again(
     assert siem.ids == ids + ids
 
 
-def test_a_new_target_gets_everything_that_is_kept(siem: Siem, settings: Settings) -> None:
+def test_a_new_target_gets_all_entries(siem: Siem, settings: Settings) -> None:
     ids = history(2)
     delivery.deliver()
     settings.AUDIT_STREAM = "https://other.example"

@@ -48,7 +48,9 @@ def test_any_2xx_is_an_acknowledgement(receiver: Receiver, status: int) -> None:
         (receivers.answer_half, "ended before its answer"),
     ],
 )
-def test_anything_else_is_none(receiver: Receiver, behaviour: Behaviour, problem: str) -> None:
+def test_other_answers_are_no_acknowledgement(
+    receiver: Receiver, behaviour: Behaviour, problem: str
+) -> None:
     receiver.behaviours = [behaviour]
     # Larger than what the kernel holds for a receiver that does not read.
     lines = b'"%s"\n' % (b"x" * 10_000_000)
