@@ -69,6 +69,11 @@ class Answer:
     by_proxy: bool = False
 
 
+REDIRECT = Answer(302, b"", headers=(("Location", "/core/v1/redirected"),))
+FOREIGN = Answer(200, FOREIGN_BODIES[0].encode(), by_proxy=True)
+REQUEST_TIMEOUT = Answer(408, b'{"code":"request_timeout"}', "request_timeout", by_proxy=True)
+
+
 @dataclass(slots=True)
 class Rule:
     """Raises ValueError for a value that is not allowed."""
@@ -126,6 +131,20 @@ def unchanged(_rule: Rule, answer: Answer) -> Answer:
     return answer
 
 
+def fixed(made: Answer) -> Callable[[Rule, Answer], Answer]:
+    """Always this answer, with the status and the body of the rule, if it has them."""
+
+    def answer(rule: Rule, _answer: Answer) -> Answer:
+        body = rule.body.encode() if rule.body else made.body
+        return replace(made, status=rule.status or made.status, body=body)
+
+    return answer
+
+
+def empty(rule: Rule, answer: Answer) -> Answer:
+    return replace(answer, status=rule.status or answer.status, body=b"")
+
+
 def status(rule: Rule, answer: Answer) -> Answer:
     match rule.status or 500:
         case 500:
@@ -156,28 +175,6 @@ def page(rule: Rule, _answer: Answer) -> Answer:
     status = rule.status or 502
     body = PAGE.format(f"{status} from a proxy").encode()
     return Answer(status, body, content_type="text/html; charset=utf-8", by_proxy=True)
-
-
-def foreign(rule: Rule, _answer: Answer) -> Answer:
-    body = FOREIGN_BODIES[0] if rule.body is None else rule.body
-    return Answer(rule.status or 200, body.encode(), by_proxy=True)
-
-
-def request_timeout(_rule: Rule, _answer: Answer) -> Answer:
-    return Answer(408, b'{"code":"request_timeout"}', "request_timeout", by_proxy=True)
-
-
-def redirect(rule: Rule, answer: Answer) -> Answer:
-    headers = (("Location", "/core/v1/redirected"),)
-    return replace(answer, status=rule.status or 302, body=b"", headers=headers)
-
-
-def accepted(_rule: Rule, answer: Answer) -> Answer:
-    return replace(answer, status=202, body=b"{}", code=None)
-
-
-def empty(rule: Rule, answer: Answer) -> Answer:
-    return replace(answer, status=rule.status or answer.status, body=b"")
 
 
 def flat(_rule: Rule, answer: Answer) -> Answer:
@@ -227,20 +224,20 @@ KINDS = {
     "html": Kind(False, page),
     "empty": Kind(True, empty),
     "truncated": Kind(True),
-    "redirect": Kind(False, redirect),
+    "redirect": Kind(False, fixed(REDIRECT)),
     "unknown_code": Kind(False, unknown_code),
     "rate_limit": Kind(False, rate_limit),
     "flat": Kind(True, flat),
     "flat_allocation": Kind(True, flat_allocation),
     "error": Kind(False, error),
-    "foreign": Kind(False, foreign),
-    "accepted": Kind(False, accepted),
+    "foreign": Kind(False, fixed(FOREIGN)),
+    "accepted": Kind(False, fixed(Answer(202))),
     "drip_headers": DRIP,
     "drip_informational": DRIP,
     "drip_chunk_extension": DRIP,
     "drip_trailers": DRIP,
     "two_answers": Kind(True),
-    "request_timeout": Kind(True, request_timeout),
+    "request_timeout": Kind(True, fixed(REQUEST_TIMEOUT)),
     "other_id": Kind(True, other_id),
     "late": Kind(True, None, random_seconds=(0.1, 3.5)),
 }
