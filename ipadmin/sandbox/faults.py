@@ -3,12 +3,12 @@
 A rule, as JSON (every key but `kind` may be left out):
 
     {"kind": "no_answer", "call": "unallocate", "address": "ip_… or its text", "times": 1,
-     "skip": 0, "probability": 1.0, "seconds": 2.5, "status": 502, "code": "…", "detail": {},
-     "acts": true, "acts_at": "end", "retry_after": 30, "body": "[]", "part": "id"}
+     "probability": 1.0, "seconds": 2.5, "status": 502, "code": "…", "acts": true,
+     "acts_at": "end", "retry_after": 30, "body": "[]", "part": "id"}
 
 `acts` is whether the call takes effect; `seconds` is waited before the answer, and `acts_at` says
-whether the call acts at the `start` of that wait or (the default) at its `end`. The first
-`skip` calls that match pass, then `times` of them go wrong. Kind `random` is any of the kinds.
+whether the call acts at the `start` of that wait or (the default) at its `end`. `times` calls that
+match go wrong; all, if it is left out. Kind `random` is any of the kinds.
 
 Kinds that need an explanation (`KINDS` has all):
 
@@ -82,12 +82,10 @@ class Rule:
     call: str = "*"
     address: str | None = None
     times: int | None = None
-    skip: int = 0
     probability: float = 1.0
     seconds: float = 0.0
     status: int | None = None
     code: str | None = None
-    detail: dict[str, object] | None = None
     acts: bool | None = None
     acts_at: Literal["start", "end"] | None = None
     retry_after: int | None = None
@@ -159,7 +157,7 @@ def rate_limit(rule: Rule, answer: Answer) -> Answer:
 
 
 def error(rule: Rule, answer: Answer, code: str = "") -> Answer:
-    refusal = ApiError(code or rule.code or "", rule.detail)
+    refusal = ApiError(code or rule.code or "")
     wait = () if rule.retry_after is None else (("Retry-After", str(rule.retry_after)),)
     body = orjson.dumps(refusal.body())
     return replace(answer, status=refusal.status, body=body, code=refusal.code, headers=wait)
@@ -167,7 +165,7 @@ def error(rule: Rule, answer: Answer, code: str = "") -> Answer:
 
 def unknown_code(rule: Rule, answer: Answer) -> Answer:
     code = rule.code or "address_locked_by_policy"
-    body = {"error": {"code": code, "description": "Something new", "detail": rule.detail or {}}}
+    body = {"error": {"code": code, "description": "Something new", "detail": {}}}
     return replace(answer, status=rule.status or 422, body=orjson.dumps(body), code=code)
 
 
@@ -260,9 +258,6 @@ class Faults:
         """The rule that applies to this call; one of its `times` is then spent."""
         for rule in self.rules:
             if rule.times == 0 or not rule.matches(call, address):
-                continue
-            if rule.skip > 0:
-                rule.skip -= 1
                 continue
             if rule.probability < 1 and self._rng.random() >= rule.probability:
                 continue

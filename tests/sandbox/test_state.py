@@ -95,8 +95,7 @@ def test_the_ledger_has_every_request_and_no_secret(api: Caller, box: Sandbox) -
 def test_the_ledger_can_be_asked_for_one_call(api: Caller, box: Sandbox) -> None:
     api.list()
     api.get("/organizations")
-    lines = httpx.get(f"{box.url}/_sandbox/ledger", params={"call": "list"}).text.splitlines()
-    assert [json.loads(line)["call"] for line in lines] == ["list"]
+    assert [each["call"] for each in box.ledger("list")] == ["list"]
 
 
 def test_a_reset_empties_the_ledger_and_restores_the_world(api: Caller, box: Sandbox) -> None:
