@@ -48,8 +48,8 @@ class State:
         try:
             self._replay()
         except (OSError, ValueError, LookupError, TypeError) as error:
-            reason = "is not of this sandbox, its seed and its number of addresses"
-            raise ValueError(f"{path} {reason}: {error!r}") from error
+            reason = "is not of a sandbox with this seed and number of addresses; delete it"
+            raise ValueError(f"{path} {reason} ({error!r})") from error
 
     def reset(self, seed: int | None, addresses: int | None) -> None:
         """A new world, by default with the same numbers, and an empty ledger."""
