@@ -182,7 +182,7 @@ def test_the_world_outlives_a_restart(tmp_path: Path) -> None:
 def test_a_file_that_is_no_state_is_left_alone(tmp_path: Path) -> None:
     other = tmp_path / "notes.json"
     other.write_text('{"mine": 1}\n')
-    with pytest.raises(SandboxError, match="is not of a sandbox"):
+    with pytest.raises(SandboxError, match="is not the state"):
         Sandbox(state=str(other))
     assert other.read_text() == '{"mine": 1}\n'
 
