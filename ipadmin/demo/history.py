@@ -53,11 +53,6 @@ REFUSED_BY_KATAPULT = (
     *("no_allocation", "no_allocation", "validation_error", "permission_denied"),
     *("rate_limit_reached", "organization_suspended"),
 )
-# By a check before the call.
-NOT_CALLED = (
-    *("already_unallocated", "already_unallocated", "allocation_changed", "allocation_changed"),
-    *("not_sent", "interrupted", "ip_address_not_found", "invalid_api_token"),
-)
 # Seconds: the median of a call, its timeout, between two readings, and until the call is sent.
 CALL, TIMEOUT, RETRY, INTERVAL, PREPARATION = 0.09, 10.0, 5, 60, 0.06
 PERMITTED_CALLS = 1000
@@ -171,21 +166,14 @@ class _History:
             **_allocation(machine),
         )
 
-    def _refused(self, entry: AuditEntry, address: Address, machine: Resource) -> None:
-        code = self.rng.choice(NOT_CALLED)
-        if code in CODES:
-            # Katapult's answer to the reading before the call.
-            self._answered(entry, code)
-        else:
-            entry.error_code = code
-            entry.finished_at = entry.created_at + timedelta(seconds=PREPARATION)
-        entry.outcome, entry.basis, entry.sent_at = Outcome.REFUSED, Basis.CHECK, None
-        if code != "already_unallocated":
-            is_other = code == "allocation_changed"
-            address.resource = self._machine(address) if is_other else machine
-        if code in {"already_unallocated", "allocation_changed"}:
-            found = _allocation(address.resource) if address.resource else None
-            entry.error_detail = {"confirmed": _allocation(machine), "found": found}
+    def _refused(self, entry: AuditEntry, address: Address, confirmed: Resource) -> None:
+        """The reading before the call showed another allocation than the confirmed one."""
+        address.resource = self.rng.choice([None, self._machine(address)])
+        entry.outcome, entry.basis = Outcome.REFUSED, Basis.CHECK
+        entry.error_code = "allocation_changed" if address.resource else "already_unallocated"
+        found = _allocation(address.resource) if address.resource else None
+        entry.error_detail = {"confirmed": _allocation(confirmed), "found": found}
+        entry.finished_at = entry.created_at + timedelta(seconds=PREPARATION)
 
     def _answered(self, entry: AuditEntry, code: str = "") -> None:
         """Katapult answered the call, with success or the error `code`."""

@@ -8,7 +8,6 @@ import time
 import uuid
 from dataclasses import asdict, replace
 from typing import Any
-from urllib.parse import parse_qs
 
 import orjson
 
@@ -205,8 +204,7 @@ def act(engine: Engine, request: Request, body: OpenShape) -> object:
         case "GET", "health":
             return {"ok": True}
         case "GET", "ledger":
-            (call,) = parse_qs(request.query).get("call", [None])
-            return b"".join(orjson.dumps(each) + b"\n" for each in engine.ledger(call))
+            return b"".join(orjson.dumps(each) + b"\n" for each in engine.ledger())
         case "GET", "world":
             return engine.world()
         case ("GET" | "PUT" | "DELETE") as method, "faults":

@@ -3,12 +3,12 @@
 A rule, as JSON (every key but `kind` may be left out):
 
     {"kind": "no_answer", "call": "unallocate", "address": "ip_… or its text", "times": 1,
-     "skip": 0, "probability": 1.0, "seconds": 2.5, "status": 502, "code": "…", "detail": {},
-     "acts": true, "acts_at": "end", "retry_after": 30, "body": "[]", "part": "id"}
+     "probability": 1.0, "seconds": 2.5, "status": 502, "code": "…", "acts": true,
+     "acts_at": "end", "retry_after": 30, "body": "[]", "part": "id"}
 
 `acts` is whether the call takes effect; `seconds` is waited before the answer, and `acts_at` says
-whether the call acts at the `start` of that wait or (the default) at its `end`. The first
-`skip` calls that match pass, then `times` of them go wrong. Kind `random` is any of the kinds.
+whether the call acts at the `start` of that wait or (the default) at its `end`. `times` calls that
+match go wrong; all, if it is left out. Kind `random` is any of the kinds.
 
 Kinds that need an explanation (`KINDS` has all):
 
@@ -69,6 +69,11 @@ class Answer:
     by_proxy: bool = False
 
 
+REDIRECT = Answer(302, b"", headers=(("Location", "/core/v1/redirected"),))
+FOREIGN = Answer(200, FOREIGN_BODIES[0].encode(), by_proxy=True)
+REQUEST_TIMEOUT = Answer(408, b'{"code":"request_timeout"}', "request_timeout", by_proxy=True)
+
+
 @dataclass(slots=True)
 class Rule:
     """Raises ValueError for a value that is not allowed."""
@@ -77,12 +82,10 @@ class Rule:
     call: str = "*"
     address: str | None = None
     times: int | None = None
-    skip: int = 0
     probability: float = 1.0
     seconds: float = 0.0
     status: int | None = None
     code: str | None = None
-    detail: dict[str, object] | None = None
     acts: bool | None = None
     acts_at: Literal["start", "end"] | None = None
     retry_after: int | None = None
@@ -126,6 +129,20 @@ def unchanged(_rule: Rule, answer: Answer) -> Answer:
     return answer
 
 
+def fixed(made: Answer) -> Callable[[Rule, Answer], Answer]:
+    """Always this answer, with the status and the body of the rule, if it has them."""
+
+    def answer(rule: Rule, _answer: Answer) -> Answer:
+        body = rule.body.encode() if rule.body else made.body
+        return replace(made, status=rule.status or made.status, body=body)
+
+    return answer
+
+
+def empty(rule: Rule, answer: Answer) -> Answer:
+    return replace(answer, status=rule.status or answer.status, body=b"")
+
+
 def status(rule: Rule, answer: Answer) -> Answer:
     match rule.status or 500:
         case 500:
@@ -140,7 +157,7 @@ def rate_limit(rule: Rule, answer: Answer) -> Answer:
 
 
 def error(rule: Rule, answer: Answer, code: str = "") -> Answer:
-    refusal = ApiError(code or rule.code or "", rule.detail)
+    refusal = ApiError(code or rule.code or "")
     wait = () if rule.retry_after is None else (("Retry-After", str(rule.retry_after)),)
     body = orjson.dumps(refusal.body())
     return replace(answer, status=refusal.status, body=body, code=refusal.code, headers=wait)
@@ -148,7 +165,7 @@ def error(rule: Rule, answer: Answer, code: str = "") -> Answer:
 
 def unknown_code(rule: Rule, answer: Answer) -> Answer:
     code = rule.code or "address_locked_by_policy"
-    body = {"error": {"code": code, "description": "Something new", "detail": rule.detail or {}}}
+    body = {"error": {"code": code, "description": "Something new", "detail": {}}}
     return replace(answer, status=rule.status or 422, body=orjson.dumps(body), code=code)
 
 
@@ -156,28 +173,6 @@ def page(rule: Rule, _answer: Answer) -> Answer:
     status = rule.status or 502
     body = PAGE.format(f"{status} from a proxy").encode()
     return Answer(status, body, content_type="text/html; charset=utf-8", by_proxy=True)
-
-
-def foreign(rule: Rule, _answer: Answer) -> Answer:
-    body = FOREIGN_BODIES[0] if rule.body is None else rule.body
-    return Answer(rule.status or 200, body.encode(), by_proxy=True)
-
-
-def request_timeout(_rule: Rule, _answer: Answer) -> Answer:
-    return Answer(408, b'{"code":"request_timeout"}', "request_timeout", by_proxy=True)
-
-
-def redirect(rule: Rule, answer: Answer) -> Answer:
-    headers = (("Location", "/core/v1/redirected"),)
-    return replace(answer, status=rule.status or 302, body=b"", headers=headers)
-
-
-def accepted(_rule: Rule, answer: Answer) -> Answer:
-    return replace(answer, status=202, body=b"{}", code=None)
-
-
-def empty(rule: Rule, answer: Answer) -> Answer:
-    return replace(answer, status=rule.status or answer.status, body=b"")
 
 
 def flat(_rule: Rule, answer: Answer) -> Answer:
@@ -227,20 +222,20 @@ KINDS = {
     "html": Kind(False, page),
     "empty": Kind(True, empty),
     "truncated": Kind(True),
-    "redirect": Kind(False, redirect),
+    "redirect": Kind(False, fixed(REDIRECT)),
     "unknown_code": Kind(False, unknown_code),
     "rate_limit": Kind(False, rate_limit),
     "flat": Kind(True, flat),
     "flat_allocation": Kind(True, flat_allocation),
     "error": Kind(False, error),
-    "foreign": Kind(False, foreign),
-    "accepted": Kind(False, accepted),
+    "foreign": Kind(False, fixed(FOREIGN)),
+    "accepted": Kind(False, fixed(Answer(202))),
     "drip_headers": DRIP,
     "drip_informational": DRIP,
     "drip_chunk_extension": DRIP,
     "drip_trailers": DRIP,
     "two_answers": Kind(True),
-    "request_timeout": Kind(True, request_timeout),
+    "request_timeout": Kind(True, fixed(REQUEST_TIMEOUT)),
     "other_id": Kind(True, other_id),
     "late": Kind(True, None, random_seconds=(0.1, 3.5)),
 }
@@ -263,9 +258,6 @@ class Faults:
         """The rule that applies to this call; one of its `times` is then spent."""
         for rule in self.rules:
             if rule.times == 0 or not rule.matches(call, address):
-                continue
-            if rule.skip > 0:
-                rule.skip -= 1
                 continue
             if rule.probability < 1 and self._rng.random() >= rule.probability:
                 continue

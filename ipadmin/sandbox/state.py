@@ -48,7 +48,7 @@ class State:
         try:
             self._replay()
         except (OSError, ValueError, LookupError, TypeError) as error:
-            reason = "is not of this sandbox, its seed and its number of addresses"
+            reason = f"is not the state of a world with seed {seed} and {addresses} addresses"
             raise ValueError(f"{path} {reason}: {error!r}") from error
 
     def reset(self, seed: int | None, addresses: int | None) -> None:
@@ -78,8 +78,9 @@ class State:
 
     def _replay(self) -> None:
         """Make the changes in the file, and cut off a torn last line."""
-        if self._path is None or not self._path.exists():
+        if self._path is None:
             return
+        self._path.touch()
         lines, newline, torn = self._path.read_bytes().rpartition(b"\n")
         for line in lines.splitlines():
             self.world.change(*orjson.loads(line))

@@ -15,12 +15,6 @@ from ipadmin.sandbox.faults import DRIPS
 from tests.sandbox_client import allocated, some, until
 
 
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    with Sandbox(token="t") as box:
-        yield box
-
-
 @contextmanager
 def unallocating(box: Sandbox, address: str, **rule: Any) -> Iterator[socket.socket]:
     """A connection on which one unallocate request has been sent and met the fault `rule`."""
