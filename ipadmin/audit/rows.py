@@ -40,12 +40,6 @@ def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[Row]:
         yield from chunk
 
 
-def dicts(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Each of these rows by the names of its columns."""
-    for row in rows(queryset, fields):
-        yield dict(zip(fields, row, strict=True))
-
-
 def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[Row]]:
     """The rows in lists of at most ROWS_PER_FETCH."""
     model: Model = queryset.model
@@ -162,7 +156,7 @@ def _json(value: Any) -> Any:
 
 
 _ON_BOTH: dict[type[models.Field[Any, Any]], Convert] = {
-    models.DateTimeField: lru_cache(maxsize=512)(moment),
+    models.DateTimeField: moment,
     models.JSONField: _json,
     models.BinaryField: _bytes,
 }
