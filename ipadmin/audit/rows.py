@@ -58,9 +58,10 @@ def prepared(queryset: QuerySet[Any], fields: Sequence[str]) -> Callable[..., li
     """A function that runs this query with other parameters, all of them in the order of the SQL:
     Django takes longer to write a query than the database to answer it."""
     sql, _params = _select(queryset, fields)
-    converters = _converters(queryset.model, tuple(fields))
+    model: Model = queryset.model
+    converters = _converters(model, tuple(fields))
 
-    def run(*params: object) -> list[Row]:
+    def run(*params: int | str) -> list[Row]:
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
             return _raw(cursor.fetchall(), converters)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.management.base import BaseCommand
 
 from ipadmin.audit import activity
@@ -17,6 +15,6 @@ class Command(BaseCommand):
         " chain that was rewritten by someone who has the keys."
     )
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def handle(self, *_args: object, **_options: object) -> None:
         link = activity.add(LinkKind.CHECKPOINT_CREATED, activity.command_line_actor(), {})
         self.stdout.write(str(Checkpoint(link.sequence, bytes(link.seal))))
