@@ -1,14 +1,10 @@
-"""Activity: what people did to the site other than attempts. Each is a link of the hash chain."""
+"""Actors: who did something to the site. `integrity/chain.py` adds activity to the hash chain."""
 
 from __future__ import annotations
 
 import getpass
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
-
-from ipadmin.audit.integrity import chain
-from ipadmin.models import AuditLink, LinkKind
 
 NAME_CHARACTERS = 100
 
@@ -39,11 +35,3 @@ def command_line_actor() -> Actor:
         # A container may know the number only.
         name = str(os.getuid())
     return Actor(command_line=name)
-
-
-def add(kind: LinkKind, by: Actor | None, details: dict[str, Any]) -> AuditLink:
-    """Add an activity to the hash chain, in a transaction.
-
-    `details` hold JSON types without floats. `by` is None for what the site did by itself.
-    """
-    return chain.add_activity(kind, {"by": by.details(), **details} if by else details)

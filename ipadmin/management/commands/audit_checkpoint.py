@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand
 
-from ipadmin.audit import activity
+from ipadmin.audit.activity import command_line_actor
+from ipadmin.audit.integrity import chain
 from ipadmin.audit.integrity.checkpoint import Checkpoint
 from ipadmin.models import LinkKind
 
@@ -16,5 +17,6 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: object, **_options: object) -> None:
-        link = activity.add(LinkKind.CHECKPOINT_CREATED, activity.command_line_actor(), {})
+        by = command_line_actor().details()
+        link = chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": by})
         self.stdout.write(str(Checkpoint(link.sequence, bytes(link.seal))))
