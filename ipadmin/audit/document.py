@@ -95,7 +95,7 @@ def canonical(value: object) -> bytes:
 
 def digest(value: object) -> bytes:
     """SHA-256 of the canonical form."""
-    return hashlib.sha256(canonical(value)).digest()
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def storable(value: Any) -> Any:

@@ -40,12 +40,6 @@ def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[Row]:
         yield from chunk
 
 
-def dicts(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Each of these rows by the names of its columns."""
-    for row in rows(queryset, fields):
-        yield dict(zip(fields, row, strict=True))
-
-
 def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[Row]]:
     """The rows in lists of at most ROWS_PER_FETCH."""
     model: Model = queryset.model
@@ -64,9 +58,10 @@ def prepared(queryset: QuerySet[Any], fields: Sequence[str]) -> Callable[..., li
     """A function that runs this query with other parameters, all of them in the order of the SQL:
     Django takes longer to write a query than the database to answer it."""
     sql, _params = _select(queryset, fields)
-    converters = _converters(queryset.model, tuple(fields))
+    model: Model = queryset.model
+    converters = _converters(model, tuple(fields))
 
-    def run(*params: object) -> list[Row]:
+    def run(*params: int | str) -> list[Row]:
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
             return _raw(cursor.fetchall(), converters)
@@ -162,7 +157,7 @@ def _json(value: Any) -> Any:
 
 
 _ON_BOTH: dict[type[models.Field[Any, Any]], Convert] = {
-    models.DateTimeField: lru_cache(maxsize=512)(moment),
+    models.DateTimeField: moment,
     models.JSONField: _json,
     models.BinaryField: _bytes,
 }

@@ -121,8 +121,9 @@ def refuse_unopened(entry: Values) -> None:
 def digest_of(kind: str, entry: Values) -> bytes:
     """The digest of what a link of this kind seals of an entry, given by its raw values."""
     raw = cast(document.RawEntry, entry)
-    is_opening = kind == LinkKind.OPENED
-    return document.digest(document.opening(raw) if is_opening else document.document_of(raw))
+    if kind == LinkKind.OPENED:
+        return document.digest(document.opening(raw))
+    return document.digest(document.document_of(raw))
 
 
 def add_activity(kind: LinkKind, details: dict[str, Any]) -> AuditLink:

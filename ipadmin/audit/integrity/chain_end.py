@@ -35,22 +35,12 @@ def compare_end(total: int, checkpoint: Checkpoint | None) -> None:
         .values_list("sequence", "seal", "is_pruning", "first", "last", "last_seal")
         .first()
     )
-    if found is not None:
-        _compare_row(found[:3], *found[3:])
-    elif total:
-        raise Finding("Removed: the row that stores the end of the chain is missing.")
-
-
-def _compare_row(
-    row: tuple[int, bytes | memoryview, bool],
-    first: int | None,
-    last: int | None,
-    last_seal: bytes | memoryview | None,
-) -> None:
-    """`row` has the number and seal of the last link, and whether entries may be deleted. The
-    others are those of the links."""
-    sequence, seal, is_pruning = row
-    first, last = first or 0, last or 0
+    if found is None:
+        if total:
+            raise Finding("Removed: the row that stores the end of the chain is missing.")
+        return
+    sequence, seal, is_pruning, first, last, last_seal = found
+    last = last or 0
     if sequence > last:
         raise _cut_off(last, sequence, "the row that stores the end of the chain")
     if sequence != last or bytes(memoryview(seal)) != bytes(memoryview(last_seal or b"")):

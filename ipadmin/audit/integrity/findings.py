@@ -32,31 +32,15 @@ def bad_link(
             " which AUDIT_KEYS does not contain. If you did not remove that key, the link was"
             " written without your keys."
         )
-    known = [other for other in later if other.key_id in keys]
-    for other in known:
-        if other.is_sealed_by(keys[other.key_id], previous, number):
-            return _misplaced(link, other, known, keys)
+    for other in later:
+        if other.key_id in keys and other.is_sealed_by(keys[other.key_id], previous, number):
+            return Finding(
+                f"Inserted or reordered: link {number} ({about_link(link)}) does not belong there."
+                f" The link that does ({about_link(other)}) is now link {other.sequence}."
+            )
     return Finding(
         f"Changed: link {number} ({about_link(link)}) does not have the seal of its content. It was"
         " changed, or written without the key."
-    )
-
-
-def _misplaced(
-    link: Link, belongs: Link, later: Sequence[Link], keys: Mapping[str, bytes]
-) -> Finding:
-    """The link that `belongs` to the place of `link` was found after it."""
-    number, further = link.sequence, belongs.sequence
-    before = {other.sequence: other.seal for other in later} | {number: belongs.seal}
-    is_exchanged = link.is_sealed_by(keys[link.key_id], before.get(further - 1, b""), further)
-    if is_exchanged or further != number + 1:
-        return Finding(
-            f"Reordered: link {number} ({about_link(link)}) is in the place of link {further}"
-            f" ({about_link(belongs)})."
-        )
-    return Finding(
-        f"Inserted: link {number} ({about_link(link)}) does not belong there. The link that does"
-        f" ({about_link(belongs)}) is now link {further}."
     )
 
 

@@ -26,8 +26,6 @@ ACTIVITIES_PER_PAGE = 25
 MOST_BEHIND = 1000
 NOT_CONFIRMED = "Changed: no sealed record confirms the result of this verification. Verify again."
 
-Row = tuple[Any, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -47,7 +45,7 @@ class Log:
     """One page of the activity log, newest first, and the link numbers that continue it."""
 
     # Number, kind, raw datetime and details; for an unreadable link its number alone.
-    rows: Sequence[Row]
+    rows: Sequence[tuple[Any, ...]]
     older_than: int | None = None
     newer_than: int | None = None
 
@@ -70,7 +68,7 @@ class StreamState:
 
 def chain() -> Chain | None:
     """None when there is no link yet."""
-    newest = _links().order_by("-sequence")[:1]
+    newest = AuditLink.objects.filter(sequence__lte=HIGHEST).order_by("-sequence")[:1]
     rows, broken = unreadable.read(newest, ("sequence", "at", "key_id"), "sequence")
     if broken:
         return Chain(broken[0], None, "", has_key=False)
@@ -140,8 +138,11 @@ def log(*, before: int | None = None, after: int | None = None) -> Log:
         activity = activity.filter(sequence__gt=after)
     elif before is not None:
         activity = activity.filter(sequence__lt=before)
-    found = _read(activity[: ACTIVITIES_PER_PAGE + 1], is_newer=is_newer)
-    page, goes_on = found[:ACTIVITIES_PER_PAGE], len(found) > ACTIVITIES_PER_PAGE
+    activity = activity[: ACTIVITIES_PER_PAGE + 1]
+    rows, broken = unreadable.read(activity, ("sequence", "kind", "at", "details"), "sequence")
+    rows += [(sequence, "", None, None) for sequence in broken]
+    rows.sort(key=lambda row: row[0], reverse=not is_newer)
+    page, goes_on = rows[:ACTIVITIES_PER_PAGE], len(rows) > ACTIVITIES_PER_PAGE
     if is_newer and not page:
         return log()
     if is_newer:
@@ -182,16 +183,5 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
-def _links() -> QuerySet[AuditLink]:
-    return AuditLink.objects.filter(sequence__lte=HIGHEST)
-
-
 def _activity() -> QuerySet[AuditLink]:
-    return _links().filter(attempt_id__isnull=True)
-
-
-def _read(activity: QuerySet[AuditLink], *, is_newer: bool) -> list[Row]:
-    """In the order of the links, with the unreadable ones."""
-    rows, broken = unreadable.read(activity, ("sequence", "kind", "at", "details"), "sequence")
-    rows += [(sequence, "", None, None) for sequence in broken]
-    return sorted(rows, key=lambda row: row[0], reverse=not is_newer)
+    return AuditLink.objects.filter(sequence__lte=HIGHEST, attempt_id__isnull=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ipadmin import crypto
 from ipadmin.audit import document
 from ipadmin.audit.integrity import chain, prunings, verification, walk
 from ipadmin.audit.integrity.chain_reader import ChainReader
@@ -103,7 +104,7 @@ def test_entries_that_are_pruned_after_they_were_read_are_no_problem(
         return stored
 
     def of(self: prunings.Prunings, *link: Any) -> Any:
-        return read_prunings(prunings.Prunings(chain.crypto.audit_keys()), *link)
+        return read_prunings(prunings.Prunings(crypto.audit_keys()), *link)
 
     monkeypatch.setattr(ChainReader, "finished", read_then_prune)
     monkeypatch.setattr(prunings.Prunings, "of", of)

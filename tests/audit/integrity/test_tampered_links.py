@@ -81,7 +81,7 @@ def test_exchanged_links_are_found(one: int, other: int) -> None:
     for _ in range(3):
         finished()
     tampering.exchange("ipadmin_auditlink", "sequence", one, other)
-    assert finding().startswith(f"Reordered: link {one} ")
+    assert finding().startswith(f"Inserted or reordered: link {one} ")
 
 
 def test_an_inserted_link_is_found() -> None:
@@ -90,7 +90,7 @@ def test_an_inserted_link_is_found() -> None:
     execute("UPDATE ipadmin_auditlink SET sequence = -sequence - 1 WHERE sequence > 2")
     execute("UPDATE ipadmin_auditlink SET sequence = -sequence WHERE sequence < 0")
     forge(3, kind="finished")
-    assert finding().startswith("Inserted: link 3")
+    assert finding().startswith("Inserted or reordered: link 3")
     assert "is now link 4" in finding()
 
 
