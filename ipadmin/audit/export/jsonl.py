@@ -6,7 +6,7 @@ The line without "seal" is what was sealed, in the same canonical form.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.db import connection
 
@@ -64,7 +64,7 @@ def _seals_of(attempt_ids: Iterable[str]) -> dict[str, Seal]:
     return {by_hex[str(attempt_id).replace("-", "")]: seal for attempt_id, seal in found}
 
 
-def _seals(condition: str, params: Sequence[str | int]) -> Iterator[tuple[Any, Seal]]:
+def _seals(condition: str, params: Sequence[str | int]) -> Iterator[tuple[object, Seal]]:
     # SQLite's driver would parse a datetime.
     at = "CAST(link.at AS text)" if connection.vendor == "sqlite" else "link.at"
     with connection.cursor() as cursor:

@@ -92,9 +92,10 @@ def test_the_database_reads_no_more_rows_than_the_limit() -> None:
     """The limited query stays a query of its own, which the conditions do not enter."""
     newest = AuditEntry.objects.filter(outcome="failed").order_by("-created_at", "-id")[:300]
     steps = select_from(newest).filter(user_name_key="bob").explain()
-    assert "audit_by_outcome" in steps
     assert "audit_by_user" not in steps
-    assert {"sqlite": "CO-ROUTINE entries", "postgresql": "Limit"}[connection.vendor] in steps
+    # PostgreSQL reads a table that is nearly empty by any index.
+    expected = {"sqlite": ["audit_by_outcome", "CO-ROUTINE entries"], "postgresql": ["Limit"]}
+    assert all(each in steps for each in expected[connection.vendor])
 
 
 def test_whole_entries_and_sums_can_be_selected() -> None:
