@@ -29,7 +29,6 @@ from ipadmin.audit.integrity.findings import (
     unreadable_entry,
 )
 from ipadmin.audit.integrity.prunings import Prunings, pruning_of
-from ipadmin.audit.integrity.value_counters import compare_value_counters
 from ipadmin.models import AuditEntry, AuditLink, LinkKind
 from ipadmin.models.audit_entry import keys_of
 from ipadmin.models.audit_link import HIGHEST
@@ -95,7 +94,7 @@ class Walk:
         self.reading = "an index of the history"
         indexes.compare_indexes()
         self.reading = "a value counter"
-        compare_value_counters()
+        indexes.compare_value_counters()
 
     def _verify_chunk(self) -> None:
         links = self.reader.links(self.sequence, self.total)
