@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run demo-reset test coverage check bench soak screenshots format requirements image clean
+.PHONY: help run demo-reset test coverage check bench load soak screenshots format requirements image clean
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -39,6 +39,9 @@ check: .venv/.dev ## Lint, types, dependencies, imports, missing migrations, dep
 bench: .venv/.dev ## Measure the click, and the history beside django-auditlog (ENTRIES=1000000, DB=sqlite or postgresql)
 	@$(if $(filter postgresql,$(DB)),scripts/with_postgres) .venv/bin/python -m tests.bench \
 		$(if $(ENTRIES),--entries $(ENTRIES))
+
+load: .venv/.dev ## 50 operators at once on two processes and PostgreSQL (ARGS="--operators 20 --think 0.2")
+	@scripts/with_postgres .venv/bin/python -m tests.bench.load $(ARGS)
 
 soak: .venv/.dev ## Crash the site under load and faults, and compare (SEED, ATTEMPTS, KILLS, DB=sqlite or postgresql)
 	@$(if $(filter postgresql,$(DB)),scripts/with_postgres) .venv/bin/python -m tests.soak \

@@ -27,10 +27,12 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=growth.MANY, help="of the large history")
     entries = parser.parse_args().entries
     os.environ.update(ENVIRONMENT)
-    with tempfile.TemporaryDirectory() as name, sandbox() as url:
+    with tempfile.TemporaryDirectory() as name, sandbox() as url, sandbox(50) as slow:
         folder = Path(name)
         click = {"KATAPULT_API_URL": url, "DATABASE_URL": database(folder, "click")}
         run("click", url, env=click)
+        reading = {"KATAPULT_API_URL": slow, "DATABASE_URL": database(folder, "reading")}
+        run("reading", slow, env=reading)
         run("sealing", env=click)
         few, many = database(folder, "few"), database(folder, "many")
         growth.compare({growth.FEW: few, entries: many})
@@ -44,11 +46,12 @@ def run(module: str, *arguments: str, env: dict[str, str]) -> None:
 
 
 @contextmanager
-def sandbox() -> Iterator[str]:
+def sandbox(latency_ms: int = 0) -> Iterator[str]:
     """The URL of a sandbox with 800 addresses."""
     port = free_port()
     command = [sys.executable, "-m", "ipadmin.sandbox", "--port", str(port), "--token", TOKEN]
     command += ["--addresses", "800", "--rate-limit", "1000000000"]
+    command += ["--latency-ms", str(latency_ms)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
