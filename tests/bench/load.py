@@ -130,10 +130,8 @@ class Operator(threading.Thread):
 
 def memory(pid: int) -> float:
     """MiB of a process and its children."""
-    found = subprocess.run(
-        ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)], capture_output=True, text=True
-    )
-    return sum(map(int, found.stdout.split())) / 1024
+    command = ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)]
+    return sum(map(int, subprocess.check_output(command).split())) / 1024
 
 
 def report(operators: list[Operator], seconds: float, megabytes: float) -> None:
@@ -161,7 +159,8 @@ def main() -> None:
     parser.add_argument("--addresses", type=int, default=3000)
     arguments = parser.parse_args()
     box, port = free_port(), free_port()
-    processes = []
+    processes: list[subprocess.Popen[bytes]] = []
+    nothing = subprocess.DEVNULL
     with tempfile.TemporaryDirectory() as name:
         environment = os.environ | ENVIRONMENT
         environment |= {
@@ -175,17 +174,18 @@ def main() -> None:
         }
         command = ["ipadmin.sandbox", "--port", str(box), "--token", TOKEN, "--latency-ms", "50"]
         command += ["--addresses", str(arguments.addresses), "--rate-limit", "1000000000"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         try:
-            processes.append(subprocess.Popen([sys.executable, "-m", *command], **quiet))
+            processes.append(
+                subprocess.Popen([sys.executable, "-m", *command], stdout=nothing, stderr=nothing)
+            )
             wait_for(f"http://127.0.0.1:{box}/_sandbox/health")
             prepare = [sys.executable, "-c", PREPARE, str(arguments.operators), TOKEN]
-            made = subprocess.run(prepare, env=environment, capture_output=True, text=True)
-            if made.returncode:
-                sys.exit(made.stderr)
-            people = json.loads(made.stdout.splitlines()[-1])
+            made = subprocess.check_output(prepare, env=environment, text=True)
+            people = json.loads(made.splitlines()[-1])
             server = ["gunicorn", "-c", "python:config.gunicorn", "config.wsgi"]
-            site = subprocess.Popen([sys.executable, "-m", *server], env=environment, **quiet)
+            site = subprocess.Popen(
+                [sys.executable, "-m", *server], env=environment, stdout=nothing, stderr=nothing
+            )
             processes.append(site)
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/healthz")
