@@ -63,10 +63,6 @@ def decrypt(encrypted: bytes, *, bound_to: str) -> Secret:
     return Secret(text.decode())
 
 
-def is_encrypted_with_newest_key(encrypted: bytes) -> bool:
-    return encrypted[:KEY_ID_BYTES] == _key_id(_keys()[0])
-
-
 def audit_keys() -> dict[str, bytes]:
     """Key id (8 hex digits) to key, of AUDIT_KEYS, newest first."""
     keys = [decode_key(text) for text in settings.AUDIT_KEYS]

@@ -97,6 +97,7 @@ def test_signing_out_of_the_admin_site(adam: User, client_of: ClientOf) -> None:
 def test_the_user_form_offers_no_privileges(adam: User, alice: User, client_of: ClientOf) -> None:
     fields = fields_of(client_of(adam), alice)
     assert "groups" in fields
+    assert Page(client_of(adam).get(page_of(alice))).all('input[type="checkbox"][name="groups"]')
     assert fields.isdisjoint({"is_superuser", "is_staff", "user_permissions"})
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import httpx
 from ipadmin.katapult import responses
 from ipadmin.katapult.call import Call
 from ipadmin.katapult.errors import KatapultError, NotSent
-from ipadmin.katapult.transport import NoCookies, Transport
+from ipadmin.katapult.transport import Transport
 from ipadmin.katapult.types import Exchange, IPAddress, Organization, Page, Reply, Secret
 
 T = TypeVar("T")
@@ -192,7 +193,9 @@ def _http_client(
             # A compressed answer could exceed MAX_ANSWER_BYTES when it is decompressed.
             "Accept-Encoding": "identity",
         },
-        cookies=NoCookies(),
+        # Store none: one client serves all tokens, and a cookie set for one must not be sent with
+        # another.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(
             connect=timeouts.connect,
             read=timeouts.read,

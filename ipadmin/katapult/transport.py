@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from http.cookiejar import CookieJar
 from queue import Empty, SimpleQueue
 
 import httpcore
@@ -174,14 +173,6 @@ class Transport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._pool.close()
-
-
-class NoCookies(CookieJar):
-    """Stores nothing: one client serves all tokens, and a cookie set for one must not be sent with
-    another."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        pass
 
 
 class _Body(httpx.SyncByteStream):

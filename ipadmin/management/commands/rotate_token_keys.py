@@ -11,8 +11,7 @@ class Command(BaseCommand):
     help = "Encrypt every API token with the newest of TOKEN_ENCRYPTION_KEYS."
 
     def handle(self, *args: object, **options: object) -> None:  # noqa: ARG002 - Django's signature
-        encrypted = current = 0
-        lost: list[str] = []
+        encrypted, lost = 0, []
         for pk in ApiToken.objects.values_list("pk", flat=True):
             with transaction.atomic():
                 # Read under a lock: the old secret must not overwrite one that was just replaced.
@@ -20,18 +19,14 @@ class Command(BaseCommand):
                 if token is None:
                     continue
                 try:
-                    secret = token.decrypt_secret()
+                    token.encrypt_secret(token.decrypt_secret())
                 except crypto.CannotDecrypt:
-                    lost.append(str(pk))
+                    lost.append(pk)
                     continue
-                if crypto.is_encrypted_with_newest_key(bytes(token.encrypted_secret)):
-                    current += 1
-                    continue
-                token.encrypt_secret(secret)
-                token.save(update_fields=["encrypted_secret", "last_four", "fingerprint"])
+                token.save(update_fields=["encrypted_secret"])
                 encrypted += 1
-        self.stdout.write(f"{encrypted} encrypted with the newest key, {current} already were.")
-        for name in lost:
-            self.stdout.write(f"{name} cannot be decrypted; enter this token again.")
+        self.stdout.write(f"{encrypted} encrypted with the newest key.")
+        for pk in lost:
+            self.stdout.write(f"{pk} cannot be decrypted; enter this token again.")
         if not lost:
             self.stdout.write("Older keys are no longer needed.")
