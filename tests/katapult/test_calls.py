@@ -126,7 +126,7 @@ def test_a_reply_keeps_what_is_known_of_the_answer(call: Call, body: Any) -> Non
     ],
 )
 @time_machine.travel("2026-08-14T20:41:00Z", tick=False)
-def test_headers_are_read_or_left_alone(
+def test_headers_are_read_or_ignored(
     headers: Any, request_id: str | None, remaining: int | None, retry_after: float | None
 ) -> None:
     encoded = [
@@ -167,7 +167,7 @@ def test_an_observer_that_fails_changes_no_outcome(caplog: pytest.LogCaptureFixt
     assert "observer" in caplog.text
 
 
-def test_the_pool_is_one_and_can_be_closed() -> None:
+def test_a_closed_client_makes_no_call() -> None:
     client = KatapultClient("http://k", user_agent="x")
     client.close()
     with pytest.raises(KatapultError):

@@ -81,7 +81,7 @@ def test_the_code_decides_before_the_status_in_every_call(call: Call, body: Any)
         assert caught.value.is_definite is (status == 422)
 
 
-def test_a_failure_without_description_or_rate_limit() -> None:
+def test_an_error_without_description_and_rate_limit_is_read() -> None:
     error: Any = {"code": "unhandled_exception", "description": None, "detail": {}}
     problem = failed({"error": error}, 500, {"X-Request-Id": "r"})
     assert isinstance(problem, ErrorAnswer)
@@ -187,7 +187,7 @@ def test_no_redirect_is_followed(location: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "?"])
-def test_a_packed_answer_is_refused_before_it_unfolds(encoding: str) -> None:
+def test_a_compressed_answer_is_refused_before_it_is_decompressed(encoding: str) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
     problem = failed(bomb, 200, {"Content-Encoding": encoding})
     assert isinstance(problem, UnreadableAnswer)

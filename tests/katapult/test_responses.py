@@ -48,7 +48,7 @@ def test_an_address_is_read_whole() -> None:
     )
 
 
-def test_a_free_ipv6_vip_with_a_label() -> None:
+def test_an_unallocated_ipv6_vip_with_a_label_is_read() -> None:
     address = read(FREE | {"address": "2001:db8::1f9", "vip": True, "label": "shop"})
     assert (address.address, address.vip, address.label) == ("2001:db8::1f9", True, "shop")
     assert address.allocation is None
@@ -70,7 +70,7 @@ NAMED = Allocation(VM, "VirtualMachine", "web")
         (None, None),
     ],
 )
-def test_an_allocation_in_both_shapes_and_in_new_ones(
+def test_an_allocation_is_read_in_both_shapes_and_in_new_ones(
     allocation: Any, expected: Allocation | None
 ) -> None:
     assert read(FREE, allocation=allocation).allocation == expected

@@ -141,11 +141,13 @@ def test_secrets_compare_by_value() -> None:
 @pytest.mark.parametrize(
     ("text", "last_four"), [("", ""), ("x" * 11, ""), ("0123456789ab", "89ab")]
 )
-def test_the_end_of_a_token_is_shown_if_the_rest_is_long(text: str, last_four: str) -> None:
+def test_the_last_four_characters_of_a_token_are_shown_if_the_rest_is_long(
+    text: str, last_four: str
+) -> None:
     assert Secret(text).last_four == last_four
 
 
-def test_a_fingerprint_tells_tokens_apart_and_not_what_they_are() -> None:
+def test_a_fingerprint_distinguishes_tokens_without_revealing_them() -> None:
     prints = {Secret(text).fingerprint for text in ("a", "b", "", "é", "\ud800")}
     assert len(prints) == 5
     assert {len(each) for each in prints} == {16}

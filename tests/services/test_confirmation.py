@@ -150,7 +150,7 @@ def test_the_list_says_whether_the_address_is_the_last_of_its_family(
         httpx.ConnectError("gone"),
     ],
 )
-def test_an_unreadable_list_leaves_the_confirmation_without_it(
+def test_after_an_unreadable_list_it_is_unknown_whether_an_address_is_the_last(
     token: ApiToken, seen: IPAddress, katapult: Katapult, answer: Any
 ) -> None:
     katapult.reads.append(answer)
@@ -169,7 +169,9 @@ def test_a_vip_or_the_last_of_a_family_must_be_typed(
     assert made.must_type is must_type
 
 
-def test_an_unallocated_address_is_nobodys_last(token: ApiToken, katapult: Katapult) -> None:
+def test_an_unallocated_address_is_not_the_last_of_a_machine(
+    token: ApiToken, katapult: Katapult
+) -> None:
     free = IPAddress(IP, "192.0.2.7", None, vip=False, allocation=None)
     katapult.reads.append(listed(row(IP, "192.0.2.7", None)))
     assert prepare(token, free, timezone.now()).is_last_of_family is False

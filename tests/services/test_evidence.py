@@ -112,7 +112,7 @@ def test_one_open_competing_attempt_among_finished_ones_is_waited_for() -> None:
         ([(U, 0)], settings.EVIDENCE_RETRY - 1, False),
     ],
 )
-def test_when_to_read_again(
+def test_an_address_is_read_again_after_an_interval(
     readings: list[tuple[ReadingResult, float]], seconds: float, is_now: bool
 ) -> None:
     assert is_due(entry(*readings), SENT + timedelta(seconds=seconds)) is is_now

@@ -162,7 +162,9 @@ def test_an_organization_is_looked_up_by_what_is_known_of_it(
         inventory.read(token)
 
 
-def test_more_addresses_than_were_asked_for(token: ApiToken, serve: Callable[..., Pages]) -> None:
+def test_a_page_with_more_addresses_than_asked_for_is_unreadable(
+    token: ApiToken, serve: Callable[..., Pages]
+) -> None:
     pages = serve(1)
     rows = [row(number) for number in range(201)]
     pages.instead[1] = lambda: httpx.Response(200, json={"ip_addresses": rows})

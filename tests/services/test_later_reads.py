@@ -95,7 +95,7 @@ def test_a_read_from_before_the_entry_was_finished_says_nothing() -> None:
     assert kept() == []
 
 
-def test_a_later_read_of_an_allocated_address_is_not_kept() -> None:
+def test_a_later_read_of_an_allocated_address_is_not_stored() -> None:
     attempt_of()
     note(IPAddress(IP, ADDRESS, None, vip=False, allocation=Allocation(VM, None)))
     assert kept() == []

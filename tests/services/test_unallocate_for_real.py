@@ -235,7 +235,7 @@ def test_each_fault_of_the_sandbox_has_its_outcome(
     assert is_allocated(box, entry) is (entry.outcome != "succeeded")
 
 
-def test_a_request_that_lands_late_is_found_out(
+def test_a_request_carried_out_late_is_found_by_readings(
     box: Sandbox, own_token: ApiToken, confirm: Callable[[], Confirmation]
 ) -> None:
     confirmed = confirm()
