@@ -8,7 +8,6 @@ An encrypted secret is `key id (4 bytes) | nonce (12) | ciphertext and tag`. The
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 
@@ -36,7 +35,7 @@ def decode_key(text: str) -> bytes:
     """The 32 bytes of a key. Raises ValueError for anything else."""
     try:
         key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise ValueError("a key is URL-safe base64") from error
     if len(key) != KEY_BYTES:
         raise ValueError(f"a key has {KEY_BYTES} bytes, this one {len(key)}")

@@ -50,7 +50,7 @@ class Timeouts:
 
 
 class KatapultClient:
-    """One pool of connections for the whole process; safe to share between threads.
+    """The connections of the whole process; safe to share between threads.
 
     Each call takes the token to use, returns a Reply, and raises only KatapultError. Redirects are
     not followed and nothing is retried: a repeated POST is another action. `observe` is called

@@ -36,24 +36,20 @@ def note(exchange: Exchange) -> None:
     reserve = settings.KATAPULT_RESERVED_CALLS
     if permitted is not None:
         reserve = min(reserve, permitted // 4)
-    known = (_minute(timezone.now()), remaining, reserve)
-    cache.set(_key(exchange.token_fingerprint), known, 60)
+    cache.set(_key(exchange.token_fingerprint, _minute()), (remaining, reserve), 60)
 
 
 def require_room(token_fingerprint: str) -> None:
     """Raise ReadsWait when the calls left are reserved for confirmed attempts."""
-    known = cache.get(_key(token_fingerprint))
-    minute = _minute(timezone.now())
-    if known is None or known[0] != minute:
-        return
-    _, remaining, reserve = known
-    if remaining <= reserve:
-        raise ReadsWait(remaining, minute + timedelta(minutes=1))
+    minute = _minute()
+    known = cache.get(_key(token_fingerprint, minute))
+    if known and known[0] <= known[1]:
+        raise ReadsWait(known[0], minute + timedelta(minutes=1))
 
 
-def _minute(time: datetime) -> datetime:
-    return time.replace(second=0, microsecond=0)
+def _minute() -> datetime:
+    return timezone.now().replace(second=0, microsecond=0)
 
 
-def _key(token_fingerprint: str) -> str:
-    return f"budget:{token_fingerprint}"
+def _key(token_fingerprint: str, minute: datetime) -> str:
+    return f"budget:{token_fingerprint}:{minute:%H:%M}"
