@@ -40,6 +40,11 @@ def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+STDOUT = {
+    "class": "logging.StreamHandler",
+    "stream": "ext://sys.stdout",
+    "formatter": "structured",
+}
 QUIET = {"handlers": [], "propagate": True}
 LOGGERS = {
     "django": QUIET,
@@ -86,12 +91,11 @@ def configuration(*, as_json: bool) -> dict[str, object]:
         "foreign_pre_chain": shared,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
     }
-    stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": structured},
-        "handlers": {"stdout": {**stdout, "formatter": "structured"}},
+        "handlers": {"stdout": STDOUT},
         "root": {"handlers": ["stdout"], "level": "INFO"},
         "loggers": LOGGERS,
     }
