@@ -19,9 +19,8 @@ from django.conf import settings
 from ipadmin.audit.readings import AllocationFields, Reading, ReadingResult, allocation_fields
 from ipadmin.katapult.types import Allocation
 from ipadmin.models import AuditEntry, Basis, Outcome
-from ipadmin.sandbox.errors import CODES, documented
-from ipadmin.sandbox.seed import build
-from ipadmin.sandbox.world import VIRTUAL_MACHINE, Address, Resource, World
+from ipadmin.sandbox.errors import CODES, ApiError
+from ipadmin.sandbox.world import VIRTUAL_MACHINE, Address, Resource, World, build
 
 # Addresses in the demo's sandbox (see Procfile). Longer histories have one for each 20 entries.
 DEMO_ADDRESSES, MOST_ADDRESSES = 120, 6000
@@ -54,11 +53,6 @@ REFUSED_BY_KATAPULT = (
     *("no_allocation", "no_allocation", "validation_error", "permission_denied"),
     *("rate_limit_reached", "organization_suspended"),
 )
-# By a check before the call.
-NOT_CALLED = (
-    *("already_unallocated", "already_unallocated", "allocation_changed", "allocation_changed"),
-    *("not_sent", "interrupted", "ip_address_not_found", "invalid_api_token"),
-)
 # Seconds: the median of a call, its timeout, between two readings, and until the call is sent.
 CALL, TIMEOUT, RETRY, INTERVAL, PREPARATION = 0.09, 10.0, 5, 60, 0.06
 PERMITTED_CALLS = 1000
@@ -89,12 +83,12 @@ class _History:
 
     def __init__(self, rng: random.Random, world: World) -> None:
         self.rng = rng
-        self.addresses = rng.sample(world.addresses, len(world.addresses))
+        self.addresses = rng.sample(list(world.addresses.values()), len(world.addresses))
         self.organizations = {each.id: each for each in world.organizations}
         self.machines: dict[str, list[Resource]] = {id: [] for id in self.organizations}
         for each in world.resources.values():
             if each.type == VIRTUAL_MACHINE and each.has_interface and not each.in_trash:
-                self.machines[each.organization_id].append(each)
+                self.machines[each.organization].append(each)
         # Zipf's law, for all but the last.
         self.shares = list(accumulate(1 / (n + 1) for n in range(len(PEOPLE) - 1)))
         # By person and organization.
@@ -135,7 +129,7 @@ class _History:
                 return address
 
     def _machine(self, address: Address) -> Resource:
-        return self.rng.choice(self.machines[str(address.organization_id)])
+        return self.rng.choice(self.machines[str(address.organization)])
 
     def _uuid(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128), version=4)
@@ -146,7 +140,7 @@ class _History:
         person = bisect(self.shares, self.rng.random() * self.shares[-1])
         if is_rare:
             person = len(PEOPLE) - 1
-        organization = self.organizations[str(address.organization_id)]
+        organization = self.organizations[str(address.organization)]
         token = self.tokens.setdefault((person, organization.id), self._uuid())
         return AuditEntry(
             attempt_id=self._uuid(),
@@ -168,25 +162,18 @@ class _History:
             address=address.address,
             address_label=address.label or "",
             vip=address.vip,
-            reverse_dns=machine.hostname,
+            reverse_dns=machine.fqdn,
             **_allocation(machine),
         )
 
-    def _refused(self, entry: AuditEntry, address: Address, machine: Resource) -> None:
-        code = self.rng.choice(NOT_CALLED)
-        if code in CODES:
-            # Katapult's answer to the reading before the call.
-            self._answered(entry, code)
-        else:
-            entry.error_code = code
-            entry.finished_at = entry.created_at + timedelta(seconds=PREPARATION)
-        entry.outcome, entry.basis, entry.sent_at = Outcome.REFUSED, Basis.CHECK, None
-        if code != "already_unallocated":
-            is_other = code == "allocation_changed"
-            address.resource = self._machine(address) if is_other else machine
-        if code in {"already_unallocated", "allocation_changed"}:
-            found = _allocation(address.resource) if address.resource else None
-            entry.error_detail = {"confirmed": _allocation(machine), "found": found}
+    def _refused(self, entry: AuditEntry, address: Address, confirmed: Resource) -> None:
+        """The reading before the call showed another allocation than the confirmed one."""
+        address.resource = self.rng.choice([None, self._machine(address)])
+        entry.outcome, entry.basis = Outcome.REFUSED, Basis.CHECK
+        entry.error_code = "allocation_changed" if address.resource else "already_unallocated"
+        found = _allocation(address.resource) if address.resource else None
+        entry.error_detail = {"confirmed": _allocation(confirmed), "found": found}
+        entry.finished_at = entry.created_at + timedelta(seconds=PREPARATION)
 
     def _answered(self, entry: AuditEntry, code: str = "") -> None:
         """Katapult answered the call, with success or the error `code`."""
@@ -198,7 +185,7 @@ class _History:
         entry.rate_limit_remaining = self.rng.randrange(PERMITTED_CALLS)
         if code:
             entry.error_code, entry.error_description = code, CODES[code][1] or ""
-            entry.error_detail = documented(code).detail
+            entry.error_detail = ApiError(code).detail
 
     def _unanswered(
         self,
@@ -231,7 +218,7 @@ class _History:
             "found": found.value,
             "error_code": "",
             **_allocation(machine),
-            "reverse_dns": machine.hostname if machine else "",
+            "reverse_dns": machine.fqdn if machine else "",
             "status": 200,
             "request_id": str(self._uuid()),
         }

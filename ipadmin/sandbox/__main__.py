@@ -1,22 +1,12 @@
-"""`python -m ipadmin.sandbox`: the sandbox without Django."""
+"""`python -m ipadmin.sandbox`: the sandbox in a process of its own."""
 
-import argparse
 import sys
 
-from . import Options, SandboxError, serve
-from .options import add_arguments
+from .engine import SandboxError
+from .options import from_command_line
+from .runner import serve
 
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="ipadmin.sandbox", description=__doc__)
-    add_arguments(parser)
-    try:
-        serve(Options.from_parsed(vars(parser.parse_args())))
-    except SandboxError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+try:
+    serve(from_command_line())
+except SandboxError as error:
+    sys.exit(str(error))

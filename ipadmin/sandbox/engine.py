@@ -1,112 +1,118 @@
-"""One sandbox without its network: state, calls, faults, and the ledger of requests."""
+"""The sandbox without its network: the handling of requests, and `/_sandbox/…` to watch and change
+it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
-from . import bodies
-from .api import Answer, Exchange, authenticate, refusal, route
-from .arguments import Request, read
-from .calls import Context, Result, change_of
+import orjson
+
+from .arguments import Arguments, Request
+from .calls import UNKNOWN_CALL, Body, Context, list_row, route
 from .errors import ApiError
-from .faults import Faults, Rule, parse_rules
+from .faults import Answer, Faults, Rule
 from .options import Options
-from .ratelimit import RateLimit
 from .state import Entry, State, timestamp
-from .tokens import LOW_LIMIT, Token, fingerprint, known_tokens, organization_ids, parse_scopes
+from .tokens import RateLimit, fingerprint, known_tokens
 from .world import Address
+
+PREFIX = "/_sandbox/"
+JSON, LINES = "application/json", "application/x-ndjson"
+OpenShape = dict[str, Any]
+
+
+class SandboxError(Exception):
+    """The sandbox cannot start; the text says why in one line."""
 
 
 class Engine:
-    """Raises StateError for a bad state file and ValueError for bad faults."""
+    """Raises SandboxError for options that cannot be used."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        path = Path(options.state) if options.state else None
-        self.state = State(options.seed, options.addresses, path)
-        self.tokens = known_tokens(options.token, parse_scopes(options.scopes))
+        self.tokens = known_tokens(options.token, options.scopes)
         self.pending: set[asyncio.Task[None]] = set()  # calls that are delayed by a fault
-        self._begin()
+        try:
+            self.state = State(options.seed, options.addresses, options.state)
+            self._begin()
+        except (ValueError, TypeError) as error:
+            raise SandboxError(str(error)) from error
 
     def _begin(self) -> None:
         """Full rate limits, and the faults of the start."""
         self.limits = RateLimit()
-        self.faults = Faults(parse_rules(json.loads(self.options.faults)), self.state.seed)
+        self.set_faults(orjson.loads(self.options.faults))
 
-    def understand(self, request: Request) -> Exchange:
-        """Look up what `request` asks for, without changing, counting or refusing anything."""
-        call, segments = route(request)
-        arguments = read(request, segments)
-        token = self.tokens.get(request.token) if request.token else None
-        try:
-            target = self.state.world.address(*arguments.lookup("ip_address"))
-        except ApiError:
-            target = None
-        return Exchange(request, call, arguments, token, target)
-
-    def receive(self, request: Request) -> tuple[Exchange, Entry, Rule | None]:
+    def receive(self, request: Request) -> tuple[Entry, Rule | None]:
         """Record a request in the ledger, and choose its fault, before anything happens."""
-        exchange = self.understand(request)
-        rule = self.faults.choose(exchange)
-        label = exchange.token.label if exchange.token else "unknown"
+        call, segments = route(request.method, request.path)
+        name = call.name if call else UNKNOWN_CALL
+        try:
+            lookup = Arguments(request, segments).lookup("ip_address")
+            address = self.state.world.address(*lookup)
+        except ApiError:
+            address = None
+        rule = self.faults.choose(name, address)
+        token = self.tokens.get(request.token or "")
+        label = token.label if token else "unknown"
         entry = Entry(
             str(uuid.uuid4()),
             timestamp(),
             request.method,
             request.path,
-            exchange.name,
-            exchange.target.id if exchange.target else None,
+            name,
+            address.id if address else None,
             label if request.token else None,
             fingerprint(request.token),
             rule.kind if rule else None,
         )
-        self.state.received(entry)
-        return exchange, entry, rule
+        self.state.ledger.append(entry)
+        return entry, rule
 
-    def answer(self, exchange: Exchange, entry: Entry, *, acts: bool = True) -> Answer:
+    def answer(self, request: Request, entry: Entry, *, acts: bool = True) -> Answer:
         """The answer to a request. It takes effect unless a fault says that it does not: then the
         answer is a success without content."""
-        permitted = self._permitted(exchange.token)
-        remaining = self.limits.take(exchange.request.token or "", permitted, time.time())
-        answer = Answer(200, "{}")
-        if acts:
-            try:
-                result = self._result(exchange, permitted, remaining)
-                if result.change:
-                    self.state.world.apply(result.change)
-                    self.state.changed(result.change, entry)
-                answer = Answer(200, result.body())
-            except ApiError as error:
-                answer = refusal(error)
-        answer.permitted, answer.remaining = permitted, remaining or 0
-        return answer
+        token = self.tokens.get(request.token or "")
+        permitted = self.options.rate_limit
+        if token and token.permitted:
+            permitted = min(token.permitted, permitted)
+        remaining = self.limits.take(request.token or "", permitted, time.time())
+        answer = Answer(permitted=permitted, remaining=remaining or 0)
+        if not acts:
+            return answer
+        try:
+            limit = permitted if remaining is None else None
+            body = self._body(request, entry, limit)
+        except ApiError as error:
+            body = error.body()
+            answer = replace(answer, status=error.status, code=error.code)
+        return replace(answer, body=orjson.dumps(body))
 
-    def _permitted(self, token: Token | None) -> int:
-        """Calls a minute."""
-        low = token is not None and token.low_limit
-        return min(LOW_LIMIT, self.options.rate_limit) if low else self.options.rate_limit
+    def _body(self, request: Request, entry: Entry, exceeded: int | None) -> Body:
+        """Route, token, rate limit, scope, arguments, call: the live API's order [frame].
 
-    def _result(self, exchange: Exchange, permitted: int, remaining: int | None) -> Result:
-        """Route, token, rate limit, scope, arguments, call: the live API's order [frame]."""
-        if exchange.call is None:
+        `exceeded` is the rate limit, if this call exceeds it. Raises ApiError.
+        """
+        call, segments = route(request.method, request.path)
+        if call is None:
             raise ApiError("route_not_found")
-        token = authenticate(exchange)
-        if remaining is None:
-            raise ApiError("rate_limit_reached", {"total_permitted": permitted})
-        scopes = exchange.call.scopes
-        if scopes and not token.scopes.intersection(scopes):
-            raise ApiError("scope_not_granted", {"scopes": list(scopes)})
-        if exchange.arguments.error is not None:
-            raise exchange.arguments.error
-        world, large_set = self.state.world, self.options.large_set
-        organizations = organization_ids(token, world)
-        context = Context(world, token, organizations, exchange.arguments, large_set)
-        return exchange.call.act(context)
+        if not request.token:
+            raise ApiError("missing_api_token")
+        token = self.tokens.get(request.token)
+        if token is None or token.refused:
+            raise ApiError((token and token.refused) or "invalid_api_token")
+        if exceeded is not None:
+            raise ApiError("rate_limit_reached", {"total_permitted": exceeded})
+        if call.scopes and not token.scopes.intersection(call.scopes):
+            raise ApiError("scope_not_granted", {"scopes": list(call.scopes)})
+        arguments = Arguments(request, segments)
+        for name in call.lookups:
+            arguments.lookup(name)
+        return call.answer(Context(self.state, entry, token, arguments, self.options.large_set))
 
     def end_pending(self) -> None:
         """Cancel all delayed calls: none of them takes effect from now on."""
@@ -116,87 +122,97 @@ class Engine:
     def reset(self, seed: int | None = None, addresses: int | None = None) -> None:
         """A fresh world, an empty ledger, full rate limits, and the faults of the start."""
         self.end_pending()
-        old = self.state
-        old.reset(
-            old.seed if seed is None else seed, old.addresses if addresses is None else addresses
-        )
+        self.state.reset(seed, addresses)
         self._begin()
 
-    def set_faults(self, rules: Any) -> None:
+    def set_faults(self, rules: object) -> None:
         """Put other rules in force; from now on random choices start over."""
-        self.faults = Faults(parse_rules(rules), self.state.seed)
-
-    def ledger(self, call: str | None = None) -> list[dict[str, Any]]:
-        return [each.as_json() for each in self.state.ledger if call in {None, each.call}]
-
-    def world(self) -> dict[str, Any]:
-        """Everything that exists, for tests."""
-        world = self.state.world
-        return {
-            "seed": self.state.seed,
-            "organizations": [bodies.organization(each) for each in world.organizations],
-            "virtual_machines": [
-                {
-                    "id": each.id,
-                    "name": each.name,
-                    "type": each.type,
-                    "fqdn": each.hostname,
-                    "organization": each.organization_id,
-                    "has_interface": each.has_interface,
-                    "in_trash": each.in_trash,
-                }
-                for each in world.resources.values()
-            ],
-            "ip_addresses": [self._described(each) for each in world.addresses],
-        }
-
-    def _described(self, address: Address) -> dict[str, Any]:
-        resource = address.resource
-        return {
-            "id": address.id,
-            "address": address.address,
-            "version": address.version,
-            "reverse_dns": address.reverse_dns,
-            "vip": address.vip,
-            "label": address.label,
-            "organization": address.organization_id,
-            "allocation_id": resource.id if resource else None,
-            "allocation_type": resource.type if resource else None,
-            "allocation_name": resource.name if resource else None,
-        }
+        self.faults = Faults(rules, self.state.seed)
 
     def allocate(self, ip_address: str, virtual_machine: str) -> None:
-        """Allocate without a request, also what is allocated. Raises LookupError."""
-        resources = self.state.world.resources
-        named = (r for r in resources.values() if r.name == virtual_machine)
-        resource = resources.get(virtual_machine) or next(named, None)
+        """Allocate without a request, also what is allocated, to a virtual machine by ID or name.
+        Raises LookupError, as the next two do."""
+        resources = self.state.world.resources.values()
+        named = (each for each in resources if virtual_machine in {each.id, each.name})
+        resource = next(named, None)
         if resource is None:
             raise LookupError(f"no virtual machine {virtual_machine}")
         address = self._address(ip_address)
-        self._change(address, resource.id, address.organization_id)
+        self.state.change(address.id, resource.id, address.organization, None)
 
     def unallocate(self, ip_address: str) -> None:
-        """Unallocate without a request. Raises LookupError."""
+        """Unallocate without a request."""
         address = self._address(ip_address)
-        self._change(address, None, address.organization_id)
+        self.state.change(address.id, None, address.organization, None)
 
     def release(self, ip_address: str, to: str | None = None) -> None:
         """Take an address from its organization; with `other` the other one gets it, with the same
-        ID [seen]. Raises LookupError."""
+        ID [seen]."""
         address = self._address(ip_address)
         first, second = self.state.world.organizations[:2]
-        other = second if address.organization_id == first.id else first
+        other = second if address.organization == first.id else first
         if to not in {None, "other"}:
             raise LookupError("to is other, or left out")
-        self._change(address, None, other.id if to else None)
+        self.state.change(address.id, None, other.id if to else None, None)
 
     def _address(self, id_or_text: str) -> Address:
-        found = self.state.world.by_id_or_text(id_or_text)
+        world = self.state.world
+        found = world.address("id", id_or_text) or world.address("address", id_or_text)
         if found is None:
             raise LookupError(f"no address {id_or_text}")
         return found
 
-    def _change(self, address: Address, resource: str | None, organization: str | None) -> None:
-        change = change_of(address, resource, organization)
-        self.state.world.apply(change)
-        self.state.changed(change)
+    def ledger(self, call: str | None = None) -> list[OpenShape]:
+        """Every request received, or those of one call; the keys are those of `state.Entry`."""
+        return [asdict(each) for each in self.state.ledger if call in {None, each.call}]
+
+    def world(self) -> OpenShape:
+        """`organizations`, `virtual_machines` (whatever holds addresses) and `ip_addresses`."""
+        world = self.state.world
+        return {
+            "organizations": [asdict(each) for each in world.organizations],
+            "virtual_machines": [asdict(each) for each in world.resources.values()],
+            "ip_addresses": [
+                list_row(each)
+                | {
+                    "version": each.version,
+                    "label": each.label,
+                    "organization": each.organization,
+                    "allocation_name": each.resource.name if each.resource else None,
+                }
+                for each in world.addresses.values()
+            ],
+        }
+
+
+def control(engine: Engine, request: Request) -> tuple[int, str, bytes]:
+    """Status, content type and body of a request below `/_sandbox/`, which the live API lacks."""
+    try:
+        answer = act(engine, request, orjson.loads(request.body) if request.body else {})
+    except (ValueError, LookupError, TypeError) as error:
+        return 400, JSON, orjson.dumps({"error": str(error)})
+    if answer is None:
+        return 404, JSON, orjson.dumps({"error": f"no {request.method} {request.path}"})
+    if isinstance(answer, bytes):
+        return 200, LINES, answer
+    return 200, JSON, orjson.dumps(answer)
+
+
+def act(engine: Engine, request: Request, body: OpenShape) -> object:
+    """JSON, or bytes for the ledger; None if there is no such thing."""
+    match request.method, request.path.removeprefix(PREFIX):
+        case "GET", "health":
+            return {"ok": True}
+        case "GET", "ledger":
+            return b"".join(orjson.dumps(each) + b"\n" for each in engine.ledger())
+        case "GET", "world":
+            return engine.world()
+        case ("GET" | "PUT" | "DELETE") as method, "faults":
+            if method != "GET":
+                engine.set_faults(body if method == "PUT" else [])
+            return engine.faults.rules
+        case "POST", ("reset" | "allocate" | "unallocate" | "release") as verb:
+            getattr(engine, verb)(**body)
+            # Requests of this process are handled one after another: `at` separates them.
+            return {"ok": True, "at": timestamp()}
+    return None

@@ -6,9 +6,6 @@ sandbox does only when a fault asks for it. The descriptions are ours, save the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 # code: (status, description). `None` is what the live API sends for an unhandled exception [seen].
 CODES: dict[str, tuple[int, str | None]] = {
     "missing_api_token": (400, "The request carries no API token"),
@@ -17,10 +14,7 @@ CODES: dict[str, tuple[int, str | None]] = {
     "missing_required_argument": (400, "An argument is required and was not given"),
     "invalid_api_token": (403, "The API token is unknown or has expired"),
     "invalid_capabilities_token": (403, "The capabilities token is not valid"),
-    "unauthorized_network_for_api_token": (
-        403,
-        "The API token may not be used from the network this request came from",
-    ),
+    "unauthorized_network_for_api_token": (403, "This network may not use the API token"),
     "scope_not_granted": (403, "The API token lacks the scope this call needs"),
     "permission_denied": (403, "The identity of this API token may not do this"),
     "organization_suspended": (403, "The organization is suspended"),
@@ -34,10 +28,7 @@ CODES: dict[str, tuple[int, str | None]] = {
     "no_user_associated_with_identity": (404, "This API token belongs to no user"),
     "route_not_found": (404, "No call has this method and path"),
     "object_in_trash": (406, "The object is in the trash and has to be restored first"),
-    "resource_does_not_support_unallocation": (
-        409,
-        "What this IP address is allocated to does not allow it to be unallocated",
-    ),
+    "resource_does_not_support_unallocation": (409, "This resource can't release its address"),
     "no_allocation": (422, "This IP address is allocated to nothing"),
     "ip_already_allocated": (422, "This IP address is allocated already"),
     "no_interface_available": (422, "The virtual machine has no interface for this IP address"),
@@ -50,10 +41,11 @@ CODES: dict[str, tuple[int, str | None]] = {
     "service_unavailable": (503, "The API is unavailable for the moment"),
 }
 
-# What an error asked for by a fault carries when the fault names no detail: the documented shape.
-DETAILS: dict[str, dict[str, Any]] = {
+# The detail of an error that is raised without one: the documented shape.
+DETAILS: dict[str, dict[str, object]] = {
     "unauthorized_network_for_api_token": {"ip_address": "192.0.2.1"},
     "invalid_api_token": {"details": "The token is unknown or has expired"},
+    "invalid_json_body": {"details": "The body cannot be parsed"},
     "scope_not_granted": {"scopes": ["ip_addresses"]},
     "permission_denied": {"details": "The role of this identity does not allow it"},
     "validation_error": {"errors": ["Address is locked"]},
@@ -70,45 +62,38 @@ ISSUES = {
 }
 
 
-@dataclass
 class ApiError(Exception):
-    """A call that Katapult refuses; the server writes it with the status its code has."""
+    """A call that Katapult refuses, with the status its code has."""
 
-    code: str
-    detail: dict[str, Any] = field(default_factory=dict)
-    description: str | None = None
+    def __init__(
+        self, code: str, detail: dict[str, object] | None = None, description: str | None = None
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status, documented = CODES[code]
+        self.detail = DETAILS.get(code, {}) if detail is None else detail
+        self.description = description or documented
 
-    def __post_init__(self) -> None:
-        super().__init__(self.code)
-
-    @property
-    def status(self) -> int:
-        return CODES[self.code][0]
-
-    def body(self) -> dict[str, Any]:
-        description = self.description or CODES[self.code][1]
-        return {"code": self.code, "description": description, "detail": self.detail}
-
-
-def documented(code: str, detail: dict[str, Any] | None = None) -> ApiError:
-    """The error `code` with the detail its documentation shows, unless another is given."""
-    return ApiError(code, DETAILS.get(code, {}) if detail is None else detail)
+    def body(self) -> dict[str, object]:
+        """Wrapped, as the live API does [seen]."""
+        error = {"code": self.code, "description": self.description, "detail": self.detail}
+        return {"error": error}
 
 
-def invalid_argument(path: list[str], issue: str, errors: list[str] | None = None) -> ApiError:
+def invalid_argument(path: list[str], issue: str, *errors: str) -> ApiError:
     """`issue` is one of the vendor framework's words, such as `parse_error` [frame]."""
-    detail = {
+    detail: dict[str, object] = {
         "path": path,
         "index": None,
         "issue": issue,
         "issue_description": ISSUES.get(issue),
-        "errors": errors or [],
+        "errors": errors,
         "argument": {"id": path[-1], "name": path[-1], "description": None},
     }
     return ApiError("invalid_argument", detail, f"The '{'.'.join(path)}' argument is invalid")
 
 
 def missing_argument(name: str) -> ApiError:
-    detail = {"path": [name], "argument": {"name": name, "description": None}}
+    detail: dict[str, object] = {"path": [name], "argument": {"name": name, "description": None}}
     description = f"The '{name}' argument is required but was not given"
     return ApiError("missing_required_argument", detail, description)

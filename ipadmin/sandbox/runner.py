@@ -5,86 +5,68 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
+import ssl
 import sys
 import threading
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
-from .engine import Engine
+from .engine import Engine, OpenShape, SandboxError
 from .options import Options
 from .server import Connection
-from .state import StateError
+from .tokens import SPECIAL
 
 T = TypeVar("T")
 BACKLOG = 1024
 
 
-class SandboxError(Exception):
-    """The sandbox cannot start; the text says why in one line."""
-
-
-class Site:
-    """An engine listening on a port."""
-
-    def __init__(self, options: Options) -> None:
-        """Raises SandboxError for faults or a state file that cannot be used."""
-        try:
-            self.engine = Engine(options)
-        except (StateError, ValueError, TypeError) as error:
-            raise SandboxError(str(error)) from error
-        self.connections: set[Connection] = set()
-        self.url = ""
-
-    async def listen(self) -> None:
-        """Open the port. Raises SandboxError if it is taken."""
-        host, port = self.engine.options.host, self.engine.options.port
-        loop = asyncio.get_running_loop()
-        try:
-            self.server = await loop.create_server(
-                lambda: Connection(self.engine, self.connections), host, port, backlog=BACKLOG
-            )
-        except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            why = "is already taken" if taken else f"cannot be opened: {error.strerror}"
-            raise SandboxError(f"Port {port} on {host} {why}.") from error
-        self.url = f"http://{host}:{self.server.sockets[0].getsockname()[1]}"
-
-    def close(self) -> None:
-        self.server.close()
-        self.engine.end_pending()
-        for connection in list(self.connections):
-            connection.stop()
-        self.engine.state.close()
-
-    def greeting(self) -> str:
-        """One line: where it listens, whose addresses it has, which tokens open it."""
-        state = self.engine.state
-        owners = ", ".join(f"{o.name} ({o.sub_domain})" for o in state.world.organizations[:2])
-        token = self.engine.options.token.partition(",")[0]
-        labels = dict.fromkeys(known.label for known in self.engine.tokens.values())
-        special = ", ".join(f"-{label}" for label in labels)
-        return (
-            f"Katapult sandbox on {self.url}/core/v1: {len(state.world.addresses)} addresses of "
-            f"{owners}, seed {state.seed}; token {token}, or it with one of: "
-            f"{special.removeprefix('-everything, ')}\n"
+@asynccontextmanager
+async def listening(engine: Engine, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Its URL, without /core/v1. Raises SandboxError if the port cannot be opened."""
+    host, port = engine.options.host, engine.options.port
+    connections: set[Connection] = set()
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(engine, connections), host, port, ssl=tls, backlog=BACKLOG
         )
+    except (OSError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "is already taken" if taken else f"cannot be opened: {error}"
+        raise SandboxError(f"Port {port} on {host} {why}.") from error
+    yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    engine.end_pending()
+    for connection in list(connections):
+        connection.transport.abort()
 
 
-def serve(options: Options) -> None:
+def serve(options: Options, tls: ssl.SSLContext | None = None) -> None:
     """Serve until SIGINT or SIGTERM. Raises SandboxError if it cannot start."""
-    asyncio.run(serve_until_stopped(Site(options)))
+    asyncio.run(serve_until_stopped(Engine(options), tls))
 
 
-async def serve_until_stopped(site: Site) -> None:
-    await site.listen()
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    sys.stdout.write(site.greeting())
-    sys.stdout.flush()
-    await stopped.wait()
-    site.close()
+async def serve_until_stopped(engine: Engine, tls: ssl.SSLContext | None) -> None:
+    async with listening(engine, tls) as url:
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        sys.stdout.write(greeting(engine, url))
+        sys.stdout.flush()
+        await stopped.wait()
+
+
+def greeting(engine: Engine, url: str) -> str:
+    """One line: where it listens, whose addresses it has, and its tokens."""
+    world = engine.state.world
+    owners = ", ".join(f"{o.name} ({o.sub_domain})" for o in world.organizations[:2])
+    token = next(iter(engine.tokens))
+    special = ", ".join(f"-{each.label}" for each in SPECIAL)
+    return (
+        f"Katapult sandbox on {url}/core/v1: {len(world.addresses)} addresses of {owners}, "
+        f"seed {engine.state.seed}; token {token}, or it with one of: {special}\n"
+    )
 
 
 class Sandbox:
@@ -94,44 +76,36 @@ class Sandbox:
     """
 
     def __init__(self, **options: Any) -> None:
-        self.options = Options(**options)
+        self.options = Options(**{"port": 0} | options)
         self.token = self.options.token
         self.url = ""  # without /core/v1
-        self._site = Site(self.options)
+        self.engine = Engine(self.options)
         self._loop = asyncio.new_event_loop()
+        self._stopped = asyncio.Event()
+        self._started: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self._site.listen(), self._loop).result()
-        except BaseException:
-            self._stop()
-            raise
-        self.url = self._site.url
+        self.url = self._started.result()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._do(self._site.close)
-        self._stop()
+    def __exit__(self, *_error: object) -> None:
+        self._do(self._stopped.set)
+        self._thread.join()
 
     def _run(self) -> None:
         """In a thread of its own: that of the caller may have a running loop, as Playwright's."""
-        self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
 
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+    async def _serve(self) -> None:
+        try:
+            async with listening(self.engine) as url:
+                self._started.set_result(url)
+                await self._stopped.wait()
+        except SandboxError as error:
+            self._started.set_exception(error)
 
     def _do(self, act: Callable[[], T]) -> T:
         async def inside() -> T:
@@ -139,34 +113,24 @@ class Sandbox:
 
         return asyncio.run_coroutine_threadsafe(inside(), self._loop).result()
 
-    @property
-    def engine(self) -> Engine:
-        return self._site.engine
-
-    def ledger(self, call: str | None = None) -> list[dict[str, Any]]:
-        """Every request received, or those of one call; the keys are those of `state.Entry`."""
+    def ledger(self, call: str | None = None) -> list[OpenShape]:
         return self._do(lambda: self.engine.ledger(call))
 
-    def world(self) -> dict[str, Any]:
-        """`organizations`, `virtual_machines` (whatever holds addresses) and `ip_addresses`."""
+    def world(self) -> OpenShape:
         return self._do(self.engine.world)
 
-    def set_faults(self, rules: list[dict[str, Any]]) -> None:
+    def set_faults(self, rules: list[OpenShape]) -> None:
         """Put `rules` (see `faults.Rule`) in force instead of any others; [] for none."""
         self._do(lambda: self.engine.set_faults(rules))
 
     def reset(self, seed: int | None = None, addresses: int | None = None) -> None:
-        """A fresh world, an empty ledger, the faults of the start."""
         self._do(lambda: self.engine.reset(seed, addresses))
 
     def allocate(self, ip_address: str, virtual_machine: str) -> None:
-        """Allocate without a request, to a virtual machine by ID or name."""
         self._do(lambda: self.engine.allocate(ip_address, virtual_machine))
 
     def unallocate(self, ip_address: str) -> None:
-        """Unallocate without a request."""
         self._do(lambda: self.engine.unallocate(ip_address))
 
     def release(self, ip_address: str, to: str | None = None) -> None:
-        """Take an address from its organization; with `other`, give it to the other one."""
         self._do(lambda: self.engine.release(ip_address, to))

@@ -11,39 +11,34 @@ import asyncio
 import hashlib
 import socket
 import struct
-import time
+from contextlib import suppress
 from email.utils import formatdate
-from functools import lru_cache
-from http import HTTPStatus
+from http.client import responses
 from urllib.parse import unquote
 
 import h11
 
-from . import wire_faults
-from .api import Answer, Exchange
 from .arguments import Request
-from .control import PREFIX, control
-from .engine import Engine
-from .faults import DRIPS, Rule
-from .replies import Reply, faulty
-from .state import Entry
+from .engine import PREFIX, Engine, control
+from .faults import DRIPS, KINDS, Answer, Rule
+from .state import Entry, timestamp
 
-RESETS = frozenset({"reset_before", "reset_after", *DRIPS})  # how these kinds end
-UNANSWERED = frozenset({"no_answer", "late"})
+LONGEST_DRIP = 300.0  # seconds
+SECOND_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 NO_FAULT = Rule("delay")
-REASONS = {each.value: each.phrase.encode() for each in HTTPStatus}
 Headers = list[tuple[str, str]]
 
 
 class Connection(asyncio.Protocol):
     """One client's connection; requests on it are answered one after another."""
 
+    transport: asyncio.Transport
+
     def __init__(self, engine: Engine, open_ones: set[Connection]) -> None:
         self.engine = engine
         self.open_ones = open_ones
         self.wire = h11.Connection(h11.SERVER)
-        self.transport: asyncio.Transport | None = None
-        self.head: h11.Request | None = None
+        self.head = h11.Request(method="GET", target="/", headers=[("Host", "none")])
         self.body = b""
         self.gone = asyncio.Event()  # set when the connection is closed
 
@@ -54,7 +49,6 @@ class Connection(asyncio.Protocol):
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self.transport = None
         self.gone.set()
         self.open_ones.discard(self)
 
@@ -62,16 +56,13 @@ class Connection(asyncio.Protocol):
         self.wire.receive_data(data)
         self.read()
 
-    def eof_received(self) -> None:
-        """A client that half-closes is treated as gone; `None` lets asyncio close."""
-
     def read(self) -> None:
         """Handle the events of h11 until it needs more bytes."""
-        while self.transport is not None:
+        while not self.gone.is_set():
             try:
                 event = self.wire.next_event()
             except h11.RemoteProtocolError:
-                self.stop()
+                self.transport.abort()
                 return
             if isinstance(event, h11.Request):
                 self.head, self.body = event, b""
@@ -86,148 +77,132 @@ class Connection(asyncio.Protocol):
         request = self.request()
         if request.path.startswith(PREFIX):
             status, content_type, body = control(self.engine, request)
-            self.send(status, [("Content-Type", content_type)], body.encode())
+            self.send(status, [("Content-Type", content_type)], body)
             return
-        exchange, entry, rule = self.engine.receive(request)
+        entry, rule = self.engine.receive(request)
         if rule is None and not self.engine.options.latency_ms:
-            self.reply(Reply(self.engine.answer(exchange, entry)), entry)
+            self.reply(self.engine.answer(request, entry), entry, "")
             return
-        task = asyncio.get_running_loop().create_task(self.later(exchange, entry, rule or NO_FAULT))
+        task = asyncio.get_running_loop().create_task(self.later(request, entry, rule or NO_FAULT))
         self.engine.pending.add(task)
         task.add_done_callback(self.ended)
 
     def ended(self, task: asyncio.Task[None]) -> None:
         self.engine.pending.discard(task)
         if task.cancelled():
-            self.abort()
+            self.reset()
         else:
             self.read()
 
     def request(self) -> Request:
-        assert self.head is not None  # noqa: S101 - h11 ends no message it has not begun
+        headers = {name: value.decode("latin-1") for name, value in self.head.headers}
         path, _, query = self.head.target.decode("latin-1").partition("?")
-        made = Request(self.head.method.decode(), unquote(path), query, body=self.body)
-        for name, value in self.head.headers:
-            if name == b"authorization":
-                scheme, _, secret = value.decode("latin-1").partition(" ")
-                made.token = secret.strip() if scheme.lower() == "bearer" else None
-            elif name == b"content-type":
-                made.content_type = value.decode("latin-1").lower()
-        if self.transport is not None:
-            made.peer = self.transport.get_extra_info("peername")[0]
-        return made
+        scheme, _, secret = headers.get(b"authorization", "").partition(" ")
+        return Request(
+            self.head.method.decode(),
+            unquote(path),
+            query,
+            secret.strip() if scheme.lower() == "bearer" else None,
+            headers.get(b"content-type", "").lower(),
+            self.body,
+        )
 
-    async def later(self, exchange: Exchange, entry: Entry, rule: Rule) -> None:
-        """Answer after the latency, and the way `rule` says. A reset of the world cancels it."""
+    async def later(self, request: Request, entry: Entry, rule: Rule) -> None:
+        """Answer after the latency, and as `rule` says. A reset of the world cancels it."""
         await asyncio.sleep(self.engine.options.latency_ms / 1000)
+        answer = Answer()
         if rule.acts_at == "start":
-            answer = self.engine.answer(exchange, entry, acts=bool(rule.acts))
-            await self.wait(rule, answer, entry)
-        else:
-            await self.wait(rule, Answer(200, "{}"), entry)
-            answer = self.engine.answer(exchange, entry, acts=bool(rule.acts))
-        if rule.kind in RESETS:
-            self.abort()
-        elif rule.kind not in UNANSWERED:
-            self.reply(faulty(rule, answer), entry)
-
-    async def wait(self, rule: Rule, answer: Answer, entry: Entry) -> None:
-        """The wait of a fault; a drip sends the beginning of `answer` meanwhile."""
+            answer = self.engine.answer(request, entry, acts=bool(rule.acts))
         if rule.kind in DRIPS:
             await self.drip(rule, answer, entry)
-            return
-        if rule.kind == "late":
+        elif rule.kind == "late":
             await self.gone.wait()
-        await asyncio.sleep(rule.seconds)
+        await asyncio.sleep(0 if rule.kind in DRIPS else rule.seconds)
+        if rule.acts_at == "end":
+            answer = self.engine.answer(request, entry, acts=bool(rule.acts))
+        kind = KINDS[rule.kind]
+        if kind.resets:
+            self.reset()
+        elif kind.answer:
+            self.reply(kind.answer(rule, answer), entry, rule.kind)
 
     async def drip(self, rule: Rule, answer: Answer, entry: Entry) -> None:
-        if self.transport is None:
-            return
-        body = answer.body.encode()
-        headers = [("Content-Type", "application/json")]
-        headers += katapult_headers(answer, entry.request_id, body)
-        beginning, piece = wire_faults.endless(rule.kind, answer.status, headers, body)
-        write = self.transport.write
-        await wire_faults.drip(write, beginning, piece, rule.seconds, self.gone)
+        """An answer that never ends: its beginning, and then a piece every `seconds`."""
+        lines = [f"HTTP/1.1 {answer.status} {responses[answer.status]}"]
+        lines += [f"{name}: {value}" for name, value in headers_of(answer, entry)]
+        head = "\r\n".join(lines).encode() + b"\r\n"
+        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n%x" % len(answer.body)
+        beginning, piece = {
+            "drip_headers": (head + b"X-Drip: ", b"."),
+            "drip_informational": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+            "drip_chunk_extension": (chunked + b";drip=", b"."),
+            "drip_trailers": (chunked + b"\r\n" + answer.body + b"\r\n0\r\nX-Drip: ", b"."),
+        }[rule.kind]
+        self.write(beginning)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_DRIP):
+                while not self.gone.is_set():
+                    self.write(piece)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(rule.seconds):
+                            await self.gone.wait()
 
-    def reply(self, reply: Reply, entry: Entry) -> None:
-        """Send an answer with the live API's headers, unless the client has disconnected."""
-        if self.transport is None:
-            return
-        body = reply.answer.body.encode()
-        headers: Headers = [("Content-Type", reply.content_type), *reply.headers]
-        if reply.katapult:
-            headers += katapult_headers(reply.answer, entry.request_id, body)
-        self.engine.state.answered(entry, reply.answer.status, reply.answer.code)
-        second = wire_faults.SECOND_ANSWER if reply.twice else b""
-        self.send(reply.answer.status, headers, body, cut=reply.cut, second=second)
-
-    def send(
-        self,
-        status: int,
-        headers: Headers,
-        body: bytes,
-        *,
-        cut: bool = False,
-        second: bytes = b"",
-    ) -> None:
-        """One answer in one write. `cut` closes halfway through the body; `second` follows."""
-        if self.transport is None:
-            return
-        lines = [("Date", today(int(time.time()))), *headers, ("Content-Length", str(len(body)))]
-        data = (
-            self.wire.send(
-                h11.Response(status_code=status, headers=lines, reason=REASONS.get(status, b""))
-            )
-            or b""
-        )
-        if self.head is not None and self.head.method != b"HEAD" and status not in {204, 304}:
-            data += self.wire.send(h11.Data(data=body[: len(body) // 2] if cut else body)) or b""
-        if cut:
+    def write(self, data: bytes) -> None:
+        if not self.gone.is_set():
             self.transport.write(data)
+
+    def reply(self, answer: Answer, entry: Entry, fault: str) -> None:
+        """Record and send an answer, unless the client has disconnected."""
+        if self.gone.is_set():
+            return
+        entry.status, entry.code, entry.answered_at = answer.status, answer.code, timestamp()
+        self.send(answer.status, headers_of(answer, entry), answer.body, fault)
+
+    def send(self, status: int, headers: Headers, body: bytes, fault: str = "") -> None:
+        """One answer in one write. Fault `truncated` closes halfway through the body; a second
+        answer follows with `two_answers`."""
+        lines = [("Date", formatdate(usegmt=True)), *headers, ("Content-Length", str(len(body)))]
+        reason = responses.get(status, "")
+        data = self.wire.send(h11.Response(status_code=status, headers=lines, reason=reason))
+        data = data or b""
+        if self.head.method != b"HEAD" and status not in {204, 304}:
+            half = body[: len(body) // 2]
+            sent = half if fault == "truncated" else body
+            data += self.wire.send(h11.Data(data=sent)) or b""
+        if fault == "truncated":
+            self.write(data)
             self.transport.close()
             return
         data += self.wire.send(h11.EndOfMessage()) or b""
-        self.transport.write(data + second)
+        self.write(data + (SECOND_ANSWER if fault == "two_answers" else b""))
         if self.wire.our_state is h11.DONE and self.wire.their_state is h11.DONE:
             self.wire.start_next_cycle()
         else:
             self.transport.close()
 
-    def stop(self) -> None:
-        """Close at once; what the client was still to be sent is dropped."""
-        if self.transport is not None:
+    def reset(self) -> None:
+        """Reset the connection: the client sees no orderly end."""
+        if not self.gone.is_set():
+            linger = struct.pack("ii", 1, 0)  # on, for 0 seconds: close with RST
+            peer = self.transport.get_extra_info("socket")
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.transport.abort()
 
-    def abort(self) -> None:
-        """Reset the connection: the client sees no orderly end."""
-        if self.transport is None:
-            return
-        linger = struct.pack("ii", 1, 0)  # on, for 0 seconds: close with RST
-        peer = self.transport.get_extra_info("socket")
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.transport.abort()
 
-
-@lru_cache(maxsize=2)
-def today(second: int) -> str:
-    return formatdate(second, usegmt=True)
-
-
-def katapult_headers(answer: Answer, request_id: str, body: bytes) -> Headers:
-    """As recorded: caching and a weak ETag on success, none and a schema on errors [seen]."""
-    headers: Headers = [("X-Request-Id", request_id)]
+def headers_of(answer: Answer, entry: Entry) -> Headers:
+    """As recorded: caching and a weak ETag on success, none and a schema on errors; no rate limits
+    with a 500 [seen]."""
+    headers: Headers = [("Content-Type", answer.content_type), *answer.headers]
+    if answer.by_proxy:
+        return headers
+    headers.append(("X-Request-Id", entry.request_id))
     if answer.status < 300:
-        digest = hashlib.sha256(body).hexdigest()[:32]
-        headers += [
-            ("Cache-Control", "max-age=0, private, must-revalidate"),
-            ("ETag", f'W/"{digest}"'),
-        ]
+        digest = hashlib.sha256(answer.body).hexdigest()[:32]
+        headers.append(("Cache-Control", "max-age=0, private, must-revalidate"))
+        headers.append(("ETag", f'W/"{digest}"'))
     else:
         headers += [("Cache-Control", "no-cache"), ("X-Api-Schema", "json-error")]
     if answer.status != 500 and answer.permitted is not None:
-        headers += [
-            ("X-Ratelimit-Permitted", str(answer.permitted)),
-            ("X-Ratelimit-Remaining", str(answer.remaining)),
-        ]
+        headers.append(("X-Ratelimit-Permitted", str(answer.permitted)))
+        headers.append(("X-Ratelimit-Remaining", str(answer.remaining)))
     return headers

@@ -1,26 +1,18 @@
-"""What the sandbox remembers: the ledger of requests, and a journal that survives a SIGKILL.
+"""What the sandbox remembers: its world, and the ledger of requests.
 
-The journal is one JSON line an event, written before the answer leaves: the world's seed, each
-request as it is received, each change, each answer. A world is rebuilt from its seed and the
-changes. A line cut short by a crash is dropped.
+With a file, the world survives a SIGKILL. The file has a JSON line for each change of an address,
+written before the answer is sent. A line cut short by a crash is dropped.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
-from typing import Any
 
-from .calls import Change
-from .seed import build
-from .world import World
+import orjson
 
-
-class StateError(Exception):
-    """The state file cannot be read, or is not one."""
+from .world import build
 
 
 @dataclass(slots=True)
@@ -42,107 +34,55 @@ class Entry:
     code: str | None = None
     answered_at: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 class State:
-    """The world, the ledger, and the journal of both when there is a file for it."""
+    """Raises ValueError if the file `path` cannot be used; the empty path is no file."""
 
-    def __init__(self, seed: int, addresses: int, path: Path | None = None) -> None:
-        self.seed, self.addresses = seed, addresses
-        self.world: World
-        self.ledger: list[Entry] = []
-        self._path = path
-        self._journal: FileIO | None = None
-        self._by_id: dict[str, Entry] = {}  # only while a journal is replayed
-        lines = self._read()
-        if not lines:
-            self.world = build(seed, addresses)
-        for line in lines:
-            self._replay(line)
-        self._by_id.clear()
-        if path is not None:
-            try:
-                self._journal = path.open("ab", buffering=0)
-            except OSError as error:
-                raise StateError(f"cannot write {path}: {error.strerror}") from error
-        if not lines:
-            self._begin()
-
-    def reset(self, seed: int, addresses: int) -> None:
-        """A fresh world and an empty ledger."""
-        self.world = build(seed, addresses)
-        self.seed, self.addresses = seed, addresses
-        self.ledger = []
-        if self._journal is not None:
-            self._journal.truncate(0)
-        self._begin()
-
-    def received(self, entry: Entry) -> None:
-        self.ledger.append(entry)
-        if self._journal is not None:
-            self._write({"request": entry.as_json()})
-
-    def changed(self, change: Change, entry: Entry | None = None) -> None:
-        """Record a change that has just been made, with the request that made it."""
-        at = timestamp()
-        if entry is not None:
-            entry.acted, entry.acted_at = True, at
-        if self._journal is not None:
-            request_id = entry.request_id if entry else None
-            self._write({"change": change, "request_id": request_id, "at": at})
-
-    def answered(self, entry: Entry, status: int, code: str | None) -> None:
-        entry.status, entry.code, entry.answered_at = status, code, timestamp()
-        if self._journal is not None:
-            answer = {"status": status, "code": code, "answered_at": entry.answered_at}
-            self._write({"answer": answer, "request_id": entry.request_id})
-
-    def close(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-
-    def _begin(self) -> None:
-        self._write({"world": {"seed": self.seed, "addresses": self.addresses}})
-
-    def _write(self, event: dict[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
-
-    def _read(self) -> list[dict[str, Any]]:
-        """The journal's events; a torn last line is cut off the file."""
-        if self._path is None or not self._path.exists():
-            return []
+    def __init__(self, seed: int, addresses: int, path: str) -> None:
+        self._path = Path(path) if path else None
+        self._build(seed, addresses)
         try:
-            data = self._path.read_bytes()
-            whole = data[: data.rfind(b"\n") + 1]
-            if len(whole) < len(data):
-                self._path.write_bytes(whole)
-            lines = [json.loads(line) for line in whole.splitlines()]
-        except (OSError, ValueError) as error:
-            raise StateError(f"cannot read {self._path}: {error}") from error
-        if lines and "world" not in lines[0]:
-            raise StateError(f"{self._path} is no state of a sandbox")
-        return lines
+            self._replay()
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            reason = f"is not the state of a world with seed {seed} and {addresses} addresses"
+            raise ValueError(f"{path} {reason}: {error!r}") from error
 
-    def _replay(self, event: dict[str, Any]) -> None:
-        if "world" in event:
-            self.seed, self.addresses = event["world"]["seed"], event["world"]["addresses"]
-            self.world, self.ledger = build(self.seed, self.addresses), []
-        elif "request" in event:
-            entry = Entry(**event["request"])
-            self.ledger.append(entry)
-            self._by_id[entry.request_id] = entry
-        elif "change" in event:
-            self.world.apply(event["change"])
-            if made_by := self._by_id.get(event["request_id"]):
-                made_by.acted, made_by.acted_at = True, event["at"]
-        elif answered := self._by_id.get(event["request_id"]):
-            for name, value in event["answer"].items():
-                setattr(answered, name, value)
+    def reset(self, seed: int | None, addresses: int | None) -> None:
+        """A new world, by default with the same numbers, and an empty ledger."""
+        self._build(
+            self.seed if seed is None else seed,
+            len(self.world.addresses) if addresses is None else addresses,
+        )
+        if self._path is not None:
+            self._path.write_bytes(b"")
+
+    def change(
+        self, ip_address: str, resource: str | None, organization: str | None, by: Entry | None
+    ) -> None:
+        """Change an address; `by` is the entry of the request that did it. See `World.change`."""
+        self.world.change(ip_address, resource, organization)
+        if by is not None:
+            by.acted, by.acted_at = True, timestamp()
+        if self._path is not None:
+            with self._path.open("ab") as journal:
+                journal.write(orjson.dumps([ip_address, resource, organization]) + b"\n")
+
+    def _build(self, seed: int, addresses: int) -> None:
+        self.world = build(seed, addresses)
+        self.seed = seed
+        self.ledger: list[Entry] = []
+
+    def _replay(self) -> None:
+        """Make the changes in the file, and cut off a torn last line."""
+        if self._path is None:
+            return
+        self._path.touch()
+        lines, newline, torn = self._path.read_bytes().rpartition(b"\n")
+        for line in lines.splitlines():
+            self.world.change(*orjson.loads(line))
+        if torn:
+            self._path.write_bytes(lines + newline)

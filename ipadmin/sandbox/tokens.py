@@ -1,23 +1,17 @@
-"""The tokens the sandbox knows: those it is started with, and special ones derived from the first.
+"""The tokens that the sandbox knows, and their rate limits.
 
 `T` may do everything its scopes allow; `T-read-only`, `T-expired` and so on reach the documented
-errors without any fault. A secret never leaves this module but in the line printed at the start.
+errors without any fault. The ledger shows labels and fingerprints, never secrets.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .world import World
 
 ALL_SCOPES = frozenset({"ip_addresses", "ip_addresses:read", "organizations:read"})
 READ_SCOPES = frozenset({"ip_addresses:read", "organizations:read"})
 OAUTH_PREFIX = "api.katapult.io/core/v1/"  # how OAuth2 names the same scopes [doc]
-LOW_LIMIT = 200  # permitted calls a minute of some live tokens [seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +22,7 @@ class Token:
     has_user: bool = True
     may_write: bool = True
     refused: str | None = None  # the code every call of it is answered with
-    low_limit: bool = False
+    permitted: int | None = None  # calls a minute, if fewer than those of others
 
 
 SPECIAL = (
@@ -40,37 +34,43 @@ SPECIAL = (
     Token("suspended", owners=(2,)),
     Token("not-activated", owners=(3,)),
     Token("empty", owners=(4,)),
-    Token("low-limit", low_limit=True),
+    Token("low-limit", permitted=200),  # [seen]
     Token("other-network", refused="unauthorized_network_for_api_token"),
     Token("expired", refused="invalid_api_token"),
     Token("bad-capabilities", refused="invalid_capabilities_token"),
 )
 
 
-def parse_scopes(text: str) -> frozenset[str]:
-    """Scopes from a list with commas or spaces, with or without OAuth2's prefix."""
-    return frozenset(
-        scope.removeprefix(OAUTH_PREFIX) for scope in text.replace(",", " ").split() if scope
-    )
-
-
-def known_tokens(secrets: str, scopes: Iterable[str]) -> dict[str, Token]:
-    """Each secret the sandbox accepts, or refuses in its own way, and the token it stands for.
-
-    `secrets` is one, or several with commas, each of which may do everything.
-    """
-    everything = Token("everything", frozenset(scopes))
-    first, *others = secrets.split(",")
-    tokens = {first: everything}
-    tokens |= {f"{first}-{token.label}": token for token in SPECIAL}
-    tokens |= dict.fromkeys(others, everything)
-    return tokens
+def known_tokens(secrets: str, scopes: str) -> dict[str, Token]:
+    """Each known secret and its token. `secrets` is one, or several with commas, each of which may
+    do everything that `scopes` allow."""
+    names = (scope.removeprefix(OAUTH_PREFIX) for scope in scopes.split(","))
+    everything = Token("everything", frozenset(names))
+    tokens = dict.fromkeys(secrets.split(","), everything)
+    first = next(iter(tokens))
+    return tokens | {f"{first}-{token.label}": token for token in SPECIAL}
 
 
 def fingerprint(secret: str | None) -> str | None:
-    """Enough of a hash to tell tokens apart in the ledger, and nothing of the secret."""
+    """Enough of a hash to distinguish tokens in the ledger."""
     return hashlib.sha256(secret.encode()).hexdigest()[:8] if secret else None
 
 
-def organization_ids(token: Token, world: World) -> frozenset[str]:
-    return frozenset(world.organizations[owner].id for owner in token.owners)
+class RateLimit:
+    """Calls by key in a fixed window, the clock minute [seen]."""
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._used: dict[str, int] = {}
+
+    def take(self, key: str, permitted: int, now: float) -> int | None:
+        """Count one call at `now` (seconds since 1970); what remains after it, or None if over."""
+        minute = int(now // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._used.clear()
+        used = self._used.get(key, 0)
+        if used >= permitted:
+            return None
+        self._used[key] = used + 1
+        return permitted - used - 1

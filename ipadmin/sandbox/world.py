@@ -1,16 +1,39 @@
 """The sandbox's world: organizations, what addresses are allocated to, and the addresses.
 
-Nothing here knows HTTP or JSON. Every change goes through `World.apply`, as a small dict that can
-be written to a journal and replayed over a world of the same seed.
+The same seed always gives the same world, IDs included. The addresses come from 198.18.0.0/15 (set
+aside for benchmarks) and 2001:db8::/32 (for documentation), so that it has no real address.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+import random
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
 
 VIRTUAL_MACHINE = "VirtualMachine"
+ALPHABET = string.ascii_letters + string.digits
+ROLES = ("web", "db", "mail", "app", "cache", "build", "vpn", "queue", "search", "files")
+LABELS = ("shop-front", "mail-failover", "api-edge", "R&D <spare>")
+YEARS = (2026, 2026, 2024, 2026, 2025, 2026, 2026)  # how answers look, in turn
+BORN = 1_609_459_200  # 1 January 2021, in seconds since 1970
+
+# One turn of what an organization owns: what the addresses are on, and their kinds. `v` is a VIP.
+# Two turns never pass without one of each, so that a small world has everything.
+TURN: tuple[tuple[str | None, str], ...] = (
+    (VIRTUAL_MACHINE, "4"),
+    (VIRTUAL_MACHINE, "46"),
+    (None, "4"),
+    ("LoadBalancer", "4"),
+    (VIRTUAL_MACHINE, "44"),
+    (None, "v"),
+    (VIRTUAL_MACHINE, "4v"),
+    (None, "6"),
+    (VIRTUAL_MACHINE, "6"),
+)
+PREFIXES = {VIRTUAL_MACHINE: "vm", "LoadBalancer": "lb", "Gateway": "gtwy"}
 
 
 @dataclass(slots=True)
@@ -20,11 +43,9 @@ class Organization:
     sub_domain: str
     created_at: int  # seconds since 1970, as the vendor's OpenAPI has it [doc]
     activated_at: int | None
-    suspended: bool = False
-
-    @property
-    def infrastructure_domain(self) -> str:
-        return f"{self.sub_domain}.katapult.cloud"
+    suspended: bool
+    infrastructure_domain: str
+    managed: bool = False
 
 
 @dataclass(slots=True)
@@ -34,130 +55,183 @@ class Resource:
     id: str
     type: str
     name: str
-    hostname: str
-    organization_id: str
+    fqdn: str
+    organization: str  # its ID
     has_interface: bool = True
     in_trash: bool = False
 
 
 @dataclass(slots=True)
-class Network:
-    id: str
-    name: str
-    permalink: str
-
-
-@dataclass(slots=True)
 class Address:
-    serial: int
     id: str
     address: str
     version: int
     mask: int
     subnet_id: str
-    organization_id: str | None  # None: released
-    reverse_dns: str
-    vip: bool = False
-    label: str | None = None
-    resource: Resource | None = None
-    year: int = 2026  # answers as then: no subnet before 2026, no network.default before 2025
-    row: str | None = field(default=None, repr=False)  # its cached line of a list, as JSON
+    organization: str | None  # its ID; None: released
+    resource: Resource | None
+    year: int  # answers as then: no subnet before 2026, no network.default before 2025
+    label: str | None = None  # of VIPs only
+    reverse_dns: str = ""
 
+    def __post_init__(self) -> None:
+        self.allocate(self.resource)
 
-@dataclass(slots=True)
-class Holdings:
-    """The serials of one organization's addresses, each list sorted, so that a page is a slice."""
+    @property
+    def vip(self) -> bool:
+        return self.label is not None
 
-    everything: list[int] = field(default_factory=list)
-    allocated: list[int] = field(default_factory=list)
-    free: list[int] = field(default_factory=list)
-
-    def add(self, address: Address) -> None:
-        insort(self.everything, address.serial)
-        insort(self.allocated if address.resource else self.free, address.serial)
-
-    def remove(self, address: Address) -> None:
-        for serials in (self.everything, self.allocated, self.free):
-            at = bisect_left(serials, address.serial)
-            if at < len(serials) and serials[at] == address.serial:
-                del serials[at]
-
-
-def default_reverse_dns(address: str, version: int) -> str:
-    """The name an address has while it is allocated to nothing [seen]."""
-    if version == 4:
-        return address.replace(".", "-") + ".rdns.katapult.io"
-    return address.replace(":", "-") + ".rdns.k.io"
+    def allocate(self, resource: Resource | None) -> None:
+        """With the reverse DNS that follows: the machine's host name, or the default [seen]."""
+        self.resource = resource
+        if resource is not None:
+            self.reverse_dns = resource.fqdn
+        elif self.version == 4:
+            self.reverse_dns = self.address.replace(".", "-") + ".rdns.katapult.io"
+        else:
+            self.reverse_dns = self.address.replace(":", "-") + ".rdns.k.io"
 
 
 class World:
     """Everything that exists, indexed for lookups and pages."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.user_id = ""
+    def __init__(self, network_id: str, user_id: str) -> None:
+        self.network_id = network_id
+        self.user_id = user_id
         self.organizations: list[Organization] = []
         self.resources: dict[str, Resource] = {}
-        self.addresses: list[Address] = []
-        self.by_id: dict[str, Address] = {}
-        self.by_text: dict[str, Address] = {}
-        self.holdings: dict[str, Holdings] = {}
-
-    def add_organization(self, organization: Organization) -> None:
-        self.organizations.append(organization)
-        self.holdings[organization.id] = Holdings()
+        self.addresses: dict[str, Address] = {}  # by ID
+        self._by_text: dict[str, Address] = {}
+        self._listed: dict[tuple[str, bool | None], list[Address]] = {}
 
     def add_address(self, address: Address) -> None:
-        self.addresses.append(address)
-        self.by_id[address.id] = address
-        self.by_text[address.address] = address
-        if address.organization_id is not None:
-            self.holdings[address.organization_id].add(address)
-
-    def organization(self, key: str, value: str) -> Organization | None:
-        """`key` is `id` or `sub_domain`."""
-        return next((o for o in self.organizations if getattr(o, key) == value), None)
+        self.addresses[address.id] = address
+        self._by_text[address.address] = address
 
     def address(self, key: str, value: str) -> Address | None:
         """`key` is `id` or `address`; an address may be written in any valid way."""
         if key == "id":
-            return self.by_id.get(value)
-        found = self.by_text.get(value)
-        if found is None and ":" in value:
-            try:
-                found = self.by_text.get(str(ipaddress.ip_address(value)))
-            except ValueError:
-                return None
-        return found
+            return self.addresses.get(value)
+        try:
+            return self._by_text.get(str(ipaddress.ip_address(value)))
+        except ValueError:
+            return None
 
-    def virtual_machine(self, key: str, value: str) -> Resource | None:
-        """`key` is `id` or `fqdn`."""
-        if key == "id":
-            found = self.resources.get(value)
-        else:
-            found = next((r for r in self.resources.values() if r.hostname == value), None)
-        return found if found is not None and found.type == VIRTUAL_MACHINE else None
+    def listed(self, organization_id: str, allocated: bool | None) -> list[Address]:
+        """The organization's addresses in the order of purchase; all, if `allocated` is None."""
+        key = organization_id, allocated
+        if key not in self._listed:
+            self._listed[key] = [
+                each
+                for each in self.addresses.values()
+                if each.organization == organization_id
+                and allocated in {None, each.resource is not None}
+            ]
+        return self._listed[key]
 
-    def by_id_or_text(self, id_or_text: str) -> Address | None:
-        """An address by ID or by its text."""
-        return self.address("id", id_or_text) or self.address("address", id_or_text)
+    def change(self, ip_address: str, resource: str | None, organization: str | None) -> None:
+        """Allocate an address to a resource, and give it to an organization. All are IDs."""
+        address = self.addresses[ip_address]
+        address.allocate(self.resources[resource] if resource else None)
+        address.organization = organization
+        self._listed.clear()
 
-    def apply(self, change: dict[str, str | None]) -> None:
-        """Do one change: `{"ip_address": id, "resource": id|None, "organization": id|None}`.
 
-        The reverse DNS follows the allocation: the VM's host name, or the default [seen].
-        """
-        address = self.by_id[str(change["ip_address"])]
-        if address.organization_id is not None:
-            self.holdings[address.organization_id].remove(address)
-        resource_id = change["resource"]
-        address.resource = self.resources[resource_id] if resource_id else None
-        address.organization_id = change["organization"]
-        address.reverse_dns = (
-            address.resource.hostname
-            if address.resource is not None
-            else default_reverse_dns(address.address, address.version)
+class Builder:
+    """Makes IDs, names and addresses one after another, all from one random stream."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)  # noqa: S311 - a repeatable world, no secret
+        self.world = World(self.id("netw"), self.id("user"))
+        self.ipv4, self.ipv6 = self.ipv4_addresses(), self.ipv6_addresses()
+        self.labels = 0
+
+    def id(self, prefix: str) -> str:
+        """An ID as Katapult makes them: a prefix and 16 letters or digits [seen]."""
+        return f"{prefix}_{''.join(self.rng.choices(ALPHABET, k=16))}"
+
+    def organization(
+        self, name: str, sub_domain: str, *, suspended: bool = False, activated: bool = True
+    ) -> Organization:
+        made = Organization(
+            self.id("org"),
+            name,
+            sub_domain,
+            BORN + self.rng.randrange(90_000_000),
+            BORN + 100_000_000 if activated else None,
+            suspended,
+            f"{sub_domain}.katapult.cloud",
         )
-        address.row = None
-        if address.organization_id is not None:
-            self.holdings[address.organization_id].add(address)
+        self.world.organizations.append(made)
+        return made
+
+    def resource(self, type_: str, name: str, owner: Organization) -> Resource:
+        host = f"{name}.{owner.infrastructure_domain}"
+        made = Resource(self.id(PREFIXES[type_]), type_, name, host, owner.id)
+        self.world.resources[made.id] = made
+        return made
+
+    def address(self, kind: str, owner: Organization, resource: Resource | None) -> None:
+        """`kind`: `4`, `6`, or `v` for an IPv4 VIP. IPv6 takes over where IPv4 runs dry."""
+        ipv4 = None if kind == "6" else next(self.ipv4, None)
+        text, mask, subnet = ipv4 or next(self.ipv6)
+        label = None
+        if kind == "v":
+            label = LABELS[self.labels % len(LABELS)]
+            self.labels += 1
+        year = YEARS[len(self.world.addresses) % len(YEARS)]
+        version = 4 if ipv4 else 6
+        made = Address(self.id("ip"), text, version, mask, subnet, owner.id, resource, year, label)
+        self.world.add_address(made)
+
+    def ipv4_addresses(self) -> Iterator[tuple[str, int, str]]:
+        """Text, mask and ID of the subnet; no network, gateway or broadcast address."""
+        for network in ipaddress.ip_network("198.18.0.0/15").subnets(new_prefix=22):
+            subnet = self.id("sbnt")
+            yield from ((str(network[number]), 22, subnet) for number in range(1, 1022))
+
+    def ipv6_addresses(self) -> Iterator[tuple[str, int, str]]:
+        subnet = self.id("sbnt")
+        first = ipaddress.IPv6Address("2001:db8:500::1")
+        yield from ((str(first + number), 48, subnet) for number in count())
+
+    def fill(self, owner: Organization, count: int) -> None:
+        """Give `owner` `count` addresses, turn by turn."""
+        made = turn = 0
+        while made < count:
+            on, kinds = TURN[turn % len(TURN)]
+            kinds = kinds[: count - made]
+            resource = None
+            if on is not None:
+                role = "lb" if on == "LoadBalancer" else ROLES[turn % len(ROLES)]
+                resource = self.resource(on, f"{role}-{turn // len(ROLES) + 1:02d}", owner)
+            for kind in kinds:
+                self.address(kind, owner, resource)
+            made += len(kinds)
+            turn += 1
+
+
+def build(seed: int, addresses: int) -> World:
+    """A world of `addresses` addresses: three quarters in the first organization, the rest in the
+    second. The other three own none: they are for special tokens.
+
+    Raises ValueError for a number of addresses that is none.
+    """
+    if not isinstance(addresses, int) or addresses < 0:
+        raise ValueError("addresses is a number of 0 or more")
+    builder = Builder(seed)
+    first = builder.organization("Northwind Hosting", "northwind")
+    second = builder.organization("Harbour Labs", "harbour-labs")
+    builder.organization("Dormant Systems", "dormant", suspended=True)
+    builder.organization("Early Days", "early-days", activated=False)
+    builder.organization("Blank Canvas", "blank-canvas")
+    share = addresses // 4
+    if addresses - share > 1:
+        builder.address("4", first, builder.resource("Gateway", "gateway-01", first))
+    builder.fill(first, addresses - share - len(builder.world.addresses))
+    builder.fill(second, share)
+    for owner in (first, second):
+        builder.resource(VIRTUAL_MACHINE, "spare-01", owner)
+        builder.resource(VIRTUAL_MACHINE, "isolated-01", owner).has_interface = False
+        builder.resource(VIRTUAL_MACHINE, "retired-01", owner).in_trash = True
+    return builder.world

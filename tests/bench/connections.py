@@ -7,7 +7,6 @@ one for TCP and one for the handshake of TLS 1.3.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import ssl
 import subprocess
@@ -25,9 +24,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ipadmin.sandbox.engine import Engine
-from ipadmin.sandbox.options import Options
-from ipadmin.sandbox.server import Connection
+from ipadmin.sandbox import Options
+from ipadmin.sandbox.runner import serve
 from tests.bench.stage import TOKEN, free_port, wait_for
 
 TIMES = 200
@@ -113,18 +111,12 @@ def _write_certificate(path: Path) -> None:
     path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
 
 
-async def _serve(port: int, folder: Path) -> None:
+def _serve(port: int, folder: Path) -> None:
     """Like `python -m ipadmin.sandbox`, behind TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / CERTIFICATE)
-    engine = Engine(Options(token=TOKEN, rate_limit=1_000_000_000))
-    connections: set[Connection] = set()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Connection(engine, connections), HOST, port, ssl=context
-    )
-    await server.serve_forever()
+    serve(Options(port=port, token=TOKEN, rate_limit=1_000_000_000), context)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), Path(sys.argv[2])))
+    _serve(int(sys.argv[1]), Path(sys.argv[2]))

@@ -50,8 +50,8 @@ class Scene:
 @pytest.fixture
 def scene(page: Page, token: ApiToken, box: Sandbox) -> Scene:
     """A world with names longer than anybody would like."""
-    for address in box.engine.state.world.addresses[:6]:
-        address.reverse_dns, address.row = LONG, None
+    for address in list(box.engine.state.world.addresses.values())[:6]:
+        address.reverse_dns = LONG
         if address.resource:
             address.resource.name = "a-machine-with-a-name-longer-than-anybody-would-like-it"
     return Scene(page, token, box)

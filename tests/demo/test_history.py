@@ -12,7 +12,7 @@ import pytest
 from ipadmin.demo.history import DEMO_ADDRESSES, facts
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.sandbox import Options
-from ipadmin.sandbox.seed import build
+from ipadmin.sandbox.world import build
 from ipadmin.services.evidence import judge
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
@@ -89,10 +89,10 @@ def test_the_demo_has_the_addresses_and_machines_of_its_sandbox(history: list[Au
     machines = {each.id: each for each in world.resources.values()}
     assert len({entry.address for entry in history}) == DEMO_ADDRESSES
     for entry in history:
-        address, machine = world.by_text[entry.address], machines[entry.allocation_id]
-        assert (entry.address_id, entry.vip) == (address.id, address.vip)
-        assert entry.organization_id == address.organization_id == machine.organization_id
-        assert (entry.allocation_name, entry.reverse_dns) == (machine.name, machine.hostname)
+        address, machine = world.addresses[entry.address_id], machines[entry.allocation_id]
+        assert (entry.address, entry.vip) == (address.address, address.vip)
+        assert entry.organization_id == address.organization == machine.organization
+        assert (entry.allocation_name, entry.reverse_dns) == (machine.name, machine.fqdn)
 
 
 def test_a_failed_attempt_leaves_the_address_on_its_machine(history: list[AuditEntry]) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ipadmin.sandbox import Sandbox
-from ipadmin.sandbox.ratelimit import RateLimit
+from ipadmin.sandbox.tokens import RateLimit
 from tests.sandbox_client import Caller, code, machine, some
 
 NOBODY = "ip_0000000000000000"

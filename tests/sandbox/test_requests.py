@@ -1,7 +1,5 @@
 """Unusual requests, answered as the vendor's framework answers them: status, code and issue."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
@@ -118,18 +116,6 @@ NUMBERS = [
     ('{"allocated":2}', NO_BOOLEAN),
     ('{"allocated":[]}', NO_BOOLEAN),
 ]
-
-
-@pytest.fixture(scope="module")
-def _shared() -> Iterator[Sandbox]:
-    with Sandbox(token="t", rate_limit=100_000) as box:
-        yield box
-
-
-@pytest.fixture
-def box(_shared: Sandbox) -> Sandbox:
-    _shared.reset()
-    return _shared
 
 
 def ask(box: Sandbox, request: str, media_type: str = "", body: str = "") -> str:

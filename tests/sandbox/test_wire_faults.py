@@ -10,15 +10,9 @@ from typing import Any
 import h11
 import pytest
 
-from ipadmin.sandbox import Sandbox, wire_faults
+from ipadmin.sandbox import Sandbox, server
 from ipadmin.sandbox.faults import DRIPS
 from tests.sandbox_client import allocated, some, until
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    with Sandbox(token="t") as box:
-        yield box
 
 
 @contextmanager
@@ -73,7 +67,7 @@ def test_a_drip_is_the_beginning_of_an_answer(box: Sandbox, kind: str) -> None:
 def test_a_drip_goes_on_until_its_limit(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(wire_faults, "LONGEST_DRIP", 0.4)
+    monkeypatch.setattr(server, "LONGEST_DRIP", 0.4)
     address = some(box)["id"]
     with unallocating(box, address, kind=kind, acts_at="end") as client:
         start = time.monotonic()
