@@ -15,9 +15,8 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from ipadmin.audit.search import pages
-from ipadmin.audit.search.counts import day_of
 from ipadmin.audit.search.query import Interpretation, Search, interpret
-from ipadmin.audit.search.summary import Bar
+from ipadmin.audit.search.summary import Bar, start
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.models.search_keys import address_of, folded, key_ranges
 from ipadmin.ui import time_zones
@@ -241,7 +240,7 @@ class HistoryFilters(forms.Form):
         if at := chosen.get("at"):
             return at - AROUND, at + AROUND + SECOND
         if days := DAYS_OF_PERIOD.get(chosen.get("when", "")):
-            return day_of(self.now.astimezone(UTC)) - (days - 1) * DAY, None
+            return start(self.now.astimezone(UTC), "day") - (days - 1) * DAY, None
         until = chosen.get("until")
         # The whole last second is included.
         return chosen.get("since"), until and until.replace(microsecond=0) + SECOND

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 from allauth.account.adapter import get_adapter
 from django.db import DatabaseError
@@ -15,8 +17,9 @@ from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
-from ipadmin.audit.export.limits import Download, DownloadLimit, TooManyDownloads
+from ipadmin.audit.export.limits import Download, TooManyDownloads
 from ipadmin.ui.history_form import HistoryFilters
+from ipadmin.ui.time_zones import text_of
 
 NOT_SEALED = (
     "Every export is recorded in the audit log, and this could not be recorded. Try again in a "
@@ -27,8 +30,10 @@ ALL_RUNNING = (
     "Too many exports are running. Try again in a minute: the history page still has your filters."
 )
 RETRY_AFTER_SECONDS = 60
-# Far fewer than gunicorn has threads.
-DOWNLOADS = DownloadLimit(4)
+CONTENT_TYPES = {
+    Format.CSV: "text/csv; charset=utf-8; header=present",
+    Format.JSON_LINES: "application/x-ndjson",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -39,26 +44,26 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
     """Newest first. A POST, because the export is recorded in the audit log."""
     filters = HistoryFilters(request.POST, access.own_organizations(request.user))
     format = request.POST.get("format", "")
-    if format not in list(Format) or filters.errors:
+    if format not in CONTENT_TYPES or filters.errors:
         return _not_exported(request, 400, _not_understood(filters, format))
-    entries = filters.apply(access.visible_entries(request.user))
+    begin = partial(
+        export,
+        filters.apply(access.visible_entries(request.user)).order_by("-created_at", "-id"),
+        Format(format),
+        by=_actor(request),
+        criteria=filters.criteria(),
+    )
     try:
-        slot = DOWNLOADS.acquire(request.user.pk)
+        download = Download(request.user.pk, begin)
     except TooManyDownloads as full:
         return _not_exported(request, 503, IS_RUNNING if full.is_own else ALL_RUNNING)
-    try:
-        pieces = export(
-            entries.order_by("-created_at", "-id"),
-            Format(format),
-            by=_actor(request),
-            criteria=filters.criteria(),
-        )
     except DatabaseError:
-        slot.release()
         log.exception("export_not_sealed")
         return _not_exported(request, 503, NOT_SEALED)
-    name = f"history-{timezone.now():%Y-%m-%dT%H%M%SZ}.{format}"
-    return _download(Download(pieces, slot), Format(format).content_type, name)
+    name = f"history-{text_of(timezone.now(), 'url').replace(':', '')}.{format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    content_type = CONTENT_TYPES[Format(format)]
+    return StreamingHttpResponse(download, content_type=content_type, headers=headers)
 
 
 def _actor(request: SignedInRequest) -> Actor:
@@ -77,20 +82,18 @@ def _not_understood(filters: HistoryFilters, format: str) -> str:
         f"{filters.fields[name].label or name.capitalize()}: {' '.join(map(str, errors))}"
         for name, errors in filters.errors.items()
     ]
-    if format not in list(Format):
+    if format not in CONTENT_TYPES:
         wrong.append(f"Format: choose {' or '.join(Format)}.")
     return f"Some filters are invalid. {' '.join(wrong)}"
 
 
 def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpResponse:
-    context = {"title": "Nothing was exported", "message": message}
-    context["request_id"] = request.request_id
+    context = {
+        "title": "Nothing was exported",
+        "message": message,
+        "request_id": request.request_id,
+    }
     response = render(request, "ipadmin/not_exported.html", context, status=status)
     if status == 503:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
-
-
-def _download(pieces: Download, content_type: str, name: str) -> HttpResponseBase:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(pieces, content_type=content_type, headers=headers)

@@ -37,11 +37,6 @@ class Output(io.TextIOWrapper):
         return self.buffer.getvalue()
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def output(*arguments: str, **more: Any) -> str:
     stdout = Output()
     call_command("export_audit", *arguments, stdout=stdout, **more)
@@ -166,15 +161,6 @@ def test_a_failed_export_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
         output("--output", str(tmp_path / "history.csv"))
     assert list(tmp_path.iterdir()) == []
     assert trace()[-1]["complete"] is False
-
-
-def test_progress_is_shown_only_on_a_terminal(tmp_path: Path) -> None:
-    keep()
-    terminal, log = Terminal(), io.StringIO()
-    output("--output", str(tmp_path / "one"), stderr=terminal)
-    output("--output", str(tmp_path / "other"), stderr=log)
-    assert "\r1 entries, " in terminal.getvalue()
-    assert log.getvalue() == ""
 
 
 # As a process of its own

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import re
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from django.db import DatabaseError
@@ -15,10 +17,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from ipadmin.audit.export.limits import DownloadLimit, TooManyDownloads
+from ipadmin.audit.export import limits
+from ipadmin.audit.export.limits import Download, TooManyDownloads
 from ipadmin.audit.integrity import chain
 from ipadmin.models import ApiToken, AuditLink, Outcome, User
-from ipadmin.views import export as view
 from tests.conftest import ClientOf
 from tests.page import Page
 from tests.views.conftest import MakeEntry
@@ -31,8 +33,8 @@ JSON_LINES = {"format": "jsonl", "when": "all"}
 
 @pytest.fixture(autouse=True)
 def _downloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new limit: some tests leave a download unread."""
-    monkeypatch.setattr(view, "DOWNLOADS", DownloadLimit(4))
+    """No running downloads: some tests leave one unread."""
+    monkeypatch.setattr(Download, "running", WeakSet())
 
 
 def body(answer: Any) -> bytes:
@@ -174,16 +176,19 @@ def test_one_export_at_a_time_for_each_user(alices: Client, bob: User, client_of
     assert alices.post(URL, CSV).status_code == 200
 
 
+def pieces() -> Generator[bytes]:
+    yield b""
+
+
 def test_the_number_of_concurrent_exports_is_limited(
     alices: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = DownloadLimit(2)
-    monkeypatch.setattr(view, "DOWNLOADS", limit)
-    slots = [limit.acquire(alice.pk + 1), limit.acquire(alice.pk + 2)]
+    monkeypatch.setattr(limits, "MAX_DOWNLOADS", 2)
+    others = [Download(alice.pk + number, pieces) for number in (1, 2)]
     refused = alices.post(URL, CSV)
     assert (refused.status_code, refused["Retry-After"]) == (503, "60")
     assert "Too many exports are running" in refused.text
-    slots.pop().release()
+    others.pop().close()
     assert alices.post(URL, CSV).status_code == 200
 
 
@@ -200,16 +205,12 @@ def test_a_closed_response_releases_its_slot(
     assert alices.post(URL, CSV).status_code == 200
 
 
-def test_a_lost_response_releases_its_slot() -> None:
-    limit = DownloadLimit(1)
-    slot = limit.acquire(1)
-    slot.release()
-    again = limit.acquire(1)
-    slot.release()
+def test_a_download_ends_when_its_response_is_lost() -> None:
+    lost = Download(1, pieces)
     with pytest.raises(TooManyDownloads):
-        limit.acquire(2)
-    del again
-    assert limit.acquire(2)
+        Download(1, pieces)
+    del lost
+    assert list(Download(1, pieces)) == [b""]
 
 
 # What is not exported

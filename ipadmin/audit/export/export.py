@@ -11,7 +11,6 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 import structlog
 from django.db import DatabaseError, connection, transaction
@@ -31,11 +30,6 @@ class Format(StrEnum):
     CSV = "csv"
     JSON_LINES = "jsonl"
 
-    @property
-    def content_type(self) -> str:
-        is_csv = self is Format.CSV
-        return "text/csv; charset=utf-8; header=present" if is_csv else "application/x-ndjson"
-
 
 class EntriesMissing(DatabaseError):
     """The query of an export did not return all finished entries that match it."""
@@ -48,7 +42,7 @@ class ExportProgress:
     entries: int = 0
     finished: int = 0
     size: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def __str__(self) -> str:
         return f"{self.entries:,} entries, {self.size:,} bytes"
@@ -65,26 +59,25 @@ def export(
     format: Format,
     *,
     by: Actor,
-    criteria: dict[str, Any],
+    criteria: dict[str, list[str]],
     progress: ExportProgress | None = None,
 ) -> Generator[bytes]:
     """The file in pieces of some hundred entries. `entries` must not be sliced. `criteria` says
-    which entries, as JSON without floats.
+    which entries.
 
     Must not run within a transaction. Raises django.db.Error at once when the start cannot be
     sealed; nothing is exported then. Raises EntriesMissing after the last entry when an entry is
     hidden from the query. A caller that stops early closes the generator.
     """
-    details: dict[str, Any] = {"by": by.details(), "criteria": criteria, "format": str(format)}
-    started = _seal(LinkKind.EXPORT_STARTED, details)
-    details["started"] = started.sequence
-    return _stream(entries, format, details, progress or ExportProgress())
+    details = {"by": by.details(), "criteria": criteria, "format": str(format)}
+    started = _seal(LinkKind.EXPORT_STARTED, {**details})
+    return _stream(entries, format, started, progress or ExportProgress())
 
 
 def _stream(
     entries: QuerySet[AuditEntry],
     format: Format,
-    details: dict[str, Any],
+    started: AuditLink,
     progress: ExportProgress,
 ) -> Generator[bytes]:
     try:
@@ -92,18 +85,17 @@ def _stream(
             for batch, piece in pieces:
                 progress.add(batch, piece)
                 yield piece
-        _refuse_missing(entries, details["started"], progress)
+        _refuse_missing(entries, started, progress)
     except BaseException:
         # The reader stopped, or reading failed: the exception says which.
         try:
-            _seal_end(details, progress, is_complete=False)
+            _seal_end(started, progress, is_complete=False)
         except DatabaseError:
-            log.exception("end_of_export_not_sealed", started=details["started"])
+            log.exception("end_of_export_not_sealed", started=started.sequence)
         raise
-    link = _seal_end(details, progress, is_complete=True)
+    link = _seal_end(started, progress, is_complete=True)
     if format is Format.JSON_LINES:
-        last = {"export": link.details, "seal": jsonl.seal_of_activity(link)}
-        yield document.canonical(last) + b"\n"
+        yield jsonl.last_line(link)
 
 
 def _pieces(
@@ -114,22 +106,24 @@ def _pieces(
     if format is Format.CSV:
         yield [], csv.header()
     to_lines = csv.lines if format is Format.CSV else jsonl.lines
-    with _transaction_of_cursor():
+    with transaction_on_postgresql():
         for batch in document.batches(entries):
             yield batch, to_lines(batch)
 
 
-def _transaction_of_cursor() -> AbstractContextManager[Any]:
-    """PostgreSQL streams only within a transaction. On SQLite a transaction would block all writers
-    for as long as the download takes."""
+def transaction_on_postgresql() -> AbstractContextManager[object]:
+    """PostgreSQL streams rows, and locks them, only within a transaction. On SQLite a transaction
+    would block all writers for as long as a download or a delivery takes."""
     return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
 
 
-def _refuse_missing(entries: QuerySet[AuditEntry], started: int, progress: ExportProgress) -> None:
+def _refuse_missing(
+    entries: QuerySet[AuditEntry], started: AuditLink, progress: ExportProgress
+) -> None:
     """Compare the number of exported entries with those that the chain had finished when the
     export started. The file may also have entries that were finished just after that."""
     links = AuditLink.objects.filter(
-        attempt_id=OuterRef("attempt_id"), kind=LinkKind.FINISHED, sequence__lt=started
+        attempt_id=OuterRef("attempt_id"), kind=LinkKind.FINISHED, sequence__lt=started.sequence
     )
     expected = rows.count_without_indexes(entries.filter(Exists(links)))
     if progress.finished < expected:
@@ -141,15 +135,16 @@ def _refuse_missing(entries: QuerySet[AuditEntry], started: int, progress: Expor
         )
 
 
-def _seal_end(details: dict[str, Any], progress: ExportProgress, *, is_complete: bool) -> AuditLink:
+def _seal_end(started: AuditLink, progress: ExportProgress, *, is_complete: bool) -> AuditLink:
     end = {
+        "started": started.sequence,
         "complete": is_complete,
         "entries": progress.entries,
         "sha256": progress.digest.hexdigest(),
     }
-    return _seal(LinkKind.EXPORT_FINISHED, details | end)
+    return _seal(LinkKind.EXPORT_FINISHED, {**(started.details or {}), **end})
 
 
-def _seal(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
+def _seal(kind: LinkKind, details: dict[str, object]) -> AuditLink:
     with transaction.atomic(durable=True):
         return chain.add_activity(kind, details)

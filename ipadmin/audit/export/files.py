@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,37 +21,31 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     Raises FileExistsError, before anything is written, when the file or its part exists; OSError
     when it cannot be written. An exception inside the block removes the part.
     """
-    _refuse_existing(path)
+    _refuse_existing(path, "is not overwritten. Choose another name.")
     part = part_of(path)
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise FileExistsError(
-            f"{part} exists: another export is writing it, or was killed. If none is running,"
-            " delete it."
-        ) from None
+    _refuse_existing(part, "was left by a killed export, or is being written. If not, delete it.")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(descriptor)
-        _refuse_existing(path)
+        _refuse_existing(path, "is not overwritten. Choose another name.")
         part.rename(path)
     finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
-    _sync_folder(path)
+        part.unlink(missing_ok=True)
+    sync_folder(path)
 
 
-def _refuse_existing(path: Path) -> None:
-    if os.path.lexists(path):
-        raise FileExistsError(f"{path} exists and is not overwritten. Choose another name.")
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the name, too, survive a power failure."""
+def sync_folder(path: Path) -> None:
+    """Make the name of a new file, too, survive a power failure."""
     folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _refuse_existing(path: Path, problem: str) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path} exists and {problem}")

@@ -5,8 +5,8 @@ The line without "seal" is what was sealed, in the same canonical form.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, TypedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypedDict
 
 from django.db import connection
 
@@ -40,50 +40,45 @@ class Seal(TypedDict):
 def lines(entries: Sequence[RawEntry]) -> bytes:
     """A line for each entry. One that was open when it was read has no seal, even if it has been
     finished since."""
-    seals = seals_of([entry["attempt_id"] for entry in entries if entry["finished_at"]])
-    made = [_line(entry, seals.get(entry["attempt_id"])) for entry in entries]
+    seals = _seals_of([entry["attempt_id"] for entry in entries if entry["finished_at"]])
+    made = [
+        document.canonical({**document.document_of(entry), "seal": seals.get(entry["attempt_id"])})
+        for entry in entries
+    ]
     return b"".join([line + b"\n" for line in made])
 
 
-def line(entry: RawEntry, seal: Seal | None) -> str:
-    """The line of an entry, without a line break."""
-    return _line(entry, seal).decode()
+def last_line(link: AuditLink) -> bytes:
+    """What the link of a finished export says about it, and the seal of the link."""
+    ((_attempt_id, seal),) = _seals("link.sequence = %s", [link.sequence])
+    return document.canonical({"export": link.details, "seal": seal}) + b"\n"
 
 
-def seals_of(attempt_ids: Sequence[str]) -> dict[str, Seal]:
+def _seals_of(attempt_ids: Iterable[str]) -> dict[str, Seal]:
     """The seals of the finished entries of some hundred attempts, by attempt ID."""
     by_hex = {attempt_id.replace("-", ""): attempt_id for attempt_id in attempt_ids}
-    ids = ", ".join(["%s"] * len(by_hex))
-    condition = f"link.kind = %s AND link.attempt_id IN ({ids})"
     if not by_hex:
         return {}
+    condition = f"link.kind = %s AND link.attempt_id IN ({', '.join(['%s'] * len(by_hex))})"
     found = _seals(condition, [str(LinkKind.FINISHED), *by_hex])
     return {by_hex[str(attempt_id).replace("-", "")]: seal for attempt_id, seal in found}
 
 
-def seal_of_activity(link: AuditLink) -> Seal:
-    """The seal of an export, as its last line has it."""
-    ((_attempt_id, seal),) = _seals("link.sequence = %s", [link.sequence])
-    return seal
-
-
-def _line(entry: RawEntry, seal: Seal | None) -> bytes:
-    return document.canonical({**document.document_of(entry), "seal": seal})
-
-
-def _seals(condition: str, params: Sequence[str | int]) -> Iterator[tuple[Any, Seal]]:
+def _seals(condition: str, params: Sequence[str | int]) -> Iterator[tuple[object, Seal]]:
     # SQLite's driver would parse a datetime.
     at = "CAST(link.at AS text)" if connection.vendor == "sqlite" else "link.at"
     with connection.cursor() as cursor:
         cursor.execute(SEALS.format(at=at, condition=condition), params)
         for attempt_id, sequence, kind, at, digest, key_id, previous, mac in cursor.fetchall():
-            seal: Seal = {
-                "sequence": sequence,
-                "kind": kind,
-                "at": rows.moment(at),
-                "digest": digest.hex(),
-                "key_id": key_id,
-                "previous": previous.hex() if previous else "",
-                "mac": mac.hex(),
-            }
-            yield attempt_id, seal
+            yield (
+                attempt_id,
+                {
+                    "sequence": sequence,
+                    "kind": kind,
+                    "at": rows.moment(at),
+                    "digest": digest.hex(),
+                    "key_id": key_id,
+                    "previous": previous.hex() if previous else "",
+                    "mac": mac.hex(),
+                },
+            )

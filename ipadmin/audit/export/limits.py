@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from threading import Lock
+from typing import ClassVar
+from weakref import WeakSet
+
+# In this process. Far fewer than gunicorn has threads.
+MAX_DOWNLOADS = 4
 
 
 class TooManyDownloads(Exception):
@@ -15,50 +19,32 @@ class TooManyDownloads(Exception):
         self.is_own = is_own
 
 
-class DownloadLimit:
-    """At most `at_once` downloads in this process, and one for each user."""
-
-    def __init__(self, at_once: int) -> None:
-        self.at_once = at_once
-        self._lock = Lock()
-        self._user_ids: set[int] = set()
-
-    def acquire(self, user_id: int) -> DownloadSlot:
-        """Raises TooManyDownloads."""
-        with self._lock:
-            is_own = user_id in self._user_ids
-            if is_own or len(self._user_ids) >= self.at_once:
-                raise TooManyDownloads(is_own=is_own)
-            self._user_ids.add(user_id)
-        return DownloadSlot(self, user_id)
-
-    def release(self, user_id: int) -> None:
-        # Without the lock: the garbage collector may call this in a thread that holds it.
-        self._user_ids.discard(user_id)
-
-
-class DownloadSlot:
-    """Released once: by `release()`, or when it is garbage collected."""
-
-    def __init__(self, limit: DownloadLimit, user_id: int) -> None:
-        self.release = weakref.finalize(self, limit.release, user_id)
-
-
 class Download:
-    """Pieces of a file that release their slot when closed, even before the first piece was read:
-    the `finally` of a generator that never started does not run."""
+    """The file that one user downloads. It counts until it is closed, even before its first piece
+    was read, or until it is garbage collected: a response may be lost without being closed."""
 
-    def __init__(self, pieces: Generator[bytes], slot: DownloadSlot) -> None:
-        self._pieces, self._slot = pieces, slot
+    running: ClassVar[WeakSet[Download]] = WeakSet()
+    lock: ClassVar[Lock] = Lock()
 
-    def __iter__(self) -> Download:
-        return self
+    def __init__(self, user_id: int, begin: Callable[[], Generator[bytes]]) -> None:
+        """Raises TooManyDownloads, before `begin` is called."""
+        self.user_id = user_id
+        with self.lock:
+            is_own = any(each.user_id == user_id for each in self.running)
+            if is_own or len(self.running) >= MAX_DOWNLOADS:
+                raise TooManyDownloads(is_own=is_own)
+            self.running.add(self)
+        try:
+            self.pieces = begin()
+        except BaseException:
+            self.running.discard(self)
+            raise
 
-    def __next__(self) -> bytes:
-        return next(self._pieces)
+    def __iter__(self) -> Generator[bytes]:
+        return self.pieces
 
     def close(self) -> None:
         try:
-            self._pieces.close()
+            self.pieces.close()
         finally:
-            self._slot.release()
+            self.running.discard(self)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any
 
 from django.conf import settings
 
@@ -41,12 +40,17 @@ class Holding:
     is_gone: bool = False
 
     def is_same(self, other: Holding) -> bool:
-        same = is_same(self.allocation, other.allocation)
-        return same and self.is_gone == other.is_gone
+        return self.is_gone == other.is_gone and is_same(self.allocation, other.allocation)
 
 
 NOBODY = Holding()
 GONE = Holding(is_gone=True)
+HOLDING_AFTER_ERROR = {
+    "already_unallocated": NOBODY,
+    "no_allocation": NOBODY,
+    "ip_address_not_found": GONE,
+}
+HOLDING_READ = {ReadingResult.UNALLOCATED: NOBODY, ReadingResult.GONE: GONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +207,8 @@ def _readings(entry: AuditEntry) -> Iterator[Observation]:
             continue
         if found != ReadingResult.UNREADABLE:
             at = at if at.tzinfo else at.replace(tzinfo=UTC)
-            yield Observation(at, _found(found, reading), Source.READ, entry.address_id, entry)
-
-
-def _found(found: ReadingResult, reading: Mapping[str, Any]) -> Holding:
-    if found in {ReadingResult.GONE, ReadingResult.UNALLOCATED}:
-        return GONE if found == ReadingResult.GONE else NOBODY
-    return Holding(_allocation(reading))
+            holding = HOLDING_READ.get(found) or Holding(_allocation(reading))
+            yield Observation(at, holding, Source.READ, entry.address_id, entry)
 
 
 def _result(entry: AuditEntry) -> Iterator[Observation]:
@@ -220,25 +219,17 @@ def _result(entry: AuditEntry) -> Iterator[Observation]:
     if entry.outcome == Outcome.SUCCEEDED:
         holding = NOBODY
     elif entry.outcome in {Outcome.FAILED, Outcome.REFUSED}:
-        holding = _holding_after_error(entry)
+        holding = HOLDING_AFTER_ERROR.get(entry.error_code)
+        if entry.error_code == "allocation_changed":
+            detail = entry.error_detail.get("found")
+            found = _allocation(detail) if isinstance(detail, dict) else None
+            # Refused although the machine is the same: the id now belongs to another address.
+            is_gone = found is None or is_same(entry.allocation, found)
+            holding = GONE if is_gone else Holding(found)
     if holding and entry.finished_at:
         yield Observation(entry.finished_at, holding, Source.RESULT, entry.address_id, entry)
 
 
-def _holding_after_error(entry: AuditEntry) -> Holding | None:
-    if entry.error_code in {"already_unallocated", "no_allocation"}:
-        return NOBODY
-    if entry.error_code == "ip_address_not_found":
-        return GONE
-    if entry.error_code != "allocation_changed":
-        return None
-    detail = entry.error_detail.get("found")
-    found = _allocation(detail) if isinstance(detail, dict) else None
-    # Refused although the machine is the same: the id now belongs to another address.
-    is_gone = found is None or is_same(entry.allocation, found)
-    return GONE if is_gone else Holding(found)
-
-
-def _allocation(fields: Mapping[str, Any]) -> Allocation | None:
+def _allocation(fields: Mapping[str, object]) -> Allocation | None:
     id, type, name = (str(fields.get(f"allocation_{key}") or "") for key in ("id", "type", "name"))
     return Allocation(id, type or None, name or None) if id or type or name else None

@@ -36,6 +36,7 @@ FIELD_OF_FILTER = {
     "token": "token_id",
     "organization": "organization_key",
 }
+FILTER_OF_FIELD = {field: name for name, field in FIELD_OF_FILTER.items()}
 MAX_VALUES = 500
 # The fields that the list shows. Reading all fields would double the time of a page.
 LISTED_FIELDS = (
@@ -66,8 +67,7 @@ class Cursor(NamedTuple):
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(NamedTuple):
     """Positions of matching entries, nearest first. `searched_to`: where the search stopped early,
     with possibly more matches beyond; None if there are no more."""
 
@@ -125,22 +125,19 @@ def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
 def labels(search: Search, within: Sequence[str] | None) -> dict[tuple[str, str], str]:
     """Names of the chosen tokens and organizations, by filter and id. `within`: as for
     `vocabulary`."""
-    tokens = search.tokens if within is None else ()
     chosen = {
-        (FIELD_OF_FILTER[name], str(id)): (name, str(id))
-        for name, ids in (("token", tokens), ("organization", search.organizations or ()))
-        for id in ids
+        "token": search.tokens if within is None else (),
+        "organization": search.organizations,
     }
-    if not chosen:
+    conditions = [
+        Q(field=FIELD_OF_FILTER[name], value__in=[str(each) for each in values])
+        for name, values in chosen.items()
+        if values
+    ]
+    if not conditions:
         return {}
-    counters = AuditValueCounter.objects.filter(
-        field__in={field for field, _ in chosen}, value__in=[value for _, value in chosen]
-    )
-    return {
-        chosen[each.field, each.value]: each.label
-        for each in counters
-        if (each.field, each.value) in chosen
-    }
+    counters = AuditValueCounter.objects.filter(any_of(conditions))
+    return {(FILTER_OF_FIELD[each.field], each.value): each.label for each in counters}
 
 
 def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditValueCounter]]:
@@ -153,9 +150,8 @@ def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditValueCounter
     if within is not None:
         counters = counters.filter(field=FIELD_OF_FILTER["organization"], value__in=within)
     found: dict[str, list[AuditValueCounter]] = {name: [] for name in FIELD_OF_FILTER}
-    filter_of_field = {field: name for name, field in FIELD_OF_FILTER.items()}
     for each in counters.order_by("-attempts")[:MAX_VALUES]:
-        found[filter_of_field[each.field]].append(each)
+        found[FILTER_OF_FIELD[each.field]].append(each)
     return found
 
 
@@ -174,11 +170,9 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
     is_full = len(found.cursors) > PER_PAGE
     onward = cursors[-1] if is_full else found.searched_to
     # The way back; from a page without entries it includes the position where that page begins.
-    if cursors:
-        back: Cursor | None = cursors[0]
-    else:
-        start, step = (after, 1) if is_newer else (before, -1)
-        back = start and Cursor(start.created_at, start.id + step)
+    back = cursors[0] if cursors else after or before
+    if back and not cursors:
+        back = Cursor(back.created_at, back.id + (1 if is_newer else -1))
     return Page(
         sorted(shown, key=cursor_of, reverse=True),
         older_than=back if is_newer else onward,
@@ -191,8 +185,41 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
 def find(plan: Plan, *, start: Cursor | None = None, limit: int, is_newer: bool = False) -> Matches:
     """The nearest matches on one side of a cursor, at most `limit`. Index scans of few entries are
     read as a whole, others in order of time, and at most `SEARCHED_ENTRIES` of each."""
-    reader = _Reader(plan, plan.search.period & beyond(start, is_newer=is_newer), limit, is_newer)
-    return reader.merge([reader.read(scan) for scan in plan.scans])
+    found = [_read(plan, scan, start, limit, is_newer=is_newer) for scan in plan.scans]
+    ends = [each.searched_to for each in found if each.searched_to]
+    cursors = sorted({each for some in found for each in some.cursors}, reverse=not is_newer)
+    if not ends:
+        return Matches(cursors[:limit])
+    # Matches beyond the position that all scans have reached are left to the next page.
+    end = min(ends) if is_newer else max(ends)
+    cursors = [each for each in cursors if (each <= end if is_newer else each >= end)]
+    return Matches(cursors[:limit], searched_to=None if len(cursors) >= limit else end)
+
+
+def _read(
+    plan: Plan, scan: IndexScan, start: Cursor | None, limit: int, *, is_newer: bool
+) -> Matches:
+    """The nearest matches of one index scan."""
+    range = plan.search.period & beyond(start, is_newer=is_newer)
+    order = ("created_at", "id") if is_newer else ("-created_at", "-id")
+
+    def first(entries: QuerySet[AuditEntry]) -> list[Cursor]:
+        rows = entries.order_by(*order).values_list("created_at", "id")
+        return [Cursor(*row) for row in rows[:limit]]
+
+    if scan.few:
+        return Matches(first(select_few(scan.few).filter(scan.q, range, *plan.filters)))
+    entries = AuditEntry.objects.filter(scan.q, range).order_by(*order)
+    if not plan.filters:
+        return Matches(first(entries))
+    for count in SEARCHED_ENTRIES:
+        cursors = first(select_from(entries[:count]).filter(*plan.filters))
+        if len(cursors) >= limit:
+            return Matches(cursors)
+        last = entries.values_list("created_at", "id")[count - 1 : count + 1]
+        if len(last) < 2:
+            return Matches(cursors)
+    return Matches(cursors, searched_to=Cursor(*last[0]))
 
 
 def newest(plan: Plan) -> tuple[list[QuerySet[AuditEntry]], bool]:
@@ -223,51 +250,3 @@ def beyond(start: Cursor | None, *, is_newer: bool) -> Q:
     if is_newer:
         return Q(created_at__gte=moment) & (Q(created_at__gt=moment) | Q(id__gt=id))
     return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q(id__lt=id))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """One search in one direction. `range`: the entries on that side of the cursor."""
-
-    plan: Plan
-    range: Q
-    limit: int
-    is_newer: bool
-
-    def read(self, scan: IndexScan) -> Matches:
-        filters = self.plan.filters
-        if scan.few:
-            return Matches(self._first(select_few(scan.few).filter(scan.q, self.range, *filters)))
-        entries = self._ordered(AuditEntry.objects.filter(scan.q, self.range))
-        if not filters:
-            return Matches(self._first(entries))
-        for count in SEARCHED_ENTRIES:
-            cursors = self._first(select_from(entries[:count]).filter(*filters))
-            if len(cursors) >= self.limit:
-                return Matches(cursors)
-            last = entries.values_list("created_at", "id")[count - 1 : count + 1]
-            if len(last) < 2:
-                return Matches(cursors)
-        return Matches(cursors, searched_to=Cursor(*last[0]))
-
-    def merge(self, found: list[Matches]) -> Matches:
-        """The matches of all scans as one. Those beyond the position that all scans have reached
-        are left to the next page."""
-        ends = [each.searched_to for each in found if each.searched_to]
-        cursors = sorted(
-            {cursor for each in found for cursor in each.cursors}, reverse=not self.is_newer
-        )
-        if not ends:
-            return Matches(cursors[: self.limit])
-        end = min(ends) if self.is_newer else max(ends)
-        cursors = [each for each in cursors if (each <= end if self.is_newer else each >= end)]
-        is_full = len(cursors) >= self.limit
-        return Matches(cursors[: self.limit], searched_to=None if is_full else end)
-
-    def _first(self, entries: QuerySet[AuditEntry]) -> list[Cursor]:
-        rows = self._ordered(entries).values_list("created_at", "id")[: self.limit]
-        return [Cursor(*row) for row in rows]
-
-    def _ordered(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        sign = "" if self.is_newer else "-"
-        return entries.order_by(f"{sign}created_at", f"{sign}id")

@@ -8,12 +8,13 @@ conditions are applied to what that query returns (see `select_from`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import or_
+from uuid import UUID
 
 from django.db.models import Q, QuerySet, Sum
 from django_cte import CTE, with_cte
@@ -29,6 +30,9 @@ MAX_SORTED_ENTRIES = 2_000
 NO_LIMIT = 2**31
 # Not counted, because they are few. They have an index of their own.
 UNFINISHED = Q(finished_at=None)
+
+# A field and one of its values.
+Value = tuple[str, str | UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Condition:
 
     q: Q
     entries: int
-    scans: tuple[IndexScan, ...] = ()
+    scans: tuple[IndexScan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,131 +89,110 @@ def select_few(q: Q) -> QuerySet[AuditEntry]:
 
 
 def fetch_plan(search: Search) -> Plan:
-    """Plan a search. Queries the counters: once for all filters, seven times at most for a text."""
+    """Plan a search. Queries the counters: once for all values, and twice at most for each range
+    that a text can mean."""
     conditions = _fetch_conditions(search)
-    for condition in conditions:
-        # For a narrowed reader, their organizations are always read by index.
-        is_scanned = len(condition.scans) <= 2 * MAX_SEPARATE_VALUES or search.is_narrowed
-        if condition.scans and is_scanned:
-            filters = [each.q for each in conditions if each is not condition]
-            return Plan(search, _scans(condition, is_filtered=bool(filters)), filters)
-    # All entries in order of time.
-    scan = IndexScan(Q(), MAX_SORTED_ENTRIES + 1)
-    return Plan(search, [scan], [each.q for each in conditions])
-
-
-def _scans(condition: Condition, *, is_filtered: bool) -> list[IndexScan]:
-    if condition.entries <= MAX_SORTED_ENTRIES and len(condition.scans) > 1:
-        return [IndexScan(condition.q, condition.entries, few=condition.q)]
-    return [
-        replace(scan, few=scan.q) if is_filtered and scan.entries <= MAX_SORTED_ENTRIES else scan
-        for scan in condition.scans
+    scanned = next((each for each in conditions if each.scans), None)
+    filters = [each.q for each in conditions if each is not scanned]
+    if scanned is None:
+        # All entries in order of time.
+        return Plan(search, [IndexScan(Q(), MAX_SORTED_ENTRIES + 1)], filters)
+    scans = [
+        replace(scan, few=scan.q)
+        if filters and not scan.few and scan.entries <= MAX_SORTED_ENTRIES
+        else scan
+        for scan in scanned.scans
     ]
+    return Plan(search, scans, filters)
 
 
 def _fetch_conditions(search: Search) -> list[Condition]:
     """Each filter with the number of entries that meet it, the rarest first.
 
     For a narrowed reader, their organizations come before every filter that more than
-    `MAX_SORTED_ENTRIES` meet: how far such a filter was searched would reveal how many entries of
-    other organizations meet it.
+    `MAX_SORTED_ENTRIES` meet, and are always read by index: how far such a filter was searched
+    would reveal how many entries of other organizations meet it.
     """
-    chosen = search.values
-    entries = _fetch_counts([(f, str(value)) for f, values in chosen.items() for value in values])
+    ranges = search.interpretation.ranges if search.interpretation else ()
+    exact = [(each.field, each.first) for each in ranges if each.is_one_value]
+    values = {field: [(field, each) for each in some] for field, some in search.values.items()}
+    counts = _fetch_counts([*exact, *chain.from_iterable(values.values())])
+    own = "organization_key" if search.is_narrowed else None
     found = {
-        field: _one_of(
-            IndexScan(Q(**{field: value}), entries.get((field, str(value)), 0)) for value in values
-        )
-        for field, values in chosen.items()
+        field: _condition(_scans(some, counts), is_limited=field != own)
+        for field, some in values.items()
     }
-    if search.interpretation:
-        found["text"] = _fetch_text_condition(search.interpretation.ranges)
-    own = found.get("organization_key") if search.is_narrowed else None
+    if ranges:
+        wide = [each for each in ranges if not each.is_one_value]
+        found["text"] = _fetch_text_condition(_scans(exact, counts), wide)
 
-    def cost(condition: Condition) -> tuple[bool, int]:
-        is_many = condition.entries > MAX_SORTED_ENTRIES
-        return own is not None and condition is not own and is_many, condition.entries
+    def cost(field: str) -> tuple[bool, int]:
+        entries = found[field].entries
+        return own in found and field != own and entries > MAX_SORTED_ENTRIES, entries
 
-    return sorted(found.values(), key=cost)
-
-
-def _fetch_text_condition(ranges: Sequence[ValueRange]) -> Condition:
-    exact = [each for each in ranges if each.is_one_value] if len(ranges) > 1 else []
-    conditions = [_fetch_range(each) for each in ranges if each not in exact]
-    if exact:
-        conditions.insert(0, _fetch_values(exact))
-    scans = tuple(scan for each in conditions for scan in each.scans)
-    merged = _merged(scans) if all(each.scans for each in conditions) else ()
-    return Condition(
-        any_of([each.q for each in conditions]),
-        sum(each.entries for each in conditions),
-        merged if len(merged) <= 2 * MAX_SEPARATE_VALUES else (),
-    )
+    return [found[field] for field in sorted(found, key=cost)]
 
 
-def _fetch_values(values: Sequence[ValueRange]) -> Condition:
-    """Entries with one of these values: counted values that occur, and all others."""
-    counted = [each for each in values if each.is_counted]
-    entries = _fetch_counts([(each.field, each.first) for each in counted])
-    scans = [
-        IndexScan(each.q, entries.get((each.field, each.first), 0))
-        for each in values
-        if not each.is_counted or (each.field, each.first) in entries
-    ]
-    if counted:
-        scans.append(_unfinished(any_of([each.q for each in counted])))
-    return _one_of(scans)
-
-
-def _fetch_range(values: ValueRange) -> Condition:
-    """Entries with a value in a range of one field."""
-    q = values.q
-    counters = AuditValueCounter.objects.filter(
-        field=values.field, value__gte=values.first, value__lte=values.last
-    )
-    rows = counters.order_by("value").values_list("value", "attempts")
-    found = rows[: MAX_SEPARATE_VALUES + 1]
-    if len(found) <= MAX_SEPARATE_VALUES:
-        scans = [IndexScan(Q(**{values.field: value}), entries) for value, entries in found]
-        entries = sum(each.entries for each in scans)
-        return Condition(q, entries, (*scans, _unfinished(q)))
-    # More than MAX_SORTED_ENTRIES values have more than as many entries: no need to add up more.
-    some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
-    entries = some.aggregate(sum=Sum("attempts"))["sum"]
-    is_few = entries <= MAX_SORTED_ENTRIES
-    return Condition(q, entries, (IndexScan(q, entries, few=q),) if is_few else ())
-
-
-def _fetch_counts(values: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def _fetch_counts(values: Sequence[Value]) -> dict[tuple[str, str], int]:
     """Finished entries by field and value."""
     if not values:
         return {}
-    q = reduce(or_, (Q(field=field, value=value) for field, value in values))
+    q = reduce(or_, (Q(field=field, value=str(value)) for field, value in values))
     rows = AuditValueCounter.objects.filter(q).values_list("field", "value", "attempts")
     return {(field, value): entries for field, value, entries in rows}
 
 
-def _unfinished(q: Q) -> IndexScan:
-    return IndexScan(UNFINISHED & q, few=UNFINISHED)
+def _scans(values: Sequence[Value], counts: Mapping[tuple[str, str], int]) -> list[IndexScan]:
+    return [
+        IndexScan(Q((field, value)), counts.get((field, str(value)), 0)) for field, value in values
+    ]
 
 
-def _one_of(scans: Iterable[IndexScan]) -> Condition:
-    scans = tuple(scans)
-    entries = sum(each.entries for each in scans)
-    return Condition(any_of([each.q for each in scans]), entries, _merged(scans))
+def _fetch_text_condition(scans: list[IndexScan], ranges: list[ValueRange]) -> Condition:
+    """Entries with one of the single values, for which `scans` are, or with a value in a range."""
+    q = any_of([*(each.q for each in scans), *(each.q for each in ranges)])
+    split: list[Q] = []
+    for each in ranges:
+        counters = AuditValueCounter.objects.filter(
+            field=each.field, value__gte=each.first, value__lte=each.last
+        )
+        found = counters.order_by("value").values_list("value", "attempts")
+        values = {(each.field, value): n for value, n in found[: MAX_SEPARATE_VALUES + 1]}
+        if len(values) <= MAX_SEPARATE_VALUES:
+            scans += _scans([*values], values)
+            split.append(each.q)
+        else:
+            # More than MAX_SORTED_ENTRIES values have more than as many entries.
+            some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
+            entries = some.aggregate(sum=Sum("attempts"))["sum"]
+            scans.append(IndexScan(each.q, entries, few=each.q))
+    condition = replace(_condition(scans), q=q)
+    if not (split and condition.scans):
+        return condition
+    unfinished = IndexScan(UNFINISHED & any_of(split), few=UNFINISHED)
+    if condition.entries <= MAX_SORTED_ENTRIES:
+        few = any_of([each.q for each in [*scans, unfinished]])
+        return replace(condition, scans=(IndexScan(few, condition.entries, few=few),))
+    return replace(condition, scans=(*condition.scans, unfinished))
 
 
-def _merged(scans: tuple[IndexScan, ...]) -> tuple[IndexScan, ...]:
-    """The same entries in fewer scans: one for those not finished, one for the rarest values."""
-    unfinished = [each for each in scans if each.few == UNFINISHED]
-    finished = dict.fromkeys(each for each in scans if each.few != UNFINISHED)
-    by_entries = sorted(finished, key=lambda each: each.entries)
+def _condition(scans: Sequence[IndexScan], *, is_limited: bool = True) -> Condition:
+    """The entries of any of the scans. Those of the rarest values are read as a whole, in one scan.
+
+    Without `is_limited`, it is read by index no matter how many scans that takes.
+    """
+    by_entries = sorted(scans, key=lambda each: each.entries)
     totals = accumulate(each.entries for each in by_entries)
     rare = by_entries[: sum(total <= MAX_SORTED_ENTRIES for total in totals)]
     frequent = by_entries[len(rare) :]
     if len(rare) > 1 or not scans:
         q = any_of([each.q for each in rare])
         rare = [IndexScan(q, sum(each.entries for each in rare), few=q)]
-    if unfinished:
-        rare.append(IndexScan(any_of([each.q for each in unfinished]), few=UNFINISHED))
-    return (*frequent, *rare)
+    is_scanned = not any(each.few for each in frequent)
+    if is_limited and len(frequent) > 2 * MAX_SEPARATE_VALUES:
+        is_scanned = False
+    return Condition(
+        any_of([each.q for each in scans]),
+        sum(each.entries for each in scans),
+        (*frequent, *rare) if is_scanned else (),
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -28,15 +29,11 @@ FIELDS_WITH_PREFIX_SEARCH = ("user_name_key", "allocation_name_key", "reverse_dn
 
 @dataclass(frozen=True, slots=True)
 class ValueRange:
-    """The values of one field from `first` to `last`, both included.
-
-    `is_counted`: `AuditValueCounter` counts the finished entries of each value.
-    """
+    """The values of one field from `first` to `last`, both included."""
 
     field: str
     first: str
     last: str
-    is_counted: bool = True
 
     @property
     def is_one_value(self) -> bool:
@@ -144,23 +141,19 @@ def _describe_addresses(text: str, ranges: list[KeyRange]) -> str:
 
 def _exact_values(text: str) -> list[ValueRange]:
     """The fields of which the text can be the whole value."""
-    counted = dict.fromkeys(("allocation_id_key", "organization_key", "error_code"), folded(text))
-    values: list[tuple[str, str]] = [("address_id", text)] if text.startswith("ip_") else []
-    try:
+    wholes = ("allocation_id_key", "organization_key", "error_code")
+    values = [(field, folded(text)) for field in wholes]
+    if text.startswith("ip_"):
+        values.append(("address_id", text))
+    request_ids = [text] if REQUEST_ID.fullmatch(text) else []
+    with suppress(ValueError):
         uuid = UUID(text)
-    except ValueError:
-        request_ids = [text] if REQUEST_ID.fullmatch(text) else []
-    else:
-        counted["token_id"] = str(uuid)
-        values.append(("attempt_id", str(uuid)))
+        values += [("token_id", str(uuid)), ("attempt_id", str(uuid))]
         # IP admin writes request ids without dashes, Katapult with dashes.
         request_ids = sorted({text, str(uuid), uuid.hex})
     fields = ("request_id", "katapult_request_id")
-    values += [(field, request_id) for request_id in request_ids for field in fields]
-    return [
-        *(ValueRange(field, value, value) for field, value in counted.items()),
-        *(ValueRange(field, value, value, is_counted=False) for field, value in values),
-    ]
+    values += [(field, each) for each in request_ids for field in fields]
+    return [ValueRange(field, value, value) for field, value in values]
 
 
 def any_of(conditions: Sequence[Q]) -> Q:

@@ -4,10 +4,11 @@ does not depend on the number of attempts."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -28,6 +29,9 @@ from ipadmin.audit.search.pages import Cursor, beyond, cursor_of
 from ipadmin.models import AuditEntry, Outcome
 
 PER_PAGE = 50
+# Entries before a page, from which the changes before its oldest ones are derived: the one before
+# may be of another address id.
+ENTRIES_BEFORE_PAGE = 3
 # Entries on each side of a time in which the nearest observation is searched: a late reading can
 # be newer than the attempts that followed.
 NEIGHBOURING_ENTRIES = 20
@@ -65,12 +69,11 @@ class Timeline:
     is_mixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
+class Neighbours(NamedTuple):
     """The attempts before and after one on the same address: id and time."""
 
-    earlier: tuple[UUID, datetime] | None
-    later: tuple[UUID, datetime] | None
+    earlier: tuple[UUID, datetime] | None = None
+    later: tuple[UUID, datetime] | None = None
 
 
 def timeline(
@@ -82,12 +85,12 @@ def timeline(
         if not nearest:
             return timeline(entries)
         shown, newer = nearest[:PER_PAGE][::-1], nearest[PER_PAGE:]
-        older = list(_earlier(entries, cursor_of(shown[-1]))[:1])
+        older = list(_earlier(entries, cursor_of(shown[-1]))[:ENTRIES_BEFORE_PAGE])
     else:
-        nearest = list(_earlier(entries, before)[: PER_PAGE + 1])
+        nearest = list(_earlier(entries, before)[: PER_PAGE + ENTRIES_BEFORE_PAGE])
         shown, older = nearest[:PER_PAGE], nearest[PER_PAGE:]
         newer = shown[:1] if before else []
-    unseen = _changes_before(shown, _before_each(entries, shown, older))
+    unseen = _changes_before([*older[::-1], *shown[::-1]])
     return Timeline(
         [Attempt(entry, left(entry), unseen[entry.pk]) for entry in shown],
         older_than=cursor_of(shown[-1]) if older else None,
@@ -123,7 +126,7 @@ def neighbours(entries: Entries, entry: AuditEntry) -> Neighbours:
     """One query. None for an entry whose address is not valid."""
     same = entries.filter(address_key=entry.address_key)
     if not entry.address_key:
-        return Neighbours(None, None)
+        return Neighbours()
     earlier, later = _earlier(same, cursor_of(entry)), _later(same, cursor_of(entry))
     names = ("attempt_id", "created_at")
     columns = [Subquery(each.values(name)[:1]) for each in (earlier, later) for name in names]
@@ -131,25 +134,11 @@ def neighbours(entries: Entries, entry: AuditEntry) -> Neighbours:
     return Neighbours(row[:2] if row[0] else None, row[2:] if row[2] else None)
 
 
-def _before_each(
-    entries: Entries, shown: Sequence[AuditEntry], beyond: Sequence[AuditEntry]
-) -> list[AuditEntry]:
-    """For each address id on a page, the entry before the page. `beyond`: the next older entry."""
-    identities = {_identity(entry) for entry in shown}
-    if not beyond or identities == {_identity(beyond[0])}:
-        return list(beyond)
-    older = _earlier(entries, cursor_of(shown[-1]))
-    firsts = [older.filter(api_url=api, address_id=id).first() for api, id in sorted(identities)]
-    return [entry for entry in firsts if entry]
-
-
-def _changes_before(
-    shown: Sequence[AuditEntry], beyond: Sequence[AuditEntry]
-) -> dict[int, list[Change]]:
-    """Changes between entries of the same address id, by the id of the entry after them."""
+def _changes_before(entries: Sequence[AuditEntry]) -> dict[int, list[Change]]:
+    """Changes between entries of the same address id, newest first, by the id of the entry after
+    them. `entries` are oldest first."""
     found: dict[int, list[Change]] = defaultdict(list)
-    ordered = sorted([*beyond, *shown[::-1]], key=_identity)
-    for _, same in groupby(ordered, key=_identity):
+    for _, same in groupby(sorted(entries, key=_identity), key=_identity):
         for change in reversed(changes(list(same))):
             if change.after.entry is not None:
                 found[change.after.entry.pk].append(change)
@@ -160,13 +149,12 @@ def _identity(entry: AuditEntry) -> tuple[str, str]:
     return entry.api_url, entry.address_id
 
 
-def _near(entries: Entries, at: datetime) -> Iterable[AuditEntry]:
+def _near(entries: Entries, at: datetime) -> list[AuditEntry]:
+    """The entries on both sides of a time, oldest first."""
     end = at + SECOND
-    earlier = entries.filter(created_at__lt=end).order_by("-created_at", "-id")[
-        :NEIGHBOURING_ENTRIES
-    ]
-    later = entries.filter(created_at__gte=end).order_by("created_at", "id")[:NEIGHBOURING_ENTRIES]
-    return [*list(earlier)[::-1], *later]
+    earlier = entries.filter(created_at__lt=end).order_by("-created_at", "-id")
+    later = entries.filter(created_at__gte=end).order_by("created_at", "id")
+    return [*earlier[:NEIGHBOURING_ENTRIES][::-1], *later[:NEIGHBOURING_ENTRIES]]
 
 
 def _earlier(entries: Entries, cursor: Cursor | None) -> Entries:

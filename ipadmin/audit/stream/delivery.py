@@ -11,132 +11,86 @@ would stop all writers while the target is waited for: there two workers may sen
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 from django.utils import timezone
 
-from ipadmin.audit import document as documents
-from ipadmin.audit import rows
+from ipadmin.audit import document, rows
 from ipadmin.audit.export import jsonl
+from ipadmin.audit.export.export import transaction_on_postgresql
 from ipadmin.audit.stream.targets import NotDelivered, Target, target_from_url
 from ipadmin.models import AuditEntry, AuditLink, AuditStream, LinkKind
 
 BATCH_ENTRIES = 200
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 LONGEST_ERROR = 300
-UNREADABLE = (
-    "An entry after link {} cannot be read ({}). See the log of the worker, and run manage.py"
-    " verify_audit."
-)
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass
-class Backoff:
-    """The pause of this process after a failed delivery: 1 s, then twice as long each time."""
-
-    seconds: float = 0.0
-    ends_at: float = 0.0  # on the monotonic clock
-
-    def extend(self) -> None:
-        self.seconds = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, 2 * self.seconds))
-        self.ends_at = time.monotonic() + self.seconds
-
-    def end(self) -> None:
-        self.seconds = self.ends_at = 0.0
-
-
-backoff = Backoff()
-
-
-def deliver(seconds: float = 2.0) -> int:
-    """Deliver what there is, for about `seconds`; the number of entries. Raises django.db.Error.
-
-    Waiting for a slow target takes additional time.
-    """
+def deliver() -> bool:
+    """Deliver all finished entries. False when a delivery failed, which is stored and logged.
+    Raises django.db.Error."""
     url = settings.AUDIT_STREAM
-    if not url or time.monotonic() < backoff.ends_at:
-        return 0
     target = target_from_url(url, settings.AUDIT_STREAM_AUTHORIZATION)
     AuditStream.objects.get_or_create(target=url)
-    ends_at, delivered = time.monotonic() + seconds, 0
-    while (count := _deliver_batch(url, target)) is not None:
-        delivered += count
-        if time.monotonic() > ends_at:
-            break
-    return delivered
+    try:
+        while _deliver_batch(url, target):
+            pass
+    except NotDelivered as error:
+        _store_failure(url, str(error))
+        return False
+    return True
 
 
-def _deliver_batch(url: str, target: Target) -> int | None:
-    """The number of entries; None when nothing is left, or nothing can be done now."""
-    with _row_locks():
+def _deliver_batch(url: str, target: Target) -> bool:
+    """False when nothing is left, or another worker delivers. Raises NotDelivered."""
+    with transaction_on_postgresql():
         stream = AuditStream.objects.select_for_update(skip_locked=True).filter(target=url).first()
-        if stream is None:
-            return None
+        links = _next_links(stream.sequence) if stream else []
+        if not stream or not links:
+            return False
         try:
-            last, lines = _next(stream.sequence)
-            if lines:
-                target.send(lines)
-        except NotDelivered as error:
-            _failed(stream, str(error))
-            return None
+            lines = _lines([attempt_id for _sequence, attempt_id in links])
         except DatabaseError:
             raise
         except Exception as error:
             # An entry that was changed in the database, for example. It is not skipped.
             log.exception("stream_stopped", sequence=stream.sequence)
-            _failed(stream, UNREADABLE.format(stream.sequence, type(error).__name__))
-            return None
-        if last == stream.sequence:
-            return None
-        return len(lines) if _advance(stream, last) else None
+            raise NotDelivered(
+                f"An entry after link {stream.sequence} cannot be read ({type(error).__name__})."
+                " See the log of the worker, and run manage.py verify_audit."
+            ) from error
+        if lines:
+            target.send(lines)
+        return _advance(stream, links[-1][0])
 
 
-def _row_locks() -> AbstractContextManager[object]:
-    return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
-
-
-def _next(sequence: int) -> tuple[int, list[str]]:
-    """The number of the last link of the next batch, and the lines of its entries."""
+def _next_links(sequence: int) -> list[tuple[int, str]]:
+    """Number and attempt ID of the next links that finish an entry."""
     ahead = AuditLink.objects.filter(sequence__gt=sequence, kind=LinkKind.FINISHED)
     links = ahead.order_by("sequence")[:BATCH_ENTRIES]
-    found = list(rows.rows(links, ("sequence", "attempt_id")))
-    if not found:
-        return sequence, []
-    return found[-1][0], list(_lines([attempt_id for _sequence, attempt_id in found]))
+    return [(number, id) for number, id in rows.rows(links, ("sequence", "attempt_id"))]
 
 
-def _lines(attempt_ids: list[str]) -> Iterator[str]:
+def _lines(attempt_ids: list[str]) -> bytes:
     """The lines of those entries that still exist, in the given order."""
     found = AuditEntry.objects.filter(attempt_id__in=attempt_ids).order_by()
-    entries = {entry["attempt_id"]: entry for some in documents.batches(found) for entry in some}
-    seals = jsonl.seals_of(attempt_ids)
-    for attempt_id in attempt_ids:
-        if entry := entries.get(attempt_id):
-            yield jsonl.line(entry, seals[attempt_id])
+    entries = {entry["attempt_id"]: entry for some in document.batches(found) for entry in some}
+    return jsonl.lines([entries[each] for each in attempt_ids if each in entries])
 
 
-def _advance(stream: AuditStream, last: int) -> bool:
+def _advance(stream: AuditStream, sequence: int) -> bool:
     """Store the position. False when another worker has stored one in the meantime."""
-    backoff.end()
     if stream.failing_since:
         log.info("stream_recovered", failing_since=stream.failing_since.isoformat())
     as_read = AuditStream.objects.filter(pk=stream.pk, sequence=stream.sequence)
     changes = {"taken_at": timezone.now(), "failing_since": None, "error": ""}
-    return as_read.update(sequence=last, **changes) == 1
+    return as_read.update(sequence=sequence, **changes) == 1
 
 
-def _failed(stream: AuditStream, error: str) -> None:
-    backoff.extend()
-    if not stream.failing_since:
+def _store_failure(url: str, error: str) -> None:
+    streams = AuditStream.objects.filter(target=url)
+    if streams.filter(failing_since=None).update(failing_since=timezone.now()):
         log.warning("stream_failed", error=error)
-    AuditStream.objects.filter(pk=stream.pk).update(
-        failing_since=stream.failing_since or timezone.now(), error=error[:LONGEST_ERROR]
-    )
+    streams.update(error=error[:LONGEST_ERROR])

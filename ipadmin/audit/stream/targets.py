@@ -1,33 +1,41 @@
 """The targets of AUDIT_STREAM: stdout, a file or an HTTP endpoint.
 
-A target delivers a whole batch of JSON lines or raises NotDelivered; the caller then sends the
-whole batch again. A line can arrive twice, but none is left out.
+`send` delivers a whole batch of JSON lines or raises NotDelivered; the caller then sends the whole
+batch again. A line can arrive twice, but none is left out.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import re
+import ssl
+import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from ipadmin.audit.stream.file_target import append
-from ipadmin.audit.stream.http_target import post
+import httpx
+
+from ipadmin.audit.export.files import sync_folder
 from ipadmin.katapult.client import is_loopback
 
 FORMS = "stdout:, file:///path/to/audit.jsonl or https://host/path"
+# Pages show the target: no part of it may hold a secret.
+FILE_URL = re.compile(r"file://(/\S*[^\s/])")
+HTTP_URL = re.compile(r"https?://(?:[\w.-]+|\[[0-9a-f:]+\])(?::\d+)?(?:/[!-~]*)?", re.IGNORECASE)
+HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
+CONNECT_SECONDS = 5.0
+# The longest pause while the batch is sent, and until the answer begins.
+ANSWER_SECONDS = 15.0
 
 
 class NotDelivered(Exception):
     """A batch that did not arrive, or may not have: target and reason, without any secret."""
-
-
-class Target(Protocol):
-    def send(self, lines: Sequence[str]) -> None:
-        """Return when all lines are delivered. Raises NotDelivered."""
 
 
 def target_from_url(url: str, authorization: str = "") -> Target:
@@ -37,81 +45,126 @@ def target_from_url(url: str, authorization: str = "") -> Target:
     """
     if url == "stdout:":
         return Stdout()
-    parts = _split(url)
-    if parts.scheme == "file":
-        return File(_path(parts))
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError(f"There is no such kind of target: write {FORMS}.")
-    if not parts.hostname:
-        raise ValueError("The host is missing: write https://host/path.")
-    if parts.scheme == "http" and not is_loopback(url):
+    if any(character in url for character in "?#@"):
+        raise ValueError(
+            "A target has no user, password, ? and #: set AUDIT_STREAM_AUTHORIZATION, and write"
+            " %3F, %23 and %40 in a path."
+        )
+    if (file := FILE_URL.fullmatch(url)) and unquote(file[1]).isprintable():
+        return File(Path(unquote(file[1])))
+    if not HTTP_URL.fullmatch(url) or not _has_valid_port(url):
+        raise ValueError(f"A target is {FORMS}, without spaces.")
+    if url.lower().startswith("http:") and not is_loopback(url):
         raise ValueError("Entries would be sent unencrypted: write https://.")
-    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?|", authorization):
+    if not HEADER_VALUE.fullmatch(authorization):
         raise ValueError("AUDIT_STREAM_AUTHORIZATION is one line of ASCII characters.")
     return Http(url, authorization)
+
+
+def _has_valid_port(url: str) -> bool:
+    with suppress(ValueError):
+        return urlsplit(url).port != 0
+    return False
 
 
 @dataclass(frozen=True)
 class Stdout:
     """Delivered means written: nothing confirms that it was read."""
 
-    def send(self, lines: Sequence[str]) -> None:
+    def send(self, lines: bytes) -> None:
         try:
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.write(lines.decode())
             sys.stdout.flush()
-        except OSError as error:
-            raise NotDelivered(f"stdout: {error.strerror}.") from error
-        except (AttributeError, ValueError) as error:
-            raise NotDelivered("stdout: it is closed.") from error
+        except (AttributeError, OSError, ValueError) as error:  # None or closed, as for a daemon
+            raise NotDelivered(f"stdout: {error}.") from error
 
 
 @dataclass(frozen=True)
 class File:
-    """Delivered means synced to disk. The file is created with mode 0600, its folder is not."""
+    """Delivered means synced to disk. The file is created with mode 0600, its folder is not.
+
+    It is opened for each batch, so that logrotate can rename it (`copytruncate` loses lines).
+    """
 
     path: Path
 
-    def send(self, lines: Sequence[str]) -> None:
+    def send(self, lines: bytes) -> None:
         try:
-            append(self.path, "".join(f"{line}\n" for line in lines).encode())
+            with self._opened() as descriptor:
+                self._append(descriptor, lines)
         except OSError as error:
             raise NotDelivered(f"{self.path}: {error.strerror}.") from error
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The file, created if it is missing, and locked against other workers."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OSError(errno.EWOULDBLOCK, "another process has locked it") from error
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _append(self, descriptor: int, lines: bytes) -> None:
+        size = os.fstat(descriptor).st_size
+        if not size:
+            with suppress(PermissionError):  # of a folder that may be entered, but not read
+                sync_folder(self.path)
+        elif os.pread(descriptor, 1, size - 1) != b"\n":
+            # The process that wrote half a line was killed.
+            lines = b"\n" + lines
+        try:
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except BaseException:
+            os.ftruncate(descriptor, size)
+            raise
+        if not (self.path.exists() and os.path.samestat(os.fstat(descriptor), self.path.stat())):
+            # It may have been compressed or deleted without these lines.
+            raise OSError(errno.ESTALE, "it was renamed while it was written")
 
 
 @dataclass(frozen=True)
 class Http:
-    """Delivered means answered with status 2xx."""
+    """Delivered means answered with status 2xx.
+
+    Each batch has a connection of its own: batches are rare, and an idle connection can be lost.
+    Redirects are not followed, so that the header goes to no other host. The certificates of the
+    system decide whom to trust.
+    """
 
     url: str
     authorization: str = field(repr=False)
 
-    def send(self, lines: Sequence[str]) -> None:
-        body = "".join(f"{line}\n" for line in lines).encode()
-        if problem := post(self.url, body, self.authorization):
-            raise NotDelivered(f"{self.url}: {problem}.")
+    def send(self, lines: bytes) -> None:
+        headers = {"Content-Type": "application/x-ndjson", "User-Agent": "ip-admin"}
+        if self.authorization:
+            headers["Authorization"] = self.authorization
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        context = ssl.create_default_context()
+        try:
+            with (
+                httpx.Client(verify=context, trust_env=False, timeout=timeout) as http,
+                http.stream("POST", self.url, content=lines, headers=headers) as answer,
+            ):
+                if answer.is_success:
+                    return
+                problem = f"it answered with status {answer.status_code}"
+        except httpx.ConnectError as error:
+            problem = f"it cannot be reached ({error})"
+        except httpx.TimeoutException:
+            problem = "it did not answer in time"
+        except httpx.HTTPError:
+            # Without the text of the exception, which can quote a header.
+            problem = "the connection ended before its answer"
+        raise NotDelivered(f"{self.url}: {problem}.")
 
 
-def _split(url: str) -> SplitResult:
-    """The parts of a URL. Pages show the target, so it has no room for a secret."""
-    if not url.isprintable() or " " in url:
-        raise ValueError("A target has no spaces or control characters; in a path write %20.")
-    if "?" in url or "#" in url:
-        raise ValueError("A target has no ? and no #; in a path write %3F and %23.")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError(
-            "The host or port cannot be read: write https://host:8088/path, and for IPv6"
-            " https://[2001:db8::1]:8088/path."
-        ) from None
-    if "@" in parts.netloc:
-        raise ValueError("A target has no user and password: set AUDIT_STREAM_AUTHORIZATION.")
-    return parts
-
-
-def _path(parts: SplitResult) -> Path:
-    path = unquote(parts.path)
-    if parts.netloc or not path.startswith("/") or path.endswith("/") or not path.isprintable():
-        raise ValueError("The path is absolute and ends in a file name: write file:///path/to/it.")
-    return Path(path)
+Target = Stdout | File | Http

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -38,31 +37,28 @@ class Command(BaseCommand):
             metavar="FILE",
             help="a new file, readable only by you; standard output by default",
         )
-        parser.add_argument("--since", metavar="TIME", help="2026-11-23T14:05 or 2026-11-23")
-        parser.add_argument("--until", metavar="TIME", help="including that second or day")
-        parser.add_argument("--person", action="append", default=[], metavar="NAME")
-        parser.add_argument(
-            "--filter",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="any filter of the history page; can be repeated",
-        )
+        for name, metavar, help in (
+            ("--since", "TIME", "2026-11-23T14:05 or 2026-11-23"),
+            ("--until", "TIME", "including that second or day"),
+            ("--person", "NAME", "can be repeated"),
+            ("--filter", "NAME=VALUE", "any filter of the history page; can be repeated"),
+        ):
+            parser.add_argument(name, action="append", default=[], metavar=metavar, help=help)
 
-    def handle(self, *_args: Any, **options: Any) -> None:
+    def handle(self, *_args: object, **options: Any) -> None:
         filters, progress = _filters(options), ExportProgress()
+        entries = filters.apply(AuditEntry.objects.order_by("-created_at", "-id"))
+        by, criteria = command_line_actor(), filters.criteria()
         try:
             # The file first: an export that cannot be written is not recorded.
-            with self._file(options["output"]) as file:
-                pieces = export(
-                    filters.apply(AuditEntry.objects.order_by("-created_at", "-id")),
-                    options["format"],
-                    by=command_line_actor(),
-                    criteria=filters.criteria(),
-                    progress=progress,
-                )
-                with closing(pieces):
-                    self._copy(pieces, file, progress)
+            with (
+                self._file(options["output"]) as file,
+                closing(
+                    export(entries, options["format"], by=by, criteria=criteria, progress=progress)
+                ) as pieces,
+            ):
+                file.writelines(pieces)
+                file.flush()
         except BrokenPipeError as error:
             # Otherwise Python reports the broken pipe again when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,19 +73,6 @@ class Command(BaseCommand):
             return new_file(Path(output))
         return nullcontext(cast(BinaryIO, self.stdout.buffer))
 
-    def _copy(self, pieces: Iterable[bytes], file: BinaryIO, progress: ExportProgress) -> None:
-        try:
-            for piece in pieces:
-                file.write(piece)
-                self._say(f"\r{progress}  ")
-            file.flush()
-        finally:
-            self._say("\n")
-
-    def _say(self, text: str) -> None:
-        if self.stderr.isatty():
-            self.stderr.write(text, ending="")
-
 
 def _filters(options: dict[str, Any]) -> HistoryFilters:
     query = QueryDict(mutable=True)
@@ -98,11 +81,9 @@ def _filters(options: dict[str, Any]) -> HistoryFilters:
         if name not in FILTERS:
             raise CommandError(f"There is no filter {name!r}. There are: {', '.join(FILTERS)}.")
         query.appendlist(name, value)
-    for name in ("since", "until"):
-        if options[name] is not None:
-            query[name] = options[name]
-    for name in options["person"]:
-        query.appendlist("person", name)
+    for name in ("since", "until", "person"):
+        if options[name]:
+            query.setlist(name, options[name])
     try:
         query.urlencode()
     except UnicodeEncodeError as error:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -16,7 +15,7 @@ from ipadmin.audit.integrity import verification
 from ipadmin.audit.stream import delivery
 
 VERIFY_EVERY_SECONDS = 1.0
-STREAM_SECONDS = 1.0
+STREAM_EVERY_SECONDS, STREAM_PAUSE_AFTER_FAILURE_SECONDS = 1.0, 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -24,14 +23,19 @@ log = structlog.get_logger(__name__)
 class Command(BaseCommand):
     help = "Do the background work: close unanswered attempts, verify, stream finished entries."
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def handle(self, *_args: object, **_options: object) -> None:
         # Threads, because a task that enqueues its successor ends for good when its worker is
         # killed. The stream has its own, so that a slow target delays nothing else.
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
         _keep_doing(verification.perform_requested, every=VERIFY_EVERY_SECONDS)
         if settings.AUDIT_STREAM:
-            _keep_doing(delivery.deliver, every=STREAM_SECONDS)
+            _keep_doing(_stream, every=STREAM_EVERY_SECONDS)
         call_command("db_worker", interval=1, verbosity=0, reload=False)
+
+
+def _stream() -> None:
+    if not delivery.deliver():
+        time.sleep(STREAM_PAUSE_AFTER_FAILURE_SECONDS)
 
 
 def _keep_doing(work: Callable[[], object], *, every: float) -> None:

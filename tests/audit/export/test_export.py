@@ -8,55 +8,31 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, connection
-from django.utils import timezone
 
-from ipadmin import crypto
-from ipadmin.audit import document, entries
+from ipadmin.audit import document
 from ipadmin.audit import rows as raw_rows
-from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import EntriesMissing, ExportProgress, Format, export
 from ipadmin.audit.integrity import chain
 from ipadmin.demo.history import facts
 from ipadmin.models import AuditEntry, AuditLink, LinkKind, Outcome
+from tests.audit.export.exported import BY, CRITERIA, HOSTILE, activity, exported, json_lines
 from tests.history import keep
 from tests.tampering import execute
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
-BY = Actor(command_line="tests")
-CRITERIA = {"person": ["alice"]}
-HOSTILE = [
-    *("=1+1", "\uff1d1", "a;=1", 'quote " and, comma', "two\nlines\r\nor three", "Zürich 日本 🦊"),
-    *("<script>alert('x')</script>", "{{ 7 * 7 }}", "\u202egnp.exe", "\u2028\u2029", "'", "\\"),
-]
 both = pytest.mark.parametrize("format", Format)
 pytestmark = pytest.mark.django_db
-
-
-def exported(format: Format, **more: Any) -> bytes:
-    newest_first = AuditEntry.objects.order_by("-created_at", "-id")
-    return b"".join(export(newest_first, format, by=BY, criteria=CRITERIA, **more))
 
 
 def rows() -> list[dict[str, str]]:
     text = exported(Format.CSV).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
-
-
-def json_lines() -> list[dict[str, Any]]:
-    # Only a new line ends a line: others stand in texts.
-    return [json.loads(line) for line in exported(Format.JSON_LINES).decode().split("\n")[:-1]]
-
-
-def activity() -> list[tuple[str, dict[str, Any]]]:
-    found = AuditLink.objects.filter(attempt_id=None)
-    return [(seal.kind, seal.details or {}) for seal in found]
 
 
 def neutral(text: str) -> str:
@@ -102,54 +78,6 @@ def test_hostile_texts_are_unchanged_in_csv(text: str) -> None:
     assert neutral(row["Reason"]) == neutral(row["Was allocated to"]) == neutral(text)
     assert not row["Reason"].startswith(("=", "\uff1d"))
     assert neutral(json.loads(row["Error detail"])["text"]) == neutral(text)
-
-
-# JSON lines
-
-
-def test_a_line_is_the_document_and_its_seal() -> None:
-    text = "".join(HOSTILE)
-    entry = keep(reason=text, error_detail={"text": text})
-    line, _trailer = json_lines()
-    seal = line.pop("seal")
-    assert line == document.document_of(document.values_of(entry))
-    assert seal["digest"] == document.digest(line).hex()
-    assert seal["kind"] == "finished"
-
-
-def test_the_seal_of_a_line_is_verified_by_the_line_and_the_key() -> None:
-    keep()
-    keep()
-    for line in json_lines():
-        seal = line["seal"]
-        mac = chain.compute_seal(
-            crypto.audit_keys()[seal["key_id"]],
-            sequence=seal["sequence"],
-            kind=seal["kind"],
-            attempt_id=line["event"]["id"] if "event" in line else None,
-            at=seal["at"],
-            digest=bytes.fromhex(seal["digest"]),
-            key_id=seal["key_id"],
-            previous=bytes.fromhex(seal["previous"]),
-        )
-        assert mac.hex() == seal["mac"]
-
-
-def test_the_last_line_seals_the_whole_export() -> None:
-    keep()
-    data = exported(Format.JSON_LINES)
-    before, trailer = data[:-1].rsplit(b"\n", 1)
-    last = json.loads(trailer)
-    assert last["export"]["entries"] == 1
-    assert last["export"]["sha256"] == hashlib.sha256(before + b"\n").hexdigest()
-    assert (last["export"]["by"], last["export"]["criteria"]) == (BY.details(), CRITERIA)
-    assert last["seal"]["digest"] == document.digest(last["export"]).hex()
-
-
-def test_lines_are_the_same_bytes_in_each_export() -> None:
-    keep()
-    one, other = exported(Format.JSON_LINES), exported(Format.JSON_LINES)
-    assert one.splitlines()[0] == other.splitlines()[0]
 
 
 # All matching entries
@@ -310,58 +238,3 @@ def test_an_export_whose_end_cannot_be_sealed_fails(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(chain, "add_activity", broken)
     with pytest.raises(DatabaseError):
         list(pieces)
-
-
-# Concurrent writers
-
-
-def elsewhere(act: Callable[[], Any]) -> None:
-    """With a connection of its own."""
-
-    def alone() -> None:
-        try:
-            act()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(alone).result()
-
-
-@pytest.mark.django_db(transaction=True)
-@both
-def test_no_writer_waits_for_an_export(format: Format, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_rows, "ROWS_PER_FETCH", 100)
-    AuditEntry.objects.bulk_create(facts(300, now=NOW))
-    pieces = export(AuditEntry.objects.order_by("id"), format, by=BY, criteria={})
-    # The first piece of CSV is the header.
-    taken = [next(pieces), next(pieces)]
-    elsewhere(lambda: keep(reason="meanwhile"))
-    assert b"meanwhile" not in b"".join([*taken, *pieces])
-    assert activity()[-1][1]["entries"] == 300
-    assert not connection.in_atomic_block
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_entry_finished_during_the_export_has_no_seal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_rows, "ROWS_PER_FETCH", 1)
-    older, _newer = keep(outcome=Outcome.PENDING), keep()
-    newest_first = AuditEntry.objects.order_by("-created_at", "-id")
-    pieces = export(newest_first, Format.JSON_LINES, by=BY, criteria={})
-    next(pieces)
-    done = {"outcome": Outcome.SUCCEEDED, "finished_at": timezone.now()}
-    elsewhere(lambda: entries.update(older, done))
-    line = json.loads(next(pieces))
-    assert (line["seal"], line["ip_admin"]["outcome"]) == (None, "pending")
-    pieces.close()
-
-
-@pytest.mark.django_db(transaction=True)
-@both
-def test_a_cancelled_export_leaves_no_transaction(format: Format) -> None:
-    AuditEntry.objects.bulk_create(facts(300, now=NOW))
-    pieces = export(AuditEntry.objects.all(), format, by=BY, criteria={})
-    assert next(pieces) + next(pieces)
-    pieces.close()
-    assert not connection.in_atomic_block
-    elsewhere(keep)

@@ -16,7 +16,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from ipadmin.audit import entries
-from ipadmin.audit.search import counts, pages, plan, summary
+from ipadmin.audit.search import pages, plan, summary
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.models.search_keys import folded
@@ -177,12 +177,12 @@ def bounds(seed: int) -> Iterator[None]:
         (plan, "MAX_SEPARATE_VALUES", few),
         (pages, "SEARCHED_ENTRIES", (look, look + rng.choice((1, 3)))),
         (pages, "PER_PAGE", rng.choice((1, 2, 5))),
-        *((module, "MAX_HOURLY", rng.choice((1, 2)) * DAY) for module in (counts, summary)),
-        *((module, "MAX_DAILY", rng.choice((3, 92)) * DAY) for module in (counts, summary)),
-        (counts, "MAX_ACTORS", rng.choice((1, 5_000))),
+        (summary, "MAX_ACTORS", rng.choice((1, 5_000))),
     ]
     with ExitStack() as stack:
         if seed:
             for module, name, value in tiny:
                 stack.enter_context(mock.patch.object(module, name, value))
+            longest = {"hour": rng.choice((1, 2)) * DAY, "day": rng.choice((3, 92)) * DAY}
+            stack.enter_context(mock.patch.dict(summary.LONGEST, longest))
         yield

@@ -63,7 +63,7 @@ def there_and_back(search: Search, matches: list[int]) -> None:
 
 @at_random
 @given(many=histories, question=questions, seed=st.integers(0, 10**6))
-def test_pages_hold_every_match_once_there_and_back(
+def test_pages_have_every_match_once_in_both_directions(
     many: list[dict[str, Any]], question: Question, seed: int
 ) -> None:
     with kept(many) as entries, bounds(seed):
@@ -78,7 +78,7 @@ of_three = st.tuples(st.sampled_from(["alice", "Bob", "carol", "carol"]), st.boo
 
 @at_random
 @given(st.lists(of_three, min_size=8, max_size=40), st.integers(1, 3), st.integers(1, 3))
-def test_streams_of_which_each_is_looked_through_a_piece_at_a_time(
+def test_pages_of_several_index_scans_that_are_searched_in_parts(
     made: list[tuple[str, bool]], look: int, per_page: int
 ) -> None:
     outcomes = {True: "succeeded", False: "failed"}
@@ -97,7 +97,7 @@ def test_streams_of_which_each_is_looked_through_a_piece_at_a_time(
 
 @at_random
 @given(many=histories, question=questions, seed=st.integers(0, 10**6), rows=st.integers(1, 30))
-def test_the_nearest_matches_are_found_or_it_is_said_how_far_one_looked(
+def test_the_nearest_matches_are_found_or_the_end_of_the_search_is_given(
     many: list[dict[str, Any]], question: Question, seed: int, rows: int
 ) -> None:
     with kept(many) as entries, bounds(seed):
@@ -120,7 +120,9 @@ def fill(count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_what_fits_on_a_page_has_no_other(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_one_page_of_entries_has_no_links_to_others(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     monkeypatch.setattr(history_pages, "PER_PAGE", 3)
     everything = fill(count)
     shown = page(Search())
@@ -128,7 +130,7 @@ def test_what_fits_on_a_page_has_no_other(monkeypatch: pytest.MonkeyPatch, count
     assert (shown.older_than, shown.newer_than, shown.searched_to) == (None, None, None)
 
 
-def test_one_more_is_on_the_next_page() -> None:
+def test_one_entry_more_than_a_page_is_on_the_next() -> None:
     everything = fill(PER_PAGE + 1)
     first = page(Search())
     assert ids(first) == everything[:PER_PAGE]
@@ -143,7 +145,7 @@ FAR = [
 
 @pytest.mark.parametrize("place", FAR)
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_no_page_is_a_dead_end(side: str, place: Cursor) -> None:
+def test_every_page_leads_to_all_entries(side: str, place: Cursor) -> None:
     """Wherever a link leads, there are entries, or a link to where they are."""
     everything = fill(3)
     shown = page(Search(), **{side: place})
@@ -151,7 +153,7 @@ def test_no_page_is_a_dead_end(side: str, place: Cursor) -> None:
     assert {pk for each in around for pk in ids(each)} == {*everything}
 
 
-def test_nothing_older_leads_back_to_the_oldest() -> None:
+def test_an_empty_older_page_links_to_the_oldest_entries() -> None:
     (only,) = fill(1)
     entry = AuditEntry.objects.get()
     shown = page(Search(), before=cursor_of(entry))
@@ -160,7 +162,9 @@ def test_nothing_older_leads_back_to_the_oldest() -> None:
     assert ids(page(Search(), after=shown.newer_than)) == [only]
 
 
-def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filters_with_few_common_matches_are_searched_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(history_pages, "SEARCHED_ENTRIES", (2, 4))
     monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 2)
     matches = []
@@ -180,7 +184,7 @@ def test_rare_together_is_looked_for_a_piece_at_a_time(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("asked", [{"people": ["bob"]}, {"outcomes": ["failed"]}])
 @pytest.mark.parametrize("count", [1, 2 * MAX_SEPARATE_VALUES + 1])
-def test_how_far_one_looked_tells_nothing_of_others(
+def test_the_end_of_a_search_reveals_nothing_of_other_organizations(
     monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], count: int
 ) -> None:
     for module in (history_pages, plan):
@@ -205,7 +209,7 @@ def test_nothing_newer_is_the_newest_page() -> None:
 # Places
 
 
-def test_a_cursor_says_where_one_is() -> None:
+def test_a_cursor_survives_the_url() -> None:
     cursor = Cursor(datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC), 42)
     assert history_pages.parse_cursor(history_pages.cursor_text(cursor)) == cursor
 
@@ -213,12 +217,12 @@ def test_a_cursor_says_where_one_is() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "1", "1-", "-1-1", "1-1-1", "1.5-2", "9" * 18 + "-1", "1-" + "9" * 19, "\0"]
 )
-def test_what_is_no_cursor_is_nowhere(text: str) -> None:
+def test_other_text_is_no_cursor(text: str) -> None:
     assert history_pages.parse_cursor(text) is None
 
 
 @pytest.mark.parametrize("text", ["9" * 17 + "-" + "9" * 18, "0-0"])
-def test_the_farthest_cursors_ask_the_database(text: str) -> None:
+def test_the_farthest_cursors_are_accepted_by_the_database(text: str) -> None:
     fill(1)
     place = history_pages.parse_cursor(text)
     assert place
@@ -234,14 +238,14 @@ def test_recent_attempts_are_the_newest_on_that_address() -> None:
     assert history_pages.recent_attempts(AuditEntry.objects.all(), "ip_AbC") == mine[:0:-1]
 
 
-def test_open_attempts_are_ones_own(alice: User, bob: User) -> None:
+def test_open_attempts_are_those_of_the_user(alice: User, bob: User) -> None:
     mine = keep(user_id=alice.pk, outcome=Outcome.PENDING)
     keep(user_id=alice.pk)
     keep(user_id=bob.pk, outcome=Outcome.PENDING)
     assert history_pages.open_attempts(alice) == [mine]
 
 
-def test_the_vocabulary_is_what_occurs_the_most_frequent_first() -> None:
+def test_the_vocabulary_is_sorted_by_frequency() -> None:
     for name in ("alice", "Bob", "Bob"):
         keep(user_name=name)
     words = history_pages.vocabulary(None)
@@ -250,7 +254,7 @@ def test_the_vocabulary_is_what_occurs_the_most_frequent_first() -> None:
     assert len(words["token"]) == 3
 
 
-def test_the_vocabulary_of_some_organizations_is_their_names_alone() -> None:
+def test_the_vocabulary_of_a_narrowed_reader_has_only_organizations() -> None:
     keep()
     keep(organization_id="org_2", organization_name="Brook", user_name="eve")
     words = history_pages.vocabulary(["org_1"])
@@ -258,7 +262,7 @@ def test_the_vocabulary_of_some_organizations_is_their_names_alone() -> None:
     assert words == {"person": [], "token": []}
 
 
-def test_labels_are_of_what_is_chosen() -> None:
+def test_labels_of_the_chosen_tokens_and_organizations() -> None:
     made = keep()
     other = keep(created_at=made.created_at - timedelta(days=1), token_label="Other")
     search = Search(tokens=[made.token_id, other.token_id], organizations=["org_1", "org_2"])
@@ -270,7 +274,7 @@ def test_labels_are_of_what_is_chosen() -> None:
     assert history_pages.labels(search, ["org_1"]) == {("organization", "org_1"): "Acme"}
 
 
-def test_what_was_pruned_is_known() -> None:
+def test_the_time_of_the_last_pruning() -> None:
     assert status.pruned_before() is None
     with transaction.atomic():
         chain.add_activity(LinkKind.PRUNED, {"before": "2026-01-01T00:00:00+00:00", "entries": 1})

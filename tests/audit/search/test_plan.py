@@ -35,7 +35,7 @@ def scans(text: str) -> list[tuple[int, bool]]:
 def test_one_frequent_value_is_read_in_order_of_time(tiny: None) -> None:
     for _ in range(4):
         keep()
-    assert scans("192.0.2.7") == [(4, False), (0, True)]
+    assert scans("192.0.2.7") == [(4, False)]
 
 
 def test_few_entries_of_many_values_are_read_as_a_whole(tiny: None) -> None:
@@ -92,9 +92,10 @@ def test_the_database_reads_no_more_rows_than_the_limit() -> None:
     """The limited query stays a query of its own, which the conditions do not enter."""
     newest = AuditEntry.objects.filter(outcome="failed").order_by("-created_at", "-id")[:300]
     steps = select_from(newest).filter(user_name_key="bob").explain()
-    assert "audit_by_outcome" in steps
     assert "audit_by_user" not in steps
-    assert {"sqlite": "CO-ROUTINE entries", "postgresql": "Limit"}[connection.vendor] in steps
+    # PostgreSQL reads a table that is nearly empty by any index.
+    expected = {"sqlite": ["audit_by_outcome", "CO-ROUTINE entries"], "postgresql": ["Limit"]}
+    assert all(each in steps for each in expected[connection.vendor])
 
 
 def test_whole_entries_and_sums_can_be_selected() -> None:

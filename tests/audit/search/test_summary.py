@@ -65,7 +65,9 @@ def newest_part(summary: Summary, matches: list[AuditEntry]) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
 @given(many=histories, question=questions, seed=st.integers(0, 10**6))
-def test_it_adds_up(many: list[dict[str, Any]], question: Question, seed: int) -> None:
+def test_the_summary_equals_a_plain_count(
+    many: list[dict[str, Any]], question: Question, seed: int
+) -> None:
     with kept(many) as entries, bounds(seed):
         matches = [entry for entry in entries if question.matches(entry)]
         summary = summarize(fetch_plan(question.search()), NOW)
@@ -95,7 +97,7 @@ def summary_of(*ages: timedelta, **asked: Any) -> Summary:
         (5 * 366 * DAY, "month", 61),
     ],
 )
-def test_the_length_of_a_range_decides_what_a_bar_is(
+def test_the_length_of_a_period_decides_the_unit_of_bars(
     length: timedelta, unit: str, bars: int
 ) -> None:
     summary = summary_of(HOUR / 2, since=NOW - length)
@@ -104,7 +106,7 @@ def test_the_length_of_a_range_decides_what_a_bar_is(
     assert sum(bool(bar.counts) for bar in summary.bars) == 1
 
 
-def test_since_long_ago_begins_with_the_first_year_of_something() -> None:
+def test_bars_begin_with_the_first_year_that_has_attempts() -> None:
     summary = summary_of(HOUR, 900 * DAY, since=datetime(2, 1, 1, tzinfo=UTC))
     assert summary.unit == "month"
     assert summary.bars[0].since == datetime(2024, 1, 1, tzinfo=UTC)
@@ -118,12 +120,12 @@ def test_there_are_no_bars_in_the_future() -> None:
     assert summary.bars[-1].counts == {"succeeded": 1}
 
 
-def test_a_range_that_has_not_begun_is_empty() -> None:
+def test_the_summary_of_a_future_period_is_empty() -> None:
     summary = summary_of(HOUR, since=NOW + 30 * DAY)
     assert (summary.attempts, summary.success_rate, summary.typical_seconds) == (0, None, None)
 
 
-def test_all_time_of_a_young_history_has_days() -> None:
+def test_a_short_history_has_daily_bars() -> None:
     summary = summary_of(HOUR, 9 * DAY, 9 * DAY, 40 * DAY)
     assert summary.unit == "day"
     counts = {bar.since.date(): bar.counts for bar in summary.bars if bar.counts}
@@ -131,13 +133,13 @@ def test_all_time_of_a_young_history_has_days() -> None:
     assert len(counts) == 3
 
 
-def test_all_time_of_a_history_that_began_today_has_hours() -> None:
+def test_a_history_of_one_day_has_hourly_bars() -> None:
     summary = summary_of(HOUR, 3 * HOUR)
     assert summary.unit == "hour"
     assert [bar.counts for bar in summary.bars] == [{"succeeded": 1}, {}, {"succeeded": 1}, {}]
 
 
-def test_what_is_known_by_the_day_has_no_hours() -> None:
+def test_daily_counters_make_no_hourly_bars() -> None:
     keep(created_at=datetime(2026, 11, 30, 15, tzinfo=UTC))
     summary = summarize(fetch_plan(Search()), datetime(2026, 12, 1, 10, tzinfo=UTC))
     assert (summary.unit, [bar.counts for bar in summary.bars]) == ("day", [{"succeeded": 1}, {}])
@@ -149,7 +151,7 @@ def test_the_first_of_a_month_is_counted_once() -> None:
     assert (summary.unit, summary.attempts) == ("month", 1)
 
 
-def test_what_is_typed_has_hours_where_all_of_it_is_of_today() -> None:
+def test_matches_of_a_text_of_one_day_have_hourly_bars() -> None:
     for age in (HOUR, 3 * HOUR):
         keep(created_at=NOW - age)
     summary = summarize(fetch_plan(Search(interpretation=interpret("192.0.2.7"))), NOW)
@@ -157,7 +159,7 @@ def test_what_is_typed_has_hours_where_all_of_it_is_of_today() -> None:
     assert [sum(bar.counts.values()) for bar in summary.bars] == [1, 0, 1, 0]
 
 
-def test_an_empty_history_adds_up_to_nothing() -> None:
+def test_the_summary_of_an_empty_history_is_empty() -> None:
     summary = summarize(fetch_plan(Search()), NOW)
     assert (summary.attempts, summary.outcomes, summary.errors) == (0, {}, [])
 
@@ -165,7 +167,7 @@ def test_an_empty_history_adds_up_to_nothing() -> None:
 # Totals
 
 
-def test_the_success_rate_is_of_what_has_finished() -> None:
+def test_the_success_rate_is_that_of_finished_attempts() -> None:
     keep(created_at=NOW - HOUR)
     keep(created_at=NOW - HOUR, outcome=Outcome.FAILED)
     keep(created_at=NOW - HOUR, outcome=Outcome.PENDING)
@@ -173,13 +175,13 @@ def test_the_success_rate_is_of_what_has_finished() -> None:
     assert (summary.attempts, summary.finished, summary.success_rate) == (3, 2, 0.5)
 
 
-def test_one_call_that_hung_does_not_move_the_typical_time() -> None:
+def test_one_slow_call_hardly_changes_the_typical_duration() -> None:
     for duration in (0.1, 0.1, 0.1, 0.1, 30.0):
         keep(created_at=NOW - HOUR, duration_us=round(duration * 1e6))
     assert summarize(fetch_plan(Search()), NOW).typical_seconds == pytest.approx(0.1 * 300**0.2)
 
 
-def test_what_is_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 1)
     monkeypatch.setattr(pages, "MAX_SORTED_ENTRIES", 3)
     for _ in range(2):
@@ -188,14 +190,14 @@ def test_what_is_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyPa
     assert (summary.attempts, summary.is_partial) == (2, False)
 
 
-def test_nobodys_organizations_add_up_to_nothing() -> None:
+def test_the_summary_without_organizations_is_empty() -> None:
     keep(created_at=NOW - HOUR)
     nobodys = Search(organizations=[], since=NOW - 30 * DAY)
     for asked in (nobodys, replace(nobodys, environment="sandbox")):
         assert summarize(fetch_plan(asked), NOW).attempts == 0
 
 
-def test_five_errors_at_most_the_most_frequent_first() -> None:
+def test_the_five_most_frequent_errors() -> None:
     for number, code in enumerate("abcdef"):
         for _ in range(number + 1):
             keep(created_at=NOW - HOUR, outcome=Outcome.FAILED, error_code=code)
@@ -209,7 +211,7 @@ def test_five_errors_at_most_the_most_frequent_first() -> None:
     ]
 
 
-def test_more_than_is_counted_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_summary_of_the_newest_matches_is_partial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MAX_SORTED_ENTRIES", 2)
     for hours in (1, 2, 3):
         keep(created_at=NOW - hours * HOUR)

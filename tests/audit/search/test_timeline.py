@@ -69,14 +69,14 @@ def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "PER_PAGE", 2)
 
 
-def test_nothing() -> None:
+def test_an_unsaved_entry_has_no_neighbours() -> None:
     assert timeline.neighbours(AuditEntry.objects.none(), AuditEntry()) == timeline.Neighbours(
         None, None
     )
 
 
 @pytest.mark.django_db
-def test_no_attempt() -> None:
+def test_the_timeline_of_an_address_without_attempts() -> None:
     assert timeline.timeline(of_address()) == timeline.Timeline([])
     assert timeline.who_had_it(of_address(), NOON) == []
     assert timeline.newest(of_address()) == []
@@ -84,7 +84,7 @@ def test_no_attempt() -> None:
 
 
 @pytest.mark.usefixtures("pages_of_two")
-def test_pages_forth_and_back(make: Make) -> None:
+def test_timeline_pages_in_both_directions(make: Make) -> None:
     made = [make(hours) for hours in range(5)][::-1]
     first = timeline.timeline(of_address())
     second = timeline.timeline(of_address(), before=first.older_than)
@@ -104,12 +104,12 @@ def test_entries_of_one_moment_keep_their_order(make: Make) -> None:
     assert shown(first) + shown(rest) == made
 
 
-def test_nothing_newer_is_the_newest_page(make: Make) -> None:
+def test_the_timeline_after_the_newest_entry_is_its_newest_page(make: Make) -> None:
     entry = make()
     assert shown(timeline.timeline(of_address(), after=cursor_of(entry))) == [entry]
 
 
-def test_a_change_stands_with_the_attempt_after_it(make: Make) -> None:
+def test_a_change_is_shown_with_the_attempt_after_it(make: Make) -> None:
     make(outcome="succeeded")
     make(1, allocation_id=OTHER_VM, allocation_name="db-3")
     later, earlier = timeline.timeline(of_address()).attempts
@@ -126,7 +126,7 @@ def test_a_change_before_the_end_of_a_page(make: Make) -> None:
 
 
 @pytest.mark.usefixtures("pages_of_two")
-def test_ids_and_apis_are_kept_apart(make: Make) -> None:
+def test_changes_are_those_of_one_address_id_and_api(make: Make) -> None:
     make(outcome="succeeded")
     make(1, api_url=ELSEWHERE, allocation_id=OTHER_VM)
     make(2, api_url=ELSEWHERE, allocation_id=OTHER_VM)
@@ -145,7 +145,7 @@ def test_ids_and_apis_are_kept_apart(make: Make) -> None:
         ({"error_code": "no_allocation"}, True),
     ],
 )
-def test_what_it_turned_out_to_be(make: Make, fields: dict[str, Any], is_found: bool) -> None:
+def test_the_holder_found_by_an_attempt(make: Make, fields: dict[str, Any], is_found: bool) -> None:
     make(**fields)
     [attempt] = timeline.timeline(of_address()).attempts
     assert (attempt.found is not None) is is_found
@@ -173,19 +173,19 @@ def test_who_had_it_takes_as_many_queries_for_thousands(
     assert answer.kind == "same"
 
 
-def test_the_newest_are_those_of_this_api(make: Make) -> None:
+def test_the_newest_entries_are_those_of_this_api(make: Make) -> None:
     make(0, address_id="ip_older")
     here = make(1)
     make(2, api_url=ELSEWHERE)
     assert timeline.newest(of_address()) == [here]
 
 
-def test_the_newest_of_another_api_where_there_are_no_others(make: Make) -> None:
+def test_the_newest_entries_of_another_api_without_others(make: Make) -> None:
     there = make(api_url=ELSEWHERE)
     assert timeline.newest(of_address()) == [there]
 
 
-def test_how_it_was_last_seen(make: Make) -> None:
+def test_the_last_known_holder(make: Make) -> None:
     known = timeline.last_known([make(outcome="succeeded")])
     assert known is not None
     assert (known.kind, known.before and known.before.holding.allocation) == ("since", None)
@@ -204,27 +204,27 @@ def test_how_it_was_last_seen(make: Make) -> None:
         ({"api_url": ELSEWHERE}, False),
     ],
 )
-def test_the_token_to_look_with(
+def test_the_token_that_reads_an_address(
     make: Make, token: ApiToken, fields: dict[str, Any], is_found: bool
 ) -> None:
     found = live_state.token_for(token.owner, make(**fields))
     assert (found == token) is is_found
 
 
-def test_the_token_used_last(make: Make, alice: User, token: ApiToken) -> None:
+def test_the_last_used_token_reads_an_address(make: Make, alice: User, token: ApiToken) -> None:
     used = keep_token(alice, "x" * 20, Organization("org_1", "Acme", "acme"), "Used")
     ApiToken.objects.filter(pk=used.pk).update(used_at=timezone.now())
     assert live_state.token_for(alice, make()) == used
     assert live_state.token_for(alice, None) == used
 
 
-def test_nobody_elses_token(make: Make, token: ApiToken, bob: User) -> None:
+def test_the_token_of_another_user_reads_no_address(make: Make, token: ApiToken, bob: User) -> None:
     assert live_state.token_for(bob, make()) is None
     assert live_state.token_for(bob, None) is None
 
 
 @pytest.mark.parametrize(("holder", "count"), [(VM, 0), (OTHER_VM, 1), (None, 1)])
-def test_looked_up_now(
+def test_changes_up_to_the_state_now(
     make: Make, token: ApiToken, katapult: Katapult, holder: str | None, count: int
 ) -> None:
     katapult.holder = holder
@@ -232,13 +232,15 @@ def test_looked_up_now(
     assert (live.ip.address, len(live.changes)) == (ADDRESS, count)
 
 
-def test_an_id_that_is_another_address_now(make: Make, token: ApiToken, katapult: Katapult) -> None:
+def test_an_address_id_that_belongs_to_another_address_now(
+    make: Make, token: ApiToken, katapult: Katapult
+) -> None:
     katapult.more = {"address": "192.0.2.99"}
     live = live_state.look_up([make()], token)
     assert (live.observation.holding.is_gone, len(live.changes)) == (True, 1)
 
 
-def test_only_what_changed_since_the_newest(
+def test_only_changes_since_the_newest_entry_count(
     make: Make, token: ApiToken, katapult: Katapult
 ) -> None:
     entries = [make(1), make(outcome="succeeded")]
@@ -248,7 +250,7 @@ def test_only_what_changed_since_the_newest(
 # Neighbours
 
 
-def test_the_attempts_around_one(make: Make, settings: Settings) -> None:
+def test_the_neighbours_of_an_attempt(make: Make, settings: Settings) -> None:
     first, second, third = make(), make(1), make(1)
     make(0.5, address="192.0.2.8", address_id="ip_2")
     around = timeline.neighbours(AuditEntry.objects.all(), second)
@@ -256,12 +258,12 @@ def test_the_attempts_around_one(make: Make, settings: Settings) -> None:
     assert around.later == (third.attempt_id, third.created_at)
 
 
-def test_neighbours_that_may_not_be_seen(make: Make) -> None:
+def test_neighbours_of_other_organizations_are_hidden(make: Make) -> None:
     _, second, _ = make(organization_id="org_2"), make(1), make(2, organization_id="org_2")
     own = AuditEntry.objects.filter(organization_id="org_1")
     assert timeline.neighbours(own, second) == timeline.Neighbours(None, None)
 
 
-def test_what_is_no_address_has_no_neighbours(make: Make) -> None:
+def test_an_invalid_address_has_no_neighbours(make: Make) -> None:
     odd = [make(address="?", address_id="ip_9") for _ in range(2)]
     assert timeline.neighbours(AuditEntry.objects.all(), odd[0]) == timeline.Neighbours(None, None)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ipadmin.audit.stream import http_target
+from ipadmin.audit.stream import targets
 from ipadmin.audit.stream.targets import NotDelivered, target_from_url
 from tests import receivers
 from tests.receivers import Behaviour, Receiver, answer_with, receiving
 
-LINES = ['{"outcome": "succeeded"}', '{"by": "Zoë"}']
+LINES = '{"outcome": "succeeded"}\n{"by": "Zoë"}\n'.encode()
 
 
 @pytest.fixture
@@ -48,10 +48,12 @@ def test_any_2xx_is_an_acknowledgement(receiver: Receiver, status: int) -> None:
         (receivers.answer_half, "ended before its answer"),
     ],
 )
-def test_anything_else_is_none(receiver: Receiver, behaviour: Behaviour, problem: str) -> None:
+def test_other_answers_are_no_acknowledgement(
+    receiver: Receiver, behaviour: Behaviour, problem: str
+) -> None:
     receiver.behaviours = [behaviour]
     # Larger than what the kernel holds for a receiver that does not read.
-    lines = ['{"x": "%s"}' % ("x" * 100_000)] * 100
+    lines = b'"%s"\n' % (b"x" * 10_000_000)
     with pytest.raises(NotDelivered, match=problem):
         target_from_url(receiver.url).send(lines)
 
@@ -59,7 +61,7 @@ def test_anything_else_is_none(receiver: Receiver, behaviour: Behaviour, problem
 def test_a_slow_answer_is_waited_for_only_so_long(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_target, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(targets, "ANSWER_SECONDS", 0.2)
     receiver.behaviours = [receivers.never_answer]
     with pytest.raises(NotDelivered, match="did not answer in time"):
         target_from_url(receiver.url).send(LINES)

@@ -11,8 +11,8 @@ import pytest
 
 from ipadmin.audit.stream.targets import File, Http, NotDelivered, Stdout, target_from_url
 
-LINES = ['{"outcome": "succeeded"}', '{"by": "Zoë"}']
-TEXT = "".join(f"{line}\n" for line in LINES)
+TEXT = '{"outcome": "succeeded"}\n{"by": "Zoë"}\n'
+LINES = TEXT.encode()
 
 
 @pytest.mark.parametrize(
@@ -34,19 +34,17 @@ def test_a_url_names_a_target(url: str, target: object) -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("", "no such kind of target: write stdout:, file:///"),
-        ("/var/log/audit.jsonl", "no such kind"),
-        ("syslog+tls://siem.example", "no such kind"),
-        ("file:audit.jsonl", "write file:///path/to/it"),
-        ("file:///var/log/", "ends in a file name"),
-        ("file://var/log/audit.jsonl", "write file:///path/to/it"),
-        ("file:///var/log/a%00b", "write file:///path/to/it"),
+        *(
+            (url, "stdout:, file:///path/to/audit.jsonl or https://host/path, without spaces")
+            for url in (
+                *("", "/var/log/audit.jsonl", "syslog+tls://siem.example", "file:audit.jsonl"),
+                *("file:///var/log/", "file://var/log/audit.jsonl", "file:///var/log/a%00b"),
+                *("file:///var/log/a b", "https:///path", "https://siem.example:99999"),
+                *("https://[2001:db8::1", "https://siem.example/a b"),
+            )
+        ),
         ("file:///var/log/a?b", "write %3F"),
-        ("file:///var/log/a b", "write %20"),
-        ("https:///path", "host is missing"),
-        ("https://siem.example:99999", "host or port cannot be read"),
-        ("https://[2001:db8::1", "host or port cannot be read"),
-        ("https://siem.example/in?key=hunter2", "no [?] and no #"),
+        ("https://siem.example/in?key=hunter2", "no user, password, [?] and #"),
         ("http://siem.example/in", "unencrypted: write https"),
         ("http://localhost.example/in", "unencrypted: write https"),
     ],
@@ -95,7 +93,7 @@ def test_a_closed_stdout_has_delivered_nothing(
     if closed:
         closed.close()
     monkeypatch.setattr(sys, "stdout", closed)
-    with pytest.raises(NotDelivered, match="stdout: it is closed"):
+    with pytest.raises(NotDelivered, match="stdout: "):
         Stdout().send(LINES)
 
 
