@@ -64,38 +64,30 @@ class SecretForm(forms.Form):
 class OrganizationForm(forms.Form):
     """One of the organizations that a token may list, or else a sub-domain."""
 
-    organization = forms.ChoiceField(widget=forms.RadioSelect, required=False)
     sub_domain = forms.CharField(
         label="Sub-domain",
         max_length=63,
-        required=False,
-        strip=True,
         help_text="The first part of the organization's address in Katapult.",
     )
 
     def __init__(
-        self,
-        data: QueryDict | None = None,
-        *,
-        organizations: tuple[Organization, ...],
-        initial: dict[str, str] | None = None,
+        self, data: QueryDict | None, organizations: tuple[Organization, ...] = ()
     ) -> None:
-        super().__init__(data, initial=initial)
-        self.organizations = {each.id: each for each in organizations}
+        super().__init__(data)
+        self.organizations = organizations
         if organizations:
             del self.fields["sub_domain"]
-            self.fields["organization"].choices = [  # type: ignore[attr-defined]
-                (each.id, each.name or each.sub_domain) for each in organizations
-            ]
-            self.fields["organization"].required = True
-        else:
-            del self.fields["organization"]
-            self.fields["sub_domain"].required = True
+            self.fields["organization"] = forms.ChoiceField(
+                choices=[(each.id, each.name or each.sub_domain) for each in organizations],
+                widget=forms.RadioSelect,
+                initial=organizations[0].id if len(organizations) == 1 else None,
+            )
 
     @property
     def chosen(self) -> Organization:
-        if self.organizations:
-            return self.organizations[self.cleaned_data["organization"]]
+        for each in self.organizations:
+            if each.id == self.cleaned_data["organization"]:
+                return each
         return Organization(id="", name="", sub_domain=self.cleaned_data["sub_domain"])
 
 
@@ -104,7 +96,11 @@ class UnallocateForm(forms.Form):
 
     confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
     reason = forms.CharField(max_length=500, required=False, help_text="Saved in the history.")
-    typed_address = forms.CharField(label="Type the address", max_length=64)
+    typed_address = forms.CharField(
+        label="Type the address",
+        max_length=64,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
 
     def __init__(
         self,
@@ -117,8 +113,6 @@ class UnallocateForm(forms.Form):
         self.address_to_type = address_to_type
         if not address_to_type:
             del self.fields["typed_address"]
-        else:
-            self.fields["typed_address"].widget.attrs["autocomplete"] = "off"
 
     def clean_typed_address(self) -> str:
         typed: str = self.cleaned_data["typed_address"]

@@ -4,7 +4,6 @@ from ipadmin.views import (
     addresses,
     audit,
     export,
-    home,
     integrity,
     site,
     timeline,
@@ -17,7 +16,7 @@ TOKEN_PATH = "tokens/<uuid:token_id>/"
 ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
 
 urlpatterns = [
-    path("", home.home, name="home"),
+    path("", site.home, name="home"),
     path("healthz", site.healthz, name="healthz"),
     path("time-zone/", site.time_zone, name="time_zone"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
@@ -41,7 +40,8 @@ urlpatterns = [
     path("audit/addresses/<str:address>/", timeline.address_timeline, name="address_timeline"),
     path(
         "audit/addresses/<str:address>/now/",
-        timeline.address_timeline_now,
+        timeline.address_timeline,
+        {"look": True},
         name="address_timeline_now",
     ),
     path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),

@@ -7,10 +7,10 @@ pixels, 0 at the top.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from math import ceil
+from typing import NamedTuple
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
@@ -28,27 +28,24 @@ MIN_SEGMENT_HEIGHT = 2  # px
 BAR_SHARE_OF_SLOT = 0.8
 MAX_BAR_WIDTH = 4  # per cent
 MAX_INTERVALS = 4
-# Least distance of two times on the axis, in per cent; on a phone, others are hidden.
-MIN_TICK_DISTANCE = 12.5
-MIN_TICK_DISTANCE_ON_PHONE = 20
+# Least distance of two times on the axis, in per cent: enough on a phone.
+MIN_TICK_DISTANCE = 20
 # Units between two times on the axis.
 TICK_STEPS = {
     "hour": (1, 2, 3, 6, 12, 24, 48, 72, 168),
-    "day": (1, 2, 7, 14, 28, 56),
+    "day": (1, 2, 3, 7, 14, 28, 56),
     "month": (1, 2, 3, 6, 12, 24, 60),
     "year": (1, 2, 5, 10, 20, 50),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     outcome: str
     y: float
     height: float
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A drawn bar. `left` and `span`: its slot, which is a link. `counts`: in the order of the
     legend. Without attempts there are no segments and no `href`."""
 
@@ -62,35 +59,22 @@ class Column:
     parts: str
     counts: list[str]
 
-    @property
-    def label(self) -> str:
-        return f"{self.when} (UTC): {self.parts}"
 
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A text on an axis. Phones hide minor ones."""
+class Tick(NamedTuple):
+    """A text on an axis."""
 
     at: float
     text: str
-    is_minor: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Legend:
-    outcome: str
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """`columns` are oldest first; `legend` has the outcomes that occur, in the order of `STACK`."""
+class Chart(NamedTuple):
+    """`columns` are oldest first; `legend` has the outcomes that occur, in the order of `STACK`,
+    and how often."""
 
     columns: list[Column]
     y_ticks: list[Tick]
     x_ticks: list[Tick]
-    legend: list[Legend]
+    legend: list[tuple[Outcome, int]]
     height: int = HEIGHT
     top: int = TOP
     base: int = BASE
@@ -99,83 +83,48 @@ class Chart:
 
 def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
     """`url_for`: the URL of the entries of a bar."""
-    marks = _nice(max((sum(bar.counts.values()) for bar in summary.bars), default=0))
-    legend = [
-        Legend(outcome.value, outcome.label, summary.outcomes.get(outcome, 0))
-        for outcome in STACK
-        if summary.outcomes.get(outcome) or any(bar.counts.get(outcome) for bar in summary.bars)
-    ]
+    marks = _round_numbers(max((sum(bar.counts.values()) for bar in summary.bars), default=0))
+    outcomes = [outcome for outcome in STACK if summary.outcomes.get(outcome)]
     slot = 100 / max(len(summary.bars), 1)
-    return Chart(
-        columns=[
-            _column(
-                bar,
-                legend,
-                left=index * slot,
-                slot=slot,
-                segments=_segments(bar, legend, marks[-1]),
-                when=text_of(bar.since, summary.unit, UTC),
-                url_for=url_for,
-            )
-            for index, bar in enumerate(summary.bars)
-        ],
-        y_ticks=[Tick(round(BASE - (BASE - TOP) * n / marks[-1], 2), short(n)) for n in marks],
-        x_ticks=_times([bar.since for bar in summary.bars], summary.unit, slot),
-        legend=legend,
-    )
-
-
-def _column(
-    bar: Bar,
-    legend: list[Legend],
-    *,
-    left: float,
-    slot: float,
-    segments: list[Segment],
-    when: str,
-    url_for: Callable[[Bar], str],
-) -> Column:
-    counts = [bar.counts.get(each.outcome, 0) for each in legend]
     width = min(slot * BAR_SHARE_OF_SLOT, MAX_BAR_WIDTH)
-    said = [f"{n:,} {each.name.lower()}" for n, each in zip(counts, legend, strict=True) if n]
-    return Column(
-        left=round(left, 3),
-        span=round(slot, 3),
-        x=round(left + (slot - width) / 2, 3),
-        width=round(width, 3),
-        segments=segments,
-        href=url_for(bar) if said else "",
-        when=when,
-        parts=", ".join(said) or "no attempts",
-        counts=[f"{n:,}" for n in counts],
-    )
+    columns = []
+    for index, bar in enumerate(summary.bars):
+        counts = {outcome: bar.counts.get(outcome, 0) for outcome in outcomes}
+        parts = [f"{n:,} {outcome}" for outcome, n in counts.items() if n]
+        columns.append(
+            Column(
+                left=round(index * slot, 3),
+                span=round(slot, 3),
+                x=round((index + 0.5) * slot - width / 2, 3),
+                width=round(width, 3),
+                segments=_segments(counts, marks[-1]),
+                href=url_for(bar) if parts else "",
+                when=text_of(bar.since, summary.unit, UTC),
+                parts=", ".join(parts),
+                counts=[f"{n:,}" for n in counts.values()],
+            )
+        )
+    y_ticks = [Tick(round(BASE - (BASE - TOP) * n / marks[-1], 2), short(n)) for n in marks]
+    x_ticks = _times([bar.since for bar in summary.bars], summary.unit, slot)
+    legend = [(outcome, summary.outcomes[outcome]) for outcome in outcomes]
+    return Chart(columns, y_ticks, x_ticks, legend)
 
 
-def _segments(bar: Bar, legend: list[Legend], full: int) -> list[Segment]:
-    counts = [bar.counts.get(each.outcome, 0) for each in legend]
+def _segments(counts: dict[Outcome, int], full: int) -> list[Segment]:
+    """Each has `MIN_SEGMENT_HEIGHT`, and of the rest of the bar's height its share."""
+    shown = {outcome: n for outcome, n in counts.items() if n}
+    total = sum(shown.values())
+    rest = max((BASE - TOP) * total / full - MIN_SEGMENT_HEIGHT * len(shown), 0)
     segments, y = [], float(BASE)
-    for each, height in zip(legend, _heights(counts, full), strict=True):
-        if height:
-            y -= height
-            segments.append(Segment(each.outcome, round(y, 2), round(height, 2)))
+    for outcome, n in shown.items():
+        height = MIN_SEGMENT_HEIGHT + rest * n / total
+        y -= height
+        segments.append(Segment(outcome, round(y, 2), round(height, 2)))
     return segments
 
 
-def _heights(counts: list[int], full: int) -> list[float]:
-    """Heights of the segments of a bar: proportional, but at least `MIN_SEGMENT_HEIGHT`, for which
-    taller segments are shortened."""
-    total, present = sum(counts), sum(1 for n in counts if n)
-    if not total:
-        return [0.0] * len(counts)
-    whole = max((BASE - TOP) * total / full, MIN_SEGMENT_HEIGHT * present)
-    raised = [max(whole * n / total, MIN_SEGMENT_HEIGHT) if n else 0.0 for n in counts]
-    spare = sum(height - MIN_SEGMENT_HEIGHT for height in raised if height)
-    taken = (sum(raised) - whole) / spare if spare else 0
-    return [height - (height - MIN_SEGMENT_HEIGHT) * taken if height else 0.0 for height in raised]
-
-
-def _nice(most: int) -> list[int]:
-    """At most five round numbers with the same distance, from 0 to `most` or more."""
+def _round_numbers(most: int) -> list[int]:
+    """At most five, with the same distance, from 0 to `most` or more."""
     steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
     step = next(step for step in steps if step * MAX_INTERVALS >= most)
     return [step * n for n in range(max(ceil(most / step), 1) + 1)]
@@ -192,14 +141,14 @@ def _times(starts: list[datetime], unit: str, slot: float) -> list[Tick]:
     """As many times as fit on the axis: midnights, Mondays, Januaries."""
     steps = TICK_STEPS[unit]
     step = next((step for step in steps if step * slot >= MIN_TICK_DISTANCE), steps[-1])
-    stride = ceil(MIN_TICK_DISTANCE_ON_PHONE / (step * slot))
-    marked = [
-        (index, start) for index, start in enumerate(starts) if not _ordinal(start, unit) % step
-    ]
-    return [
-        Tick(round((index + 0.5) * slot, 3), _tick_text(start, unit), is_minor=bool(n % stride))
-        for n, (index, start) in enumerate(marked)
-    ]
+    ticks = []
+    for index, start in enumerate(starts):
+        if not _ordinal(start, unit) % step:
+            # Midnight is shown as its day.
+            style = "day" if unit == "hour" and not start.hour else unit
+            text = text_of(start, f"{style} tick", UTC)
+            ticks.append(Tick(round((index + 0.5) * slot, 3), text))
+    return ticks
 
 
 def _ordinal(start: datetime, unit: str) -> int:
@@ -211,9 +160,3 @@ def _ordinal(start: datetime, unit: str) -> int:
         "month": start.year * 12 + start.month - 1,
         "year": start.year,
     }[unit]
-
-
-def _tick_text(start: datetime, unit: str) -> str:
-    # Midnight is shown as its day.
-    is_midnight = unit == "hour" and not start.hour
-    return text_of(start, "day tick" if is_midnight else f"{unit} tick", UTC)

@@ -3,92 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
-from ipadmin.models import ApiToken, AuditEntry, Outcome
-from ipadmin.ui.facts import Fact
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
-NONE = "None"
-NO_VALUE = "\N{EN DASH}"
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingRow:
-    """A reading in the table of the evidence. `read_at` is ISO 8601. `style` of the holder is a CSS
-    class: `strong` or `quiet`."""
-
-    read_at: str
-    status: str
-    error_code: str
-    holder: str
-    style: str
-    allocation_id: str
-    reverse_dns: str
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SealText:
-    """Whether the seal of an entry is intact; `note` says more where it is not."""
-
-    icon: str
-    tone: str
-    text: str
-    note: str = ""
-
-
 SEALS = {
-    Standing.HOLDS: SealText("shield-check", "", "Sealed as record {}"),
-    Standing.OPEN: SealText("shield", "", "Sealed again when it finishes"),
-    Standing.BROKEN: SealText(
-        "shield-alert",
+    Standing.HOLDS: Badge("", "shield-check", "Sealed as record {}"),
+    Standing.OPEN: Badge("", "shield", "Sealed again when it finishes"),
+    Standing.BROKEN: Badge(
         "danger",
+        "shield-alert",
         "Seal doesn't match",
         "The entry, its seal or the record before it was changed or removed after it was sealed. "
         "Verify the whole history to find out more.",
     ),
-    Standing.UNCHECKED: SealText(
-        "shield-alert",
+    Standing.UNCHECKED: Badge(
         "warning",
+        "shield-alert",
         "Seal can't be checked",
         "It was sealed with a key that is not in AUDIT_KEYS.",
     ),
-    Standing.MISSING: SealText("shield-alert", "warning", "Not sealed", "{}"),
+    Standing.MISSING: Badge("warning", "shield-alert", "Not sealed", "{}"),
 }
 
 
-def seal_text(seal: EntrySeal) -> SealText:
+def seal_badge(seal: EntrySeal) -> Badge:
+    """Whether the seal of an entry is intact; `note` says more where it is not."""
     found = SEALS[seal.standing]
     why = "This entry has no seal."
     if seal.first:
         why = "This entry was sealed when it was opened, but not when it finished."
     number = f"{seal.last.sequence:,}" if seal.last else ""
-    return SealText(found.icon, found.tone, found.text.format(number), found.note.format(why))
-
-
-def allocation_fact(entry: AuditEntry, label: str = "Was allocated to") -> Fact:
-    return Fact(
-        label,
-        entry.allocation_name,
-        note=kind(entry.allocation_type),
-        code=entry.allocation_id,
-        none="Nothing",
-    )
+    return found._replace(text=found.text.format(number), note=found.note.format(why))
 
 
 def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
     """`token`: the reader's own token for the organization of the entry."""
+    basis = f", based on {entry.get_basis_display()}" if entry.basis else ""
     return [
         Fact("Person", entry.user_name, note=f"user ID {entry.user_id}"),
         Fact("From", code=entry.source_ip or "", none="Not recorded"),
         Fact("Address", code=entry.address),
-        allocation_fact(entry),
-        Fact("Confirmed", at=entry.created_at),
+        Fact(
+            "Was allocated to",
+            entry.allocation_name,
+            note=kind(entry.allocation_type),
+            code=entry.allocation_id,
+            none="Nothing",
+        ),
         Fact("Reason", entry.reason, none="None given"),
         Fact(
             "Organization",
@@ -97,63 +63,47 @@ def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
             code=entry.organization_id,
             url=reverse("addresses", args=[token.id]) if token else "",
         ),
-        Fact("Outcome", _outcome(entry)),
+        Fact("Outcome", f"{entry.get_outcome_display()}{basis}"),
     ]
 
 
-def _outcome(entry: AuditEntry) -> str:
-    name = str(entry.get_outcome_display())
-    return f"{name}, based on {entry.get_basis_display()}" if entry.basis else name
-
-
-def address(entry: AuditEntry) -> list[Fact]:
-    """The address as it was when the attempt was confirmed."""
-    return [
+def cards(entry: AuditEntry) -> list[tuple[str, list[Fact]]]:
+    """Titles and facts of the cards about the address, the times and the token."""
+    address = [
         Fact("Address ID", code=entry.address_id),
-        Fact("Reverse DNS", code=entry.reverse_dns, none=NONE),
+        Fact("Reverse DNS", code=entry.reverse_dns, none="None"),
         Fact("VIP", "Yes" if entry.vip else "No"),
-        Fact("Label", entry.address_label, none=NONE),
+        Fact("Label", entry.address_label, none="None"),
     ]
-
-
-def times(entry: AuditEntry) -> list[Fact]:
-    return [
+    times = [
         Fact("Confirmed", at=entry.created_at),
         Fact("Request sent", at=entry.sent_at, none="Not sent"),
         Fact("Finished", at=entry.finished_at, none="Not yet"),
     ]
-
-
-def credentials(entry: AuditEntry) -> list[Fact]:
     activity = f"{reverse('audit')}?when=all&token={entry.token_id}"
-    return [
+    credentials = [
         Fact("Token", entry.token_label, none="No label"),
         Fact("Fingerprint", code=entry.token_fingerprint),
         Fact("API", entry.environment.upper(), note=entry.api_url),
         Fact("History", "All activity of this token", url=activity),
     ]
+    return [("Address at the time", address), ("Times", times), ("Credentials", credentials)]
 
 
 def response(entry: AuditEntry) -> Iterator[Fact]:
     """What Katapult answered."""
     no_status = "No response" if entry.sent_at else "No request was sent"
+    left, permitted = entry.rate_limit_remaining, entry.rate_limit_permitted
+    requests = f"{left}{f' of {permitted} per minute' if permitted else ''}"
     yield Fact("Status", str(entry.http_status or ""), none=no_status)
     if entry.error_code:
         yield Fact("Error code", code=entry.error_code)
     if entry.error_description:
         label = "Katapult says" if entry.http_status else "Technical detail"
         yield Fact(label, entry.error_description)
-    yield Fact("Katapult request ID", code=entry.katapult_request_id, none=NONE)
-    yield Fact("Requests left", _requests_left(entry), none="Not reported")
+    yield Fact("Katapult request ID", code=entry.katapult_request_id, none="None")
+    yield Fact("Requests left", "" if left is None else requests, none="Not reported")
     yield Fact("Duration", duration(entry.duration_us), none="No request was sent")
-
-
-def _requests_left(entry: AuditEntry) -> str:
-    if entry.rate_limit_remaining is None:
-        return ""
-    if entry.rate_limit_permitted is None:
-        return str(entry.rate_limit_remaining)
-    return f"{entry.rate_limit_remaining} of {entry.rate_limit_permitted} per minute"
 
 
 def record(entry: AuditEntry, seal: EntrySeal) -> Iterator[Fact]:
@@ -169,36 +119,13 @@ def record(entry: AuditEntry, seal: EntrySeal) -> Iterator[Fact]:
         yield Fact("Key ID", code=link.key_id)
 
 
-def reading_rows(entry: AuditEntry) -> list[ReadingRow]:
-    return [_reading_row(reading) for reading in entry.evidence]
-
-
-def _reading_row(reading: dict[str, Any]) -> ReadingRow:
-    """A reading that was changed in the database may lack any of its parts."""
-    error_code, allocation_id = reading.get("error_code"), reading.get("allocation_id")
-    holder, style = "Unallocated", "quiet"
-    if allocation_id:
-        name = reading.get("allocation_name") or kind(reading.get("allocation_type"))
-        holder, style = name, "strong"
-    elif error_code:
-        holder = "Could not be read"
-    return ReadingRow(
-        read_at=reading.get("read_at") or "",
-        status=str(reading.get("status") or NONE),
-        error_code=error_code or "",
-        holder=holder,
-        style=style,
-        allocation_id=allocation_id or "",
-        reverse_dns=reading.get("reverse_dns") or NO_VALUE,
-        request_id=reading.get("request_id") or "",
-    )
-
-
-def change_sentence(entry: AuditEntry) -> str:
-    """What an attempt did, before the name of the allocation: `Unallocated from`."""
-    texts = {
-        Outcome.SUCCEEDED: "Unallocated from",
-        Outcome.PENDING: "Being unallocated from",
-        Outcome.UNKNOWN: "Possibly unallocated from",
-    }
-    return texts.get(Outcome(entry.outcome), "Not unallocated from")
+def readings(entry: AuditEntry) -> Iterator[tuple[dict[str, str], str, str]]:
+    """The evidence: each reading, its holder in words, and a CSS class of it: `strong` or `quiet`.
+    A reading that was changed in the database may lack any of its parts."""
+    for reading in entry.evidence:
+        if reading.get("allocation_id"):
+            name = reading.get("allocation_name") or kind(reading.get("allocation_type"))
+            yield reading, name, "strong"
+        else:
+            holder = "Could not be read" if reading.get("error_code") else "Unallocated"
+            yield reading, holder, "quiet"

@@ -5,17 +5,15 @@ A code that is not in it is shown in Katapult's own words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """One message. `who` is a sentence that says whom to ask; empty if the reader can act."""
+class Words(NamedTuple):
+    """One message. `what_now` also says whom to ask, where the reader may not be able to act."""
 
     title: str
     what_happened: str
     what_now: str
-    who: str = ""
     tone: str = "warning"
 
 
@@ -24,47 +22,33 @@ ORGANIZATION_ADMIN = "Ask an administrator of the organization in Katapult."
 KATAPULT = "Ask Katapult support."
 SITE_ADMIN = "Ask the administrator of this site."
 
-ANOTHER_TOKEN = (
-    "Create a new API token in Katapult. Then open Tokens and replace this one's secret."
-)
-
 WORDS: dict[str, Words] = {
     # The token
     "missing_api_token": Words(
         "Katapult received no API token",
         "The request reached Katapult without its token. A proxy may have removed it.",
-        "Check the proxy between this site and Katapult.",
-        SITE_ADMIN,
+        f"Check the proxy between this site and Katapult. {SITE_ADMIN}",
     ),
     "invalid_api_token": Words(
         "Katapult does not accept this token",
         "Katapult does not know the token: it was deleted, has expired, or was never valid.",
-        ANOTHER_TOKEN,
-        TOKEN_MANAGER,
-    ),
-    "invalid_capabilities_token": Words(
-        "Katapult does not accept this token",
-        "The token is not valid, has expired, or was signed with the wrong key.",
-        ANOTHER_TOKEN,
-        TOKEN_MANAGER,
+        "Create a new API token in Katapult. Then open Tokens and replace this one's secret. "
+        f"{TOKEN_MANAGER}",
     ),
     "unauthorized_network_for_api_token": Words(
         "This token can't be used from this network",
         "The token is limited to certain networks, and this site's address is not in them.",
-        "Add the address below to the token's allowed networks in Katapult, then try again.",
-        TOKEN_MANAGER,
+        f"Add the address below to the token's allowed networks in Katapult. {TOKEN_MANAGER}",
     ),
     "scope_not_granted": Words(
         "This token lacks a scope",
         "Katapult knows the token, but the token does not have the scope that this needs.",
-        "Add the scope below to the token in Katapult, or use another token.",
-        TOKEN_MANAGER,
+        f"Add the scope below to the token in Katapult, or use another token. {TOKEN_MANAGER}",
     ),
     "permission_denied": Words(
         "Katapult denied permission",
         "The token's user does not have the permission for this in this organization.",
-        "Get the permission, or use the token of a user who has it.",
-        ORGANIZATION_ADMIN,
+        f"Get the permission, or use the token of a user who has it. {ORGANIZATION_ADMIN}",
     ),
     "no_user_associated_with_identity": Words(
         "This token has no user",
@@ -74,22 +58,19 @@ WORDS: dict[str, Words] = {
     ),
     "token_unreadable": Words(
         "Enter this token again",
-        "The saved token can't be decrypted: its key was removed from the configuration, or the "
-        "stored value was changed.",
+        "It can't be decrypted: its key was removed from the configuration, or it was changed.",
         "Open Tokens and replace this token's secret.",
     ),
     # The organization
     "organization_suspended": Words(
         "The organization is suspended",
         "Katapult has suspended this organization and refuses changes to it.",
-        "Get the suspension lifted, then try again.",
-        KATAPULT,
+        f"Get the suspension lifted, then try again. {KATAPULT}",
     ),
     "organization_not_activated": Words(
         "The organization is not activated",
         "Katapult refuses requests for this organization until it is activated.",
-        "Activate the organization in Katapult, then try again.",
-        ORGANIZATION_ADMIN,
+        f"Activate the organization in Katapult, then try again. {ORGANIZATION_ADMIN}",
     ),
     "organization_not_found": Words(
         "Organization not found",
@@ -116,8 +97,7 @@ WORDS: dict[str, Words] = {
     ),
     "resource_does_not_support_unallocation": Words(
         "This resource can't release its address",
-        "The resource that has the address, for example a load balancer, does not support "
-        "unallocation.",
+        "The resource, for example a load balancer, does not support unallocation.",
         "If you need the address, change or delete that resource in Katapult.",
     ),
     "validation_error": Words(
@@ -134,38 +114,22 @@ WORDS: dict[str, Words] = {
     "allocation_changed": Words(
         "The address was reassigned in the meantime",
         "It is no longer allocated to the resource that you confirmed, so no request was sent.",
-        "Check what the address is allocated to now. Start again if you still want to unallocate "
-        "it.",
+        "Check what it is allocated to now, then start again if you still want to unallocate it.",
     ),
     # The request
     "route_not_found": Words(
         "Katapult does not know this request",
         "The URL that this site requested is not part of Katapult's API.",
-        "Check the setting KATAPULT_API_URL.",
-        SITE_ADMIN,
+        f"Check the setting KATAPULT_API_URL. {SITE_ADMIN}",
     ),
     "invalid_argument": Words(
         "Katapult did not understand the request",
-        "Katapult rejected an argument of the request.",
-        "Try again. If it fails again, report it with the request ID below.",
-        SITE_ADMIN,
-    ),
-    "missing_required_argument": Words(
-        "Katapult did not understand the request",
-        "The request lacked an argument that Katapult requires.",
-        "Report it with the request ID below.",
-        SITE_ADMIN,
-    ),
-    "invalid_json_body": Words(
-        "Katapult did not understand the request",
-        "The body of the request did not arrive as JSON. A proxy may have changed it.",
-        "Report it with the request ID below.",
-        SITE_ADMIN,
+        "Katapult rejected an argument of the request, or its format.",
+        f"Try again. If it fails again, report it with the request ID below. {SITE_ADMIN}",
     ),
     "rate_limit_reached": Words(
         "Too many requests this minute",
-        "Katapult limits the requests per minute with one token, and the limit is reached. All "
-        "users of the token share it.",
+        "The limit of requests per minute with this token is reached. All its users share it.",
         "Wait for the next minute, then try again.",
     ),
     # The service
@@ -179,20 +143,17 @@ WORDS: dict[str, Words] = {
     "service_unavailable": Words(
         "Katapult is unavailable",
         "Katapult answered that its service is unavailable at the moment.",
-        "Try again in a few minutes, or check Katapult's status page.",
-        KATAPULT,
+        f"Try again in a few minutes, or check Katapult's status page. {KATAPULT}",
     ),
     "unhandled_exception": Words(
         "Internal error in Katapult",
         "An internal error occurred in Katapult during the request.",
         "Try again later. If it fails again, give Katapult support the request ID below.",
-        KATAPULT,
     ),
     "not_sent": Words(
         "Katapult can't be reached",
         "No connection to Katapult could be opened, so no request was sent.",
-        "Check the network between this site and Katapult, then try again.",
-        SITE_ADMIN,
+        f"Check the network between this site and Katapult, then try again. {SITE_ADMIN}",
     ),
     "no_free_connection": Words(
         "All connections are in use",
@@ -202,32 +163,25 @@ WORDS: dict[str, Words] = {
     "answer_lost": Words(
         "Katapult did not answer",
         "The request was sent, but no complete response arrived in time.",
-        "Try again in a moment.",
-        KATAPULT,
+        f"Try again in a moment. {KATAPULT}",
     ),
     "unreadable_answer": Words(
         "The response can't be read",
-        "The response was not in Katapult's format. It may come from a proxy or a maintenance "
-        "page.",
-        "Try again in a moment. If it fails again, check the proxies between this site and "
-        "Katapult.",
-        SITE_ADMIN,
+        "It is not in Katapult's format. It may come from a proxy or a maintenance page.",
+        f"Try again in a moment, or check the proxies before Katapult. {SITE_ADMIN}",
     ),
     # This site
     "audit_unavailable": Words(
         "The audit log can't be written",
-        "Each attempt is recorded before its request is sent. Recording failed, so no request was "
-        "sent.",
-        "Try again in a moment. If it fails again, the database is full, locked or read-only.",
-        SITE_ADMIN,
+        "Each attempt is recorded first. Recording failed, so no request was sent.",
+        f"Try again in a moment. The database may be full, locked or read-only. {SITE_ADMIN}",
         "danger",
     ),
     "outcome_not_written": Words(
         "The outcome could not be saved",
         "The attempt has ended, but the database did not save its outcome. The entry stays pending "
         "and is finished when the database works again.",
-        "Check the entry in the history before you try again.",
-        SITE_ADMIN,
+        f"Check the entry in the history before you try again. {SITE_ADMIN}",
         "danger",
     ),
     "answer_not_kept": Words(
@@ -238,8 +192,14 @@ WORDS: dict[str, Words] = {
     ),
     "interrupted": Words(
         "No request was sent",
-        "This site stopped, or was too slow, after it had recorded the attempt. No request was "
-        "sent.",
+        "This site stopped, or was too slow, after it had recorded the attempt.",
         "Start again if you still want to unallocate the address.",
     ),
 }
+
+for code, same in {
+    "invalid_capabilities_token": "invalid_api_token",
+    "missing_required_argument": "invalid_argument",
+    "invalid_json_body": "invalid_argument",
+}.items():
+    WORDS[code] = WORDS[same]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 
 from ipadmin.audit.competing import is_undecided
 from ipadmin.audit.readings import ReadingResult
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.services.later_reads import LaterRead
 from ipadmin.ui import time_zones
-from ipadmin.ui.notices import Linked
+from ipadmin.ui.components import Linked
+from ipadmin.ui.markup import KINDS
 
 _WHY_UNKNOWN = {
     "unallocated": "The address was unallocated afterwards, but possibly by another attempt.",
@@ -28,23 +30,21 @@ _WHY_UNKNOWN = {
 
 def allocation_text(entry: AuditEntry) -> str:
     """The resource that the address was allocated to: `virtual machine web-01`."""
-    kind = {"VirtualMachine": "virtual machine", "LoadBalancer": "load balancer"}.get(
-        entry.allocation_type, entry.allocation_type
-    )
+    type = entry.allocation_type
     name = entry.allocation_name or entry.allocation_id or "an unnamed resource"
-    return f"{kind} {name}".strip()
+    return f"{KINDS[type].lower() if type in KINDS else type} {name}".strip()
 
 
 def still_allocated(entry: AuditEntry) -> str:
     """Evidence of an entry that readings finished as `failed`."""
-    read_at = [_time(moment, entry) for moment in _read_at(entry, ReadingResult.ALLOCATED)]
+    read_at = _read_at(entry, ReadingResult.ALLOCATED)
     times = " and ".join(f"at {text}" for text in dict.fromkeys(read_at[:1] + read_at[-1:]))
     return f"It was still allocated to {allocation_text(entry)} when read {times or 'afterwards'}."
 
 
 def no_longer_allocated(entry: AuditEntry) -> str:
     """Evidence of an entry that a reading finished as `succeeded`."""
-    times = [_time(moment, entry) for moment in _read_at(entry, ReadingResult.UNALLOCATED)]
+    times = _read_at(entry, ReadingResult.UNALLOCATED)
     when = f"at {times[0]}" if times else "afterwards"
     return (
         f"The address was read as unallocated {when}, and no other attempt on this site could have "
@@ -94,15 +94,14 @@ def _about(other: AuditEntry, entry: AuditEntry) -> str:
     return f"Possibly unallocated by {other.user_name}'s attempt at {at}. {why}"
 
 
-def _read_at(entry: AuditEntry, found: ReadingResult) -> Iterator[datetime]:
-    """Times of the readings with this result. Malformed readings are skipped."""
+def _read_at(entry: AuditEntry, found: ReadingResult) -> list[str]:
+    """Times of the readings with this result. Readings changed in the database are skipped."""
+    times = []
     for reading in entry.evidence:
-        try:
-            is_it, moment = reading["found"] == found, datetime.fromisoformat(reading["read_at"])
-        except (KeyError, TypeError, ValueError):
-            continue
-        if is_it:
-            yield moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        with suppress(KeyError, TypeError, ValueError):
+            if reading["found"] == found:
+                times.append(_time(datetime.fromisoformat(reading["read_at"]), entry))
+    return times
 
 
 def _time(moment: datetime, entry: AuditEntry) -> str:

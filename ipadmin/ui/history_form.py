@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
 from ipadmin.audit.search import pages
-from ipadmin.audit.search.query import Interpretation, Search, interpret
+from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar, start
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.models.search_keys import address_of, folded, key_ranges
 from ipadmin.ui import time_zones
-from ipadmin.ui.fields import ListField, NameField, TokenField, unique
-from ipadmin.ui.time_zones import DAY, SECOND, MomentField, ZoneField
+from ipadmin.ui.time_zones import DAY, SECOND, MomentField, ZonedForm
 
 # Parameters with a cursor.
 PAGES = ("before", "after")
@@ -33,13 +33,11 @@ DEFAULT_PERIOD = "30d"
 # Days in UTC, including today.
 DAYS_OF_PERIOD = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "365d": 365}
 PERIOD_NAMES = {
-    "today": "Today",
-    "7d": "Last 7 days",
-    "30d": "Last 30 days",
-    "90d": "Last 90 days",
-    "365d": "Last 365 days",
-    "all": "All time",
-}
+    key: "Today" if days == 1 else f"Last {days} days" for key, days in DAYS_OF_PERIOD.items()
+} | {"all": "All time"}
+# Limits the length of URLs: a link that removes one value repeats all others.
+MAX_VALUES = 50
+MAX_VALUE_LENGTH = 200
 ENVIRONMENTS = {"live": "Live", "sandbox": "Sandbox"}
 VALUE_NAMES: dict[str, dict[str, str]] = {
     "when": PERIOD_NAMES,
@@ -48,8 +46,39 @@ VALUE_NAMES: dict[str, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
+class ListField(forms.Field):
+    """Texts, one for each parameter of the same name."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> list[str]:
+        unique = dict.fromkeys(str(each).strip()[:MAX_VALUE_LENGTH] for each in value or [])
+        texts = [text for text in unique if text]
+        for text in texts:
+            ProhibitNullCharactersValidator()(text)
+        if len(texts) > MAX_VALUES:
+            raise ValidationError(f"At most {MAX_VALUES} at once.")
+        return texts
+
+
+class NameField(ListField):
+    """Names of people. One text can have several, with commas, which are not allowed in names."""
+
+    def to_python(self, value: Any) -> list[str]:
+        return super().to_python([name for each in value or [] for name in str(each).split(",")])
+
+
+class TokenField(ListField):
+    """Ids of tokens."""
+
+    def to_python(self, value: Any) -> list[str]:
+        try:
+            return list({str(UUID(text)): None for text in super().to_python(value)})
+        except ValueError as error:
+            raise ValidationError("This is not a token ID.") from error
+
+
+class Chip(NamedTuple):
     """An applied filter, and the URL without it."""
 
     label: str
@@ -57,15 +86,14 @@ class Chip:
     url: str
 
 
-class HistoryFilters(forms.Form):
+class HistoryFilters(ZonedForm):
     """All filters are optional. An invalid one is reported on the page and not applied."""
 
     q = forms.CharField(max_length=200, required=False, strip=True, label="Search")
-    when = forms.ChoiceField(choices=[*PERIOD_NAMES.items()], required=False)
+    when = forms.ChoiceField(choices=[*PERIOD_NAMES.items()], required=False, label="Time")
     since = MomentField(required=False)
     until = MomentField(is_end=True, required=False)
     at = MomentField(required=False, label="Around")
-    zone = ZoneField()
     outcome = forms.MultipleChoiceField(
         choices=Outcome.choices, required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -82,7 +110,6 @@ class HistoryFilters(forms.Form):
         super().__init__(data)
         self.within = within
         self.now = timezone.now()
-        time_zones.settle_zone(self)
 
     def clean(self) -> dict[str, Any]:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
@@ -108,11 +135,6 @@ class HistoryFilters(forms.Form):
                 chosen["when"] = DEFAULT_PERIOD
         return {name: value for name, value in chosen.items() if name not in ignored}
 
-    @property
-    def interpretation(self) -> Interpretation | None:
-        """What the search text means."""
-        return interpret(self.chosen["q"]) if "q" in self.chosen else None
-
     @cached_property
     def search(self) -> Search:
         chosen = self.chosen
@@ -120,14 +142,14 @@ class HistoryFilters(forms.Form):
         return Search(
             since=since,
             until=until,
-            people=unique(folded(name) for name in chosen.get("person", [])),
+            people=sorted({folded(name) for name in chosen.get("person", [])}),
             tokens=[UUID(id) for id in chosen.get("token", [])],
             organizations=self._organizations(),
             is_narrowed=self.within is not None,
             environment=chosen.get("environment", ""),
             outcomes=chosen.get("outcome", []),
             error_code=chosen.get("error", ""),
-            interpretation=self.interpretation,
+            interpretation=interpret(chosen["q"]) if "q" in chosen else None,
         )
 
     def apply(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
@@ -151,45 +173,41 @@ class HistoryFilters(forms.Form):
 
     def chips(self) -> list[Chip]:
         return [
-            Chip(self._label(name), self._text(name, each), self._without(name, each))
+            Chip(str(self[name].label), self._text(name, each), self._without(name, each))
             for name, value in self.chosen.items()
             if not (name == "when" and value == "all")
             for each in (value if isinstance(value, list) else [value])
         ]
 
-    def url(self, **changes: Any) -> str:
-        """The first page with changed filters; None removes a filter."""
-        query = self.data.copy()  # type: ignore[attr-defined]
-        for name in PAGES:
-            query.pop(name, None)
+    def given(self) -> QueryDict:
+        """All parameters but cursors and empty ones."""
+        query: QueryDict = self.data.copy()  # type: ignore[attr-defined]
+        for name, values in [*query.lists()]:
+            if name in PAGES or not any(values):
+                del query[name]
+        return query
+
+    def url(self, **changes: str) -> str:
+        """The first page with changed filters."""
+        query = self.given()
         if changes.keys() & {*TIMES}:
             for name in TIMES:
                 query.pop(name, None)
         for name, value in changes.items():
-            query.pop(name, None)
-            if value is not None:
-                is_time = isinstance(value, datetime)
-                query[name] = time_zones.text_of(value, "url") if is_time else value
-        for name in [name for name, values in query.lists() if not any(values)]:
-            del query[name]
+            query[name] = value
         return f"?{query.urlencode()}"
 
-    def page_url(self, **cursors: pages.Cursor | None) -> str:
-        """The same filters on another page, `before` or `after` a cursor; empty without one."""
-        ((name, cursor),) = cursors.items()
-        if cursor is None:
-            return ""
-        query = QueryDict(self.url()[1:], mutable=True)
-        query[name] = pages.cursor_text(cursor)
-        return f"?{query.urlencode()}"
+    def page_url(self, name: str, cursor: pages.Cursor | None) -> str:
+        """The same filters on the page `before` or `after` a cursor; empty without one."""
+        return self.url(**{name: pages.cursor_text(cursor)}) if cursor else ""
 
     def bar_url(self, bar: Bar) -> str:
-        return self.url(since=bar.since, until=bar.until - SECOND)
+        since, until = (time_zones.text_of(each, "url") for each in (bar.since, bar.until - SECOND))
+        return self.url(since=since, until=until)
 
     def query(self) -> list[tuple[str, str]]:
         """All parameters but cursors, for hidden fields of another form."""
-        given = QueryDict(self.url()[1:])
-        return [(name, value) for name, values in given.lists() for value in values]
+        return [(name, value) for name, values in self.given().lists() for value in values]
 
     def hidden(self) -> list[tuple[str, str]]:
         """Filters that the panel keeps and does not show."""
@@ -209,11 +227,15 @@ class HistoryFilters(forms.Form):
     def firsts(self) -> dict[str, tuple[str, str]]:
         """The first chosen token and organization, with their names, for the lists to choose from,
         which need not have them."""
-        return {
-            name: (chosen[0], self._first_name(name, chosen[0]))
-            for name in ("token", "organization")
-            if (chosen := self.chosen.get(name))
-        }
+        firsts = {}
+        for name in ("token", "organization"):
+            if chosen := self.chosen.get(name):
+                firsts[name] = chosen[0], self._text(name, chosen[0])
+        if "token" in firsts:
+            # Several tokens can have the same name.
+            id, text = firsts["token"]
+            firsts["token"] = id, f"{text} · {id[:8]}"
+        return firsts
 
     @property
     def timeline(self) -> str:
@@ -223,12 +245,9 @@ class HistoryFilters(forms.Form):
                 return address_of(first)
         return ""
 
-    @property
-    def is_limited_in_time(self) -> bool:
-        return any(self._period())
-
     def all_time_url(self) -> str:
-        return self.url(when="all")
+        """Empty where the filters do not limit the time."""
+        return self.url(when="all") if any(self._period()) else ""
 
     def period_links(self) -> list[tuple[str, str, bool]]:
         """Name and URL of each preset period, and whether it is chosen."""
@@ -246,18 +265,10 @@ class HistoryFilters(forms.Form):
         return chosen.get("since"), until and until.replace(microsecond=0) + SECOND
 
     def _organizations(self) -> list[str] | None:
-        asked = unique(folded(key) for key in self.chosen.get("organization", []))
+        asked = sorted({folded(key) for key in self.chosen.get("organization", [])})
         if self.within is None:
             return asked or None
         return [key for key in asked if key in self.within] if asked else [*self.within]
-
-    def _label(self, name: str) -> str:
-        return str(self.fields[name].label or {"when": "Time"}.get(name, name.capitalize()))
-
-    def _first_name(self, name: str, value: str) -> str:
-        """Several tokens can have the same name."""
-        text = self._text(name, value)
-        return f"{text} · {value[:8]}" if name == "token" else text
 
     @cached_property
     def _labels(self) -> dict[tuple[str, str], str]:
@@ -274,8 +285,7 @@ class HistoryFilters(forms.Form):
     def _without(self, name: str, value: Any) -> str:
         if name == "when":
             return self.url(when="all")
-        query = QueryDict(self.url()[1:], mutable=True)
-        chosen = self.chosen[name]
+        query, chosen = self.given(), self.chosen[name]
         kept = [each for each in chosen if each != value] if isinstance(chosen, list) else []
         query.setlist(name, kept)
         return f"?{query.urlencode()}"

@@ -2,57 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from math import floor
+from typing import NamedTuple
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ipadmin.audit.search.pages import Page
 from ipadmin.audit.search.summary import Summary
-from ipadmin.ui.markup import duration, percent, timestamp
+from ipadmin.ui.components import Empty
+from ipadmin.ui.markup import duration, timestamp
 
 # The unit of a bar of the chart, as an adverb.
 UNIT_ADVERBS = {"hour": "Hourly", "day": "Daily", "month": "Monthly", "year": "Yearly"}
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number of the summary. `none` is shown instead where there is none."""
+class Figure(NamedTuple):
+    """A number of the summary."""
 
     label: str
     value: str
     note: str = ""
-    none: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyHistory:
-    """What the page shows instead of entries. `has_filters`: it offers to clear them."""
-
-    icon: str
-    title: str
-    text: SafeString | str
-    has_filters: bool
 
 
 def figures(summary: Summary) -> list[Figure]:
-    rate, seconds = summary.success_rate, summary.typical_seconds
     attempts = f"{summary.attempts:,}{'+' if summary.is_partial else ''}"
-    return [
-        Figure("Attempts", attempts),
-        Figure(
-            "Success rate",
-            percent(rate),
-            f"of {summary.finished:,} finished" if rate is not None else "",
-            "None finished",
-        ),
-        Figure(
-            "Typical duration",
-            duration(None if seconds is None else round(seconds * 1_000_000)),
-            "of a request to Katapult" if seconds is not None else "",
-            "No request was sent",
-        ),
-    ]
+    rate, typical = Figure("Success rate", "", "None finished"), "No request was sent"
+    if summary.success_rate is not None:
+        # Rounded down: 100 % means all.
+        share = floor(round(summary.success_rate * 1000, 6)) / 10
+        rate = Figure("Success rate", f"{share:g} %", f"of {summary.finished:,} finished")
+    seconds = summary.typical_seconds
+    if seconds is not None:
+        typical = "of a request to Katapult"
+    time = "" if seconds is None else duration(round(seconds * 1_000_000))
+    return [Figure("Attempts", attempts), rate, Figure("Typical duration", time, typical)]
 
 
 def count(page: Page, summary: Summary) -> str:
@@ -72,7 +56,7 @@ def searched_to(page: Page) -> SafeString | str:
     return format_html(text, timestamp(page.searched_to[0]))
 
 
-def empty(page: Page, *, has_any: bool) -> EmptyHistory:
+def empty(page: Page, *, has_any: bool) -> Empty:
     """`has_any`: whether there are entries that the filters do not match."""
     if page.searched_to:
         text = format_html(
@@ -80,12 +64,8 @@ def empty(page: Page, *, has_any: bool) -> EmptyHistory:
             "is searched in parts.",
             searched_to(page),
         )
-        return EmptyHistory("search", "No matches so far", text, has_filters=False)
+        return Empty("search", "No matches so far", text)
     if has_any:
-        return EmptyHistory("search", f"No {_age(page)}attempts match", "", has_filters=True)
-    hint = "Attempts to unallocate an address appear here."
-    return EmptyHistory("history", "No attempts yet", hint, has_filters=False)
-
-
-def _age(page: Page) -> str:
-    return "older " if page.newer_than else ""
+        age = "older " if page.newer_than else ""
+        return Empty("search", f"No {age}attempts match", is_search=True)
+    return Empty("history", "No attempts yet", "Attempts to unallocate an address appear here.")

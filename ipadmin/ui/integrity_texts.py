@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ipadmin.audit.integrity.status import MOST_BEHIND, Chain, StreamState
 from ipadmin.models import AuditVerification
-from ipadmin.ui.facts import Fact
-from ipadmin.ui.notices import Notice
+from ipadmin.ui.components import Badge, Fact, Notice
 
 ABOUT_CHECKPOINTS = (
     "A checkpoint is the number and the seal of the last record. It also detects deleted recent "
@@ -18,53 +17,26 @@ ABOUT_CHECKPOINTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ResultText:
-    """The result of a verification, or that it has none yet. `tone`: success, info or danger.
-    `badge` is its name in a table, where `finding` follows it. `link` leads to all of it."""
+class ResultText(NamedTuple):
+    """The result of a verification. `link` is the label of the link to its page."""
 
-    tone: str
-    icon: str
-    title: str
-    sentence: str
-    badge: str
-    finding: str
-    link: str
-
-    @property
-    def announcement(self) -> str:
-        """For screen readers, when it is finished."""
-        return f"{self.title}. {self.finding}" if self.finding else self.title
-
-
-@dataclass(frozen=True, slots=True)
-class BadgeText:
-    tone: str
-    icon: str
-    text: str
+    badge: Badge
+    sentence: str = ""
+    link: str = "Details"
 
 
 def result(verification: AuditVerification) -> ResultText:
-    title = verification.title
     if verification.is_running:
-        return ResultText("info", "clock", title, "", "Running", "", "Show progress")
+        return ResultText(Badge("info", "clock", "Running"))
     if not verification.holds:
-        finding = verification.finding
-        return ResultText(
-            "danger",
-            "shield-alert",
-            title,
-            finding,
-            "Tampering detected",
-            finding,
-            "What to do now",
-        )
+        badge = Badge("danger", "shield-alert", "Tampering detected")
+        return ResultText(badge, verification.finding, "What to do now")
     sentence = "No checkpoint was compared."
     if verification.checkpoint:
         sentence = (
             "The checkpoint is part of the chain: no records before it were deleted or rewritten."
         )
-    return ResultText("success", "shield-check", title, sentence, "Verified", "", "Details")
+    return ResultText(Badge("success", "shield-check", "Verified"), sentence)
 
 
 def verification_facts(verification: AuditVerification) -> Iterator[Fact]:
@@ -105,14 +77,14 @@ def chain_notices(chain: Chain | None, checkpoint_warning: str) -> Iterator[Noti
         yield Notice("warning", checkpoint_warning, (ABOUT_CHECKPOINTS,))
 
 
-def stream_badge(stream: StreamState) -> BadgeText:
+def stream_badge(stream: StreamState) -> Badge:
     if stream.failing_since:
-        return BadgeText("danger", "circle-x", "Failing")
+        return Badge("danger", "circle-x", "Failing")
     if stream.is_far_behind:
-        return BadgeText("warning", "clock", "Far behind")
+        return Badge("warning", "clock", "Far behind")
     if stream.behind:
-        return BadgeText("info", "clock", "Sending")
-    return BadgeText("success", "circle-check", "Up to date")
+        return Badge("info", "clock", "Sending")
+    return Badge("success", "circle-check", "Up to date")
 
 
 def stream_facts(stream: StreamState) -> Iterator[Fact]:

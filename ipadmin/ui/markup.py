@@ -53,17 +53,6 @@ def duration(microseconds: int | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
 
 
-def percent(share: float | None) -> str:
-    """`97.3 %`; 100 % and 0 % only for all and none. Empty for None."""
-    if share is None:
-        return ""
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    if 0.999 < share < 1:
-        return "> 99.9 %"
-    return f"{share * 100:.1f}".removesuffix(".0") + " %"
-
-
 def breakable(host: str | None) -> SafeString:
     """A host name, escaped, with a possible line break after each dot."""
     after_a_dot = format_html(".{}", mark_safe("<wbr>"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -10,33 +10,26 @@ from django.urls import reverse
 from ipadmin.access import Abilities
 
 
-@dataclass(frozen=True, slots=True)
-class NavigationLink:
+class NavigationLink(NamedTuple):
     text: str
     url: str
-    is_current: bool = False
+    is_current: bool
 
 
 def links(request: HttpRequest, abilities: Abilities) -> list[NavigationLink]:
     """The sections that the user may see, with the current one marked."""
-    current = _section(request)
-    sections = {
-        "Addresses": ("addresses_home", abilities.may_unallocate),
-        "Tokens": ("tokens", abilities.may_unallocate),
-        "History": ("audit", abilities.may_view_history),
-        "People": ("admin:index", abilities.may_manage_people),
-    }
+    name = (request.resolver_match.url_name if request.resolver_match else "") or ""
+    if request.path.startswith(reverse("audit")):
+        name = "audit"
+    # Title, URL, whether it is shown, and the names of the URLs in it.
+    sections = (
+        ("Addresses", "addresses_home", abilities.may_unallocate, ("address", "unallocate")),
+        ("Tokens", "tokens", abilities.may_unallocate, ("token",)),
+        ("History", "audit", abilities.may_view_history, ("audit",)),
+        ("People", "admin:index", abilities.may_manage_people, ()),
+    )
     return [
-        NavigationLink(text, reverse(url), text == current)
-        for text, (url, is_shown) in sections.items()
+        NavigationLink(title, reverse(url), name.startswith(names))
+        for title, url, is_shown, names in sections
         if is_shown
     ]
-
-
-def _section(request: HttpRequest) -> str:
-    if request.path.startswith(reverse("audit")):
-        return "History"
-    name = (request.resolver_match.url_name if request.resolver_match else "") or ""
-    if name.startswith("address") or name == "unallocate":
-        return "Addresses"
-    return "Tokens" if name.startswith("token") else ""

@@ -6,14 +6,14 @@ turns the text of a form or URL into a datetime in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
-from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone
 
@@ -41,21 +41,16 @@ STYLES = {
 }
 
 
-# Zones
-
-
 @cache
-def _names() -> frozenset[str]:
+def _zones() -> frozenset[str]:
     """The zones of the IANA database, without two files that are not zones."""
     return frozenset(available_timezones() - {"Factory", "localtime"})
 
 
 def zone_called(name: str) -> tzinfo | None:
     """The zone with a name from outside; None if there is none. Other names of UTC give UTC."""
-    if name not in _names():
-        return None
-    zone = ZoneInfo(name)
-    return UTC if zone.tzname(None) == "UTC" else zone
+    zone = ZoneInfo(name) if name in _zones() else None
+    return UTC if zone and zone.tzname(None) == "UTC" else zone
 
 
 def name_of(zone: tzinfo) -> str:
@@ -69,9 +64,6 @@ def browsers_zone(cookies: Mapping[str, str]) -> tzinfo | None:
 def readers_zone(cookies: Mapping[str, str]) -> tzinfo:
     """The zone of the reader's browser; UTC if they chose it, or if the zone is not known."""
     return UTC if cookies.get(CHOICE_COOKIE) == "utc" else browsers_zone(cookies) or UTC
-
-
-# Texts
 
 
 def text_of(moment: datetime, style: str = "full", zone: tzinfo | None = None) -> str:
@@ -98,35 +90,18 @@ def parse(text: str, zone: tzinfo) -> datetime:
     return moment
 
 
-def zone_to_show(moments: Iterable[datetime], zone: tzinfo) -> tzinfo:
-    """This zone, or UTC if a form would read one of the times differently than it shows it: in the
-    hour that clocks show twice in autumn."""
-    try:
-        is_safe = all(
-            parse(text_of(each, "input", zone), zone) == each.replace(microsecond=0)
-            for each in moments
-        )
-    except (ValueError, OverflowError):
-        return UTC
-    return zone if is_safe else UTC
-
-
-# Forms
-
-
 class MomentField(forms.DateTimeField):
-    """A time, cleaned to UTC: with an offset, without one in the zone of the form (see
-    `settle_zone`), or a date, which means the whole day: its end if `is_end`."""
+    """A time, cleaned to UTC: with an offset, without one in the zone of the form, or a date, which
+    means the whole day: its end if `is_end`. It is shown in the reader's zone."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
     written_in: tzinfo | None = None
-    shown_in: tzinfo | None = None
 
-    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, is_end: bool = False, required: bool = True, label: str = "") -> None:
+        super().__init__(required=required, label=label or None)
         self.is_end = is_end
 
-    def to_python(self, value: Any) -> datetime | None:
+    def to_python(self, value: object) -> datetime | None:
         if value in self.empty_values:
             return None
         try:
@@ -134,17 +109,13 @@ class MomentField(forms.DateTimeField):
         except (ValueError, OverflowError) as error:
             raise ValidationError(self.error_messages["invalid"], code="invalid") from error
 
-    def parsed(self, value: Any) -> datetime | None:
-        """The time of a raw value; None if it is invalid, too."""
+    def prepare_value(self, value: object) -> object:
+        """Invalid text is unchanged."""
         try:
-            return self.to_python(value)
+            moment = self.to_python(value)
         except ValidationError:
-            return None
-
-    def prepare_value(self, value: Any) -> Any:
-        """The time in the reader's zone, whatever zone the URL has. Invalid text is unchanged."""
-        moment = self.parsed(value)
-        return text_of(moment, "input", self.shown_in) if moment else value
+            return value
+        return text_of(moment, "input") if moment else value
 
     def _read(self, text: str) -> datetime:
         zone = self.written_in or get_current_timezone()
@@ -158,32 +129,25 @@ class MomentField(forms.DateTimeField):
 
 
 class ZoneField(forms.CharField):
-    """Hidden: the zone in which the form shows its times. It is sent with them, so that a URL means
-    the same for every reader."""
+    """Hidden: the reader's zone. It is sent with the times, so that a URL means the same for every
+    reader."""
 
     widget = forms.HiddenInput
-    shown_in: tzinfo | None = None
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, **kwargs)
-
-    def prepare_value(self, value: Any) -> str:  # noqa: ARG002  the reader's, not the URL's
-        return name_of(self.shown_in or get_current_timezone())
+    def prepare_value(self, _: object) -> str:
+        return name_of(get_current_timezone())
 
 
-def settle_zone(form: forms.Form) -> None:
-    """Set the zones of a form with a `zone` field, once it has its data. Times are read in the zone
-    that the data names (UTC if it is unknown, the reader's without one), and shown in the
-    reader's."""
-    name = form.data.get(form.add_prefix("zone"))
-    written_in = get_current_timezone() if name is None else zone_called(name) or UTC
-    fields = {key: each for key, each in form.fields.items() if isinstance(each, MomentField)}
-    for field in fields.values():
-        field.written_in = written_in
-    given = [each.parsed(form.data.get(form.add_prefix(key))) for key, each in fields.items()]
-    shown_in = zone_to_show(filter(None, given), get_current_timezone())
-    for each in form.fields.values():
-        if isinstance(each, MomentField | ZoneField):
-            each.shown_in = shown_in
-    for field in fields.values():
-        field.help_text = name_of(shown_in) + (", included" if field.is_end else "")
+class ZonedForm(forms.Form):
+    """A form with times. They are read in the zone that the data names: UTC if it is unknown, the
+    reader's without one."""
+
+    zone = ZoneField(required=False)
+
+    def __init__(self, data: QueryDict | None) -> None:
+        super().__init__(data)
+        name, readers = self.data.get("zone"), get_current_timezone()
+        for field in self.fields.values():
+            if isinstance(field, MomentField):
+                field.written_in = readers if name is None else zone_called(name) or UTC
+                field.help_text = name_of(readers) + (", included" if field.is_end else "")

@@ -3,9 +3,9 @@ and who had it at a given time. Sentences are HTML: they contain times, links an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -15,12 +15,17 @@ from ipadmin.audit.search.timeline import Attempt
 from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services.live_state import LiveState
 from ipadmin.ui import explanations
-from ipadmin.ui.entry_texts import change_sentence
 from ipadmin.ui.explanations import Explanation
-from ipadmin.ui.markup import attempt_link, holder, kind, timestamp
+from ipadmin.ui.markup import attempt_link, holder, timestamp
 
 # The other outcomes have a reason.
 WITHOUT_REASON = {Outcome.SUCCEEDED, Outcome.PENDING, Outcome.UNKNOWN}
+# What an attempt did, before the name of the allocation.
+CHANGES = {
+    Outcome.SUCCEEDED: "Unallocated from",
+    Outcome.PENDING: "Being unallocated from",
+    Outcome.UNKNOWN: "Possibly unallocated from",
+}
 NEVER_SEEN = "This site has never seen the address."
 # By `Answer.kind`.
 ANSWERS = {
@@ -44,50 +49,36 @@ SOURCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ObservationRow:
+class ObservationRow(NamedTuple):
     at: datetime
     holder: SafeString
     source: SafeString
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerText:
-    """Who had an address at a given time, and the observations that show it."""
-
-    sentence: SafeString
-    observations: list[ObservationRow]
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptText:
-    """`change`, `name`, `kind` and `allocation_id` are read in this order: `Unallocated from web-1
-    Virtual machine vm_1`. `sentences` follow."""
+class AttemptText(NamedTuple):
+    """`change` comes before the name of the allocation, `sentences` follow."""
 
     entry: AuditEntry
     change: str
-    name: str
-    kind: str
-    allocation_id: str
     sentences: list[SafeString | str]
     changes: list[SafeString]
 
 
-@dataclass(frozen=True, slots=True)
-class StateText:
-    """The address as it is now (`at` is when it was read), or as it was when last seen (`at` is
-    None). `announcement` is for screen readers."""
+class StateText(NamedTuple):
+    """Who had an address at a given time, and the observations that show it. As the state of the
+    address, `at` is when it was read now, or None if it was not; `announcement` is for screen
+    readers."""
 
-    title: str
-    at: datetime | None
-    announcement: str
-    sentence: SafeString | str
-    reverse_dns: str
-    changes: list[SafeString]
-    observations: list[ObservationRow]
+    sentence: SafeString
+    observations: Sequence[ObservationRow] = ()
+    title: str = ""
+    announcement: str = ""
+    at: datetime | None = None
+    reverse_dns: str = ""
+    changes: Sequence[SafeString] = ()
 
 
-def answer(found: Answer) -> AnswerText:
+def answer(found: Answer) -> StateText:
     sentence = _answer_sentence(found)
     if found.doubt:
         known = "not known yet" if found.doubt.is_open else "not known"
@@ -95,7 +86,7 @@ def answer(found: Answer) -> AnswerText:
         sentence = format_html("{}{}", sentence, doubt)
     around = [each for each in (found.before, found.after) if each]
     rows = [_observation(each) for each in found.within or around]
-    return AnswerText(sentence, rows)
+    return StateText(sentence, rows)
 
 
 def _answer_sentence(found: Answer) -> SafeString:
@@ -148,13 +139,10 @@ def _what_changed(found: Change) -> SafeString:
 def attempts(found: Iterable[Attempt]) -> list[AttemptText]:
     return [
         AttemptText(
-            entry=each.entry,
-            change=change_sentence(each.entry),
-            name=each.entry.allocation_name,
-            kind=kind(each.entry.allocation_type) if each.entry.allocation else "nothing",
-            allocation_id=each.entry.allocation_id,
-            sentences=list(_sentences(each)),
-            changes=[change(one) for one in each.changes],
+            each.entry,
+            CHANGES.get(Outcome(each.entry.outcome), "Not unallocated from"),
+            list(_sentences(each)),
+            [change(one) for one in each.changes],
         )
         for each in found
     ]
@@ -173,8 +161,13 @@ def _sentences(found: Attempt) -> Iterator[SafeString | str]:
 
 def live_state(found: LiveState, latest: AuditEntry) -> StateText:
     """The address as it was read just now."""
-    allocation, ip = found.ip.allocation, found.ip
-    if found.observation.holding.is_gone:
+    ip, holding = found.ip, found.observation.holding
+    announcement = "Not allocated"
+    sentence = format_html("<strong>{}</strong>", announcement)
+    if ip.allocation:
+        announcement = f"Allocated to {ip.allocation.name or ip.allocation.id}"
+        sentence = format_html("Allocated to {}", holder(holding))
+    if holding.is_gone:
         announcement = "No longer this organization's"
         sentence = format_html(
             "The ID {} now belongs to {}. {} is no longer this organization's under this ID.",
@@ -182,35 +175,20 @@ def live_state(found: LiveState, latest: AuditEntry) -> StateText:
             ip.address,
             latest.address,
         )
-    elif allocation:
-        announcement = f"Allocated to {allocation.name or allocation.id}"
-        sentence = format_html("Allocated to {}", holder(found.observation.holding))
-    else:
-        announcement = "Not allocated"
-        sentence = format_html("<strong>{}</strong>", announcement)
     return StateText(
+        sentence,
         title="Now",
-        at=found.observation.at,
         announcement=announcement,
-        sentence=sentence,
-        reverse_dns="" if found.observation.holding.is_gone else ip.reverse_dns or "",
+        at=found.observation.at,
+        reverse_dns="" if holding.is_gone else ip.reverse_dns or "",
         changes=[change(each) for each in found.changes],
-        observations=[],
     )
 
 
 def last_state(found: Answer | None, problem: Explanation | None) -> StateText:
     """The address as it was last seen, where it was not, or could not be, read now."""
-    text = answer(found) if found else AnswerText(format_html("{}", NEVER_SEEN), [])
-    return StateText(
-        title="When last seen",
-        at=None,
-        announcement=problem.title if problem else "",
-        sentence=text.sentence,
-        reverse_dns="",
-        changes=[],
-        observations=text.observations,
-    )
+    text = answer(found) if found else StateText(format_html("{}", NEVER_SEEN))
+    return text._replace(title="When last seen", announcement=problem.title if problem else "")
 
 
 def who_can_check(token: ApiToken | None, latest: AuditEntry | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from datetime import timedelta
-from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -13,24 +12,20 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from ipadmin import access, crypto
+from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.audit.search import pages
-from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken
-from ipadmin.services import budget, inventory, listing
+from ipadmin.services import inventory, listing
 from ipadmin.ui import address_texts, explanations
-from ipadmin.views.parts import wants_part
-
-CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
+from ipadmin.views.parts import CANNOT_READ, wants_part
 
 
 @require_safe
 @operators_only
 def addresses_home(request: SignedInRequest) -> HttpResponse:
     """To the addresses of the token used last, or to a page that says how to add a token."""
-    tokens = request.user.api_tokens.ready()
-    token = tokens.order_by("-used_at", "-created_at").first()
+    token = request.user.api_tokens.ready().order_by("-used_at", "-created_at").first()
     if token is None:
         return render(request, "ipadmin/no_token.html")
     return redirect("addresses", token.id)
@@ -43,10 +38,10 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     used for `inventory.SNAPSHOT_AGE`."""
     token = access.own_ready_token(request.user, token_id)
     part = wants_part(request)
-    fresh = not part or "refresh" in request.GET
-    context: dict[str, Any] = {"token": token}
+    max_age = inventory.SNAPSHOT_AGE if part and "refresh" not in request.GET else timedelta(0)
+    context: dict[str, object] = {"token": token}
     try:
-        read = inventory.read(token, max_age=timedelta(0) if fresh else inventory.SNAPSHOT_AGE)
+        read = inventory.read(token, max_age=max_age)
     except CANNOT_READ as error:
         context["problem"] = explanations.of_error(error)
     else:
@@ -71,24 +66,20 @@ def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     """To the page of the address or ID in the field; any other text is searched for in the list."""
     token = access.own_ready_token(request.user, token_id)
     text = request.GET.get("q", "").strip()
-    if text.startswith("ip_") and text.isascii() and text.replace("_", "").isalnum():
+    is_id = text.startswith("ip_") and text.isascii() and text.replace("_", "").isalnum()
+    if is_id:
         return redirect("address", token.id, text)
     try:
-        address = str(ipaddress.ip_interface(text).ip)
-    except ValueError:
-        query = urlencode({"q": text}) if text else ""
-        return redirect(f"{reverse('addresses', args=[token.id])}?{query}".rstrip("?"))
-    try:
-        found = inventory.find(token, address=address)
-    except CANNOT_READ as error:
-        problem = explanations.of_error(error)
-        context = {"token": token, "sought": address, "problem": problem}
-        return render(request, "ipadmin/address.html", context)
-    try:
+        text = str(ipaddress.ip_interface(text).ip)
+        found = inventory.find(token, address=text)
         return redirect("address", token.id, found.id)
-    except NoReverseMatch:
-        # The ID does not have Katapult's format, so there is no page for it.
-        return redirect(f"{reverse('addresses', args=[token.id])}?{urlencode({'q': address})}")
+    except CANNOT_READ as error:
+        context = {"token": token, "sought": text, "problem": explanations.of_error(error)}
+        return render(request, "ipadmin/address.html", context)
+    except (ValueError, NoReverseMatch):
+        # No address, or one whose ID does not have Katapult's format, so there is no page for it.
+        query = f"?{urlencode({'q': text})}" if text else ""
+        return redirect(reverse("addresses", args=[token.id]) + query)
 
 
 @require_safe
@@ -96,7 +87,7 @@ def address_find(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
     """One address, read now, with its recent attempts."""
     token = access.own_ready_token(request.user, token_id)
-    context: dict[str, Any] = {"token": token, "sought": address_id}
+    context: dict[str, object] = {"token": token, "sought": address_id}
     entries = access.visible_entries(request.user)
     context["attempts"] = pages.recent_attempts(entries, address_id)
     try:
@@ -119,6 +110,6 @@ def _is_listed(token: ApiToken, address_id: str) -> bool | None:
     """Whether the organization's list has the address; None if the list can't be read."""
     try:
         read = inventory.read(token, max_age=inventory.SNAPSHOT_AGE)
-    except (KatapultError, budget.ReadsWait):
+    except CANNOT_READ:
         return None
     return any(ip.id == address_id for ip in read.addresses)

@@ -7,7 +7,6 @@ import uuid
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -18,7 +17,6 @@ from ipadmin.audit.integrity import entry_seal, status
 from ipadmin.audit.search import pages, timeline
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
-from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.models.search_keys import address_of
 from ipadmin.services import live_state
 from ipadmin.ui import entry_texts, history_texts
@@ -42,8 +40,8 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "chips": filters.chips(),
         "hidden_filters": filters.hidden(),
         "page": page,
-        "older_url": filters.page_url(before=page.older_than),
-        "newer_url": filters.page_url(after=page.newer_than),
+        "older_url": filters.page_url("before", page.older_than),
+        "newer_url": filters.page_url("after", page.newer_than),
         "older_label": "Search further" if page.searched_to and not page.is_newer else "Older",
         "newer_label": "Search further" if page.searched_to and page.is_newer else "Newer",
         "summary": summary,
@@ -71,36 +69,23 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
     entry = access.visible_entry(request.user, attempt_id)
     values = document.values_of(entry)
     seal = entry_seal.seal_of(values)
-    address = address_of(entry.address_key)
     may_read = access.abilities(request.user).may_unallocate
     token = live_state.token_for(request.user, entry) if may_read else None
     context = {
         "entry": entry,
         "explanation": explained(request.user, entry),
         "neighbours": timeline.neighbours(access.visible_entries(request.user), entry),
-        "timeline_url": reverse("address_timeline", args=[address]) if address else "",
-        "address_url": _address_url(token, entry) if token else "",
-        "seal": entry_texts.seal_text(seal),
+        "address": address_of(entry.address_key),
+        "token": token,
+        "seal": entry_texts.seal_badge(seal),
         "document_text": _document_text(values),
         "summary": entry_texts.summary(entry, token),
-        "readings": entry_texts.reading_rows(entry),
-        "address_cards": [
-            ("Address at the time", entry_texts.address(entry)),
-            ("Times", entry_texts.times(entry)),
-            ("Credentials", entry_texts.credentials(entry)),
-        ],
+        "readings": list(entry_texts.readings(entry)),
+        "cards": entry_texts.cards(entry),
         "response": entry_texts.response(entry),
         "record": entry_texts.record(entry, seal),
     }
     return render(request, "ipadmin/audit_entry.html", context)
-
-
-def _address_url(token: ApiToken, entry: AuditEntry) -> str:
-    """Empty for an address ID that no URL can have: one changed in the database."""
-    try:
-        return reverse("address", args=[token.id, entry.address_id])
-    except NoReverseMatch:
-        return ""
 
 
 @require_safe

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from ipadmin import access
+from ipadmin import access, crypto
 from ipadmin.access import SignedInRequest
 from ipadmin.audit import competing
+from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import AuditEntry, User
-from ipadmin.services import later_reads
+from ipadmin.services import budget, later_reads
 from ipadmin.ui import explanations
 
+# What a call to Katapult with a stored token raises.
+CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
 
-def wants_part(request: SignedInRequest) -> bool:
-    """Whether htmx asks for part of a page. Boosted links and restored history get all of it."""
-    htmx = request.htmx
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+def wants_part(request: HttpRequest) -> bool:
+    """Whether htmx asks for part of a page. Boosted links and restored history get all of it. Reads
+    the headers itself: a request that failed early did not reach the htmx middleware."""
+    headers = request.headers
+    whole = "HX-Boosted" in headers or "HX-History-Restore-Request" in headers
+    return headers.get("HX-Request") == "true" and not whole
 
 
 def explained(user: User, entry: AuditEntry) -> explanations.Explanation:

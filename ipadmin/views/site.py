@@ -1,9 +1,9 @@
-"""Health check, choice of time zone, and error pages."""
+"""Start page, health check, choice of time zone, and error pages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -11,16 +11,32 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_POST, require_safe
 
+from ipadmin import access
+from ipadmin.access import SignedInRequest
 from ipadmin.ui.time_zones import CHOICE_COOKIE
+from ipadmin.views.parts import wants_part
 
 PLAIN = "text/plain; charset=utf-8"
 YEAR = 365 * 24 * 60 * 60
+
+
+@require_safe
+def home(request: SignedInRequest) -> HttpResponse:
+    """To the first page that the user's role may see."""
+    abilities = access.abilities(request.user)
+    if abilities.may_unallocate:
+        return redirect("addresses_home")
+    if abilities.may_view_history:
+        return redirect("audit")
+    if abilities.may_manage_people:
+        return redirect("admin:index")
+    return render(request, "ipadmin/no_role.html")
 
 
 @require_safe
@@ -58,39 +74,50 @@ def time_zone(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-@requires_csrf_token
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    title, message = "Invalid request", "Nothing was changed. Go back and try again."
-    return _error(request, 400, title, message)
+def _error_page(
+    status: int, title: str, message: str, icon: str = "triangle-alert"
+) -> Callable[..., HttpResponse]:
+    """A view that shows an error; for htmx only the message."""
+
+    @requires_csrf_token
+    def view(request: HttpRequest, *_args: object, **_reason: object) -> HttpResponse:
+        template = "_error.html" if wants_part(request) else "error.html"
+        context = _context(request, title, message) | {"icon": icon}
+        return render(request, f"ipadmin/{template}", context, status=status)
+
+    return view
 
 
-@requires_csrf_token
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    message = "Nothing was changed. Ask the administrator of this site for the role that you need."
-    return _error(request, 403, "Your role does not allow this", message, icon="lock")
+def _context(request: HttpRequest, title: str, message: str) -> dict[str, str]:
+    request_id = getattr(request, "request_id", "")
+    return {"title": title, "message": message, "request_id": request_id}
 
 
-@requires_csrf_token
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    message = "This page does not exist, or you may not see it. Nothing was changed."
-    return _error(request, 404, "Page not found", message, icon="file-search")
-
-
-@requires_csrf_token
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    message = (
-        "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
-        "cookies. Reload the page and try again."
+bad_request = _error_page(400, "Invalid request", "Nothing was changed. Go back and try again.")
+permission_denied = _error_page(
+    403,
+    "Your role does not allow this",
+    "Nothing was changed. Ask the administrator of this site for the role that you need.",
+    "lock",
+)
+page_not_found = _error_page(
+    404,
+    "Page not found",
+    "This page does not exist, or you may not see it. Nothing was changed.",
+    "file-search",
+)
+csrf_failure = _error_page(
+    403,
+    "This form is no longer valid",
+    "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
+    "cookies. Reload the page and try again.",
+)
+# allauth's page for too many attempts to sign in.
+too_many_requests = login_not_required(
+    _error_page(
+        429, "Too many attempts", "Nothing was changed. Wait a minute, then try again.", "clock"
     )
-    return _error(request, 403, "This form is no longer valid", message)
-
-
-@login_not_required
-@requires_csrf_token
-def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """allauth's page for too many attempts to sign in."""
-    message = "Nothing was changed. Wait a minute, then try again."
-    return _error(request, 429, "Too many attempts", message, icon="clock")
+)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -100,26 +127,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "whether a request was sent to Katapult."
     )
     context = _context(request, "An internal error occurred", message)
-    template = "ipadmin/_error.html" if _wants_part(request) else "500.html"
+    template = "ipadmin/_error.html" if wants_part(request) else "500.html"
     return HttpResponse(render_to_string(template, context), status=500)
-
-
-def _error(
-    request: HttpRequest, status: int, title: str, message: str, *, icon: str = "triangle-alert"
-) -> HttpResponse:
-    """An error page; for htmx only the message."""
-    template = "ipadmin/_error.html" if _wants_part(request) else "ipadmin/error.html"
-    context = {**_context(request, title, message), "icon": icon}
-    return render(request, template, context, status=status)
-
-
-def _context(request: HttpRequest, title: str, message: str) -> dict[str, Any]:
-    request_id = getattr(request, "request_id", "")
-    return {"title": title, "message": message, "request_id": request_id}
-
-
-def _wants_part(request: HttpRequest) -> bool:
-    """Reads the headers itself: a request that failed early did not reach the htmx middleware."""
-    headers = request.headers
-    whole = "HX-Boosted" in headers or "HX-History-Restore-Request" in headers
-    return headers.get("HX-Request") == "true" and not whole

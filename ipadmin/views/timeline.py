@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django import forms
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,64 +17,39 @@ from ipadmin.audit.search import timeline as service
 from ipadmin.models import AuditEntry
 from ipadmin.models.search_keys import address_key, address_of
 from ipadmin.services import live_state
-from ipadmin.ui import explanations, time_zones, timeline_texts
-from ipadmin.ui.time_zones import MomentField, ZoneField
-from ipadmin.views.addresses import CANNOT_READ
-from ipadmin.views.parts import wants_part
+from ipadmin.ui import explanations, timeline_texts
+from ipadmin.ui.time_zones import MomentField, ZonedForm
+from ipadmin.views.parts import CANNOT_READ, wants_part
 
 
-class MomentForm(forms.Form):
+class MomentForm(ZonedForm):
     at = MomentField(label="Date and time")
-    zone = ZoneField()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        time_zones.settle_zone(self)
 
 
 @require_safe
 @history_readers_only
-def address_timeline(request: SignedInRequest, address: str) -> HttpResponse:
-    """The timeline page. The page loads the state now separately, so that it never waits for
-    Katapult."""
-    key, canonical = _known(address)
-    if address != canonical:
-        query = request.GET.urlencode()
-        return redirect(
-            reverse("address_timeline", args=[canonical]) + (f"?{query}" if query else "")
-        )
-    return render(request, "ipadmin/timeline.html", _context(request, key))
-
-
-@require_safe
-@history_readers_only
-def address_timeline_now(request: SignedInRequest, address: str) -> HttpResponse:
-    """The timeline page with the state of the address now; for htmx, the state alone."""
-    key, _ = _known(address)
-    if not wants_part(request):
-        return render(request, "ipadmin/timeline.html", _context(request, key, look=True))
-    context = _state(request, key, _entries(request, key), look=True)
-    return render(request, "ipadmin/_timeline_state.html", context)
-
-
-def _known(address: str) -> tuple[str, str]:
-    """The search key and the canonical form of an address. Raises Http404 for other text."""
+def address_timeline(request: SignedInRequest, address: str, *, look: bool = False) -> HttpResponse:
+    """The timeline page. With `look` the address is read now: the page requests that part
+    separately, so that it never waits for Katapult."""
     key = address_key(address)
     if not key:
         raise Http404
-    return key, address_of(key)
+    if address != address_of(key):
+        query = request.GET.urlencode()
+        url = reverse("address_timeline", args=[address_of(key)])
+        return redirect(f"{url}?{query}" if query else url)
+    entries = access.visible_entries(request.user).filter(address_key=key)
+    context = {"address": address} | _state(request, entries, look=look)
+    if look and wants_part(request):
+        return render(request, "ipadmin/_timeline_state.html", context)
+    return render(request, "ipadmin/timeline.html", context | _attempts(request, entries))
 
 
-def _entries(request: SignedInRequest, key: str) -> QuerySet[AuditEntry]:
-    return access.visible_entries(request.user).filter(address_key=key)
-
-
-def _context(request: SignedInRequest, key: str, *, look: bool = False) -> dict[str, Any]:
-    entries = _entries(request, key)
+def _attempts(request: SignedInRequest, entries: QuerySet[AuditEntry]) -> dict[str, object]:
     before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in ("before", "after"))
     page = service.timeline(entries, before=before, after=after)
     form = MomentForm(request.GET if "at" in request.GET else None)
-    context = _state(request, key, entries, look=look) | {
+    context = {
         "attempts": timeline_texts.attempts(page.attempts),
         "is_whole": not (page.older_than or page.newer_than),
         "is_mixed": page.is_mixed,
@@ -87,30 +59,24 @@ def _context(request: SignedInRequest, key: str, *, look: bool = False) -> dict[
         "pruned_before": status.pruned_before(),
         "sees_own_only": access.own_organizations(request.user) is not None,
     }
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         at = form.cleaned_data["at"].replace(microsecond=0)
+        answers = service.who_had_it(entries, at)
         context |= {"at": at, "is_future": at > timezone.now()}
-        context["answers"] = [
-            (api_url, timeline_texts.answer(each))
-            for api_url, each in service.who_had_it(entries, at)
-        ]
+        context["answers"] = [(api_url, timeline_texts.answer(each)) for api_url, each in answers]
     return context
 
 
 def _state(
-    request: SignedInRequest, key: str, entries: QuerySet[AuditEntry], *, look: bool
-) -> dict[str, Any]:
+    request: SignedInRequest, entries: QuerySet[AuditEntry], *, look: bool
+) -> dict[str, object]:
     """The state of the address: read now if `look` is set, else as it was last seen."""
     newest = service.newest(entries)
     latest = newest[0] if newest else None
     may_look = access.abilities(request.user).may_unallocate
     token = live_state.token_for(request.user, latest) if may_look else None
-    context: dict[str, Any] = {
-        "address": address_of(key),
-        "latest": latest,
-        "token": token,
-        "who_can_check": timeline_texts.who_can_check(token, latest),
-    }
+    context: dict[str, object] = {"latest": latest, "token": token}
+    context["who_can_check"] = timeline_texts.who_can_check(token, latest)
     problem = None
     if look and token and latest:
         try:

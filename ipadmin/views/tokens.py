@@ -11,15 +11,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ipadmin import access, crypto
+from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
-from ipadmin.katapult.errors import KatapultError
-from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken
 from ipadmin.services import tokens as service
 from ipadmin.ui import explanations, token_texts
 from ipadmin.ui.explanations import Explanation
+from ipadmin.views.parts import CANNOT_READ
 
 
 @require_safe
@@ -33,20 +32,17 @@ def tokens(request: SignedInRequest) -> HttpResponse:
 @sensitive_post_parameters("secret")
 @operators_only
 def token_add(request: SignedInRequest) -> HttpResponse:
-    form = AddTokenForm(request.POST or None, owner=request.user)
-    problem: Explanation | None = None
-    if request.method == "POST" and form.is_valid():
-        data = form.cleaned_data
-        try:
-            added = service.add(owner=request.user, label=data["label"], secret=data["secret"])
-        except KatapultError as error:
-            problem = explanations.of_error(error)
-        except IntegrityError:
-            # Added in another tab at the same time.
-            form.add_error("label", LABEL_TAKEN)
-        else:
-            messages.success(request, token_texts.added(added))
-            return redirect(added if added.is_ready else "token_organization", added.id)
+    form, problem = AddTokenForm(request.POST or None, owner=request.user), None
+    try:
+        if form.is_valid():
+            added = service.add(owner=request.user, **form.cleaned_data)
+            messages.success(request, token_texts.ADDED.format(added))
+            return redirect("token" if added.is_ready else "token_organization", added.id)
+    except CANNOT_READ as error:
+        problem = explanations.of_error(error)
+    except IntegrityError:
+        # Added in another tab at the same time.
+        form.add_error("label", LABEL_TAKEN)
     context = {"form": form, "problem": problem}
     return render(request, "ipadmin/token_add.html", context, status=_status(form, problem))
 
@@ -57,26 +53,17 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
     token = access.own_token(request.user, token_id)
     if token.is_ready:
         return redirect("token", token.id)
-    found: tuple[Organization, ...] = ()
-    problem: Explanation | None = None
+    form, problem = OrganizationForm(request.POST or None), None
     try:
-        found = service.organizations(token)
-    except (KatapultError, crypto.CannotDecrypt) as error:
-        problem = explanations.of_error(error)
-    only = {"organization": found[0].id} if len(found) == 1 else {}
-    form = OrganizationForm(request.POST or None, organizations=found, initial=only)
-    if request.method == "POST" and not problem and form.is_valid():
-        try:
+        form = OrganizationForm(request.POST or None, service.organizations(token))
+        if form.is_valid():
             service.choose_organization(token, form.chosen)
-        except (KatapultError, crypto.CannotDecrypt) as error:
-            problem = explanations.of_error(error)
-        else:
-            messages.success(request, token_texts.connected(token))
+            messages.success(request, token_texts.CONNECTED.format(token))
             return redirect("addresses", token.id)
-    context: dict[str, object] = {"token": token, "organizations": found, "form": form}
-    context["problem"] = problem
-    context["chosen"] = form["organization"].value() if found else ""
-    if not found and not problem:
+    except CANNOT_READ as error:
+        problem = explanations.of_error(error)
+    context = {"token": token, "form": form, "problem": problem}
+    if not form.organizations and not problem:
         context["notice"] = token_texts.no_organizations(token)
     page = "ipadmin/token_organization.html"
     return render(request, page, context, status=_status(form, problem))
@@ -88,15 +75,14 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     """Manage one token; a POST renames it."""
     token = access.own_token(request.user, token_id)
     form = LabelForm(request.POST or None, instance=token, owner=request.user)
-    if request.method == "POST" and form.is_valid():
-        try:
+    try:
+        if form.is_valid():
             token.save(update_fields=["label"])
-        except IntegrityError:
-            form.add_error("label", LABEL_TAKEN)
-        else:
-            messages.success(request, token_texts.renamed(token))
+            messages.success(request, token_texts.RENAMED.format(token))
             return redirect("token", token.id)
-    return _token_page(request, token, form=form)
+    except IntegrityError:
+        form.add_error("label", LABEL_TAKEN)
+    return _token_page(request, token, form)
 
 
 @require_POST
@@ -104,10 +90,10 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def token_check(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     try:
-        findings = service.check(token)
-    except (KatapultError, crypto.CannotDecrypt) as error:
-        return _token_page(request, token, problem=explanations.of_error(error))
-    return _token_page(request, token, findings=findings)
+        shown: dict[str, object] = {"check_result": token_texts.check_result(service.check(token))}
+    except CANNOT_READ as error:
+        shown = {"problem": explanations.of_error(error)}
+    return _token_page(request, token, LabelForm(instance=token, owner=request.user), **shown)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,20 +101,17 @@ def token_check(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 @operators_only
 def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
-    form = SecretForm(request.POST or None)
-    problem: Explanation | None = None
-    if request.method == "POST" and form.is_valid():
-        try:
+    form, problem = SecretForm(request.POST or None), None
+    try:
+        if form.is_valid():
             service.replace(token, form.cleaned_data["secret"])
-        except service.OrganizationMismatch:
-            form.add_error("secret", token_texts.wrong_organization(token))
-        except KatapultError as error:
-            problem = explanations.of_error(error)
-        else:
-            messages.success(request, token_texts.replaced(token))
+            messages.success(request, token_texts.REPLACED.format(token))
             return redirect("token", token.id)
-    lead = token_texts.replace_lead(token)
-    context = {"token": token, "lead": lead, "form": form, "problem": problem}
+    except service.OrganizationMismatch:
+        form.add_error("secret", token_texts.WRONG_ORGANIZATION.format(token))
+    except CANNOT_READ as error:
+        problem = explanations.of_error(error)
+    context = {"token": token, "form": form, "problem": problem}
     return render(request, "ipadmin/token_replace.html", context, status=_status(form, problem))
 
 
@@ -138,28 +121,15 @@ def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     if request.method == "POST":
         token.delete()
-        messages.success(request, token_texts.deleted(token))
+        messages.success(request, token_texts.DELETED.format(token))
         return redirect("tokens")
-    context = {"token": token, "lead": token_texts.delete_lead(token)}
-    return render(request, "ipadmin/token_delete.html", context)
+    return render(request, "ipadmin/token_delete.html", {"token": token})
 
 
 def _token_page(
-    request: SignedInRequest,
-    token: ApiToken,
-    *,
-    form: LabelForm | None = None,
-    findings: service.Findings | None = None,
-    problem: Explanation | None = None,
+    request: SignedInRequest, token: ApiToken, form: LabelForm, **shown: object
 ) -> HttpResponse:
-    form = form or LabelForm(instance=token, owner=request.user)
-    context = {
-        "token": token,
-        "state": token_texts.state(token),
-        "form": form,
-        "check_result": token_texts.check_result(findings) if findings else None,
-        "problem": problem,
-    }
+    context = {"token": token, "state": token_texts.state(token), "form": form} | shown
     return render(request, "ipadmin/token.html", context, status=_status(form, None))
 
 

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from allauth.account.adapter import get_adapter
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import reswap, retarget
 
-from ipadmin import access, crypto
+from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.audit.search import pages
 from ipadmin.forms import UnallocateForm
-from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken, AuditEntry
-from ipadmin.services import confirmation, inventory, listing
+from ipadmin.services import confirmation, inventory
 from ipadmin.services import unallocate as service
 from ipadmin.services.confirmation import Bound, Confirmation
 from ipadmin.services.later_reads import Source
 from ipadmin.ui import address_texts, explanations
-from ipadmin.views.parts import result, wants_part
+from ipadmin.views.parts import CANNOT_READ, result, wants_part
 
 EXPIRED = (
     "This confirmation has expired. Nothing was changed. Check the address again, then confirm."
 )
 NOT_CONFIRMED = "This confirmation is not valid. Nothing was changed. Here is a new one."
-NOT_ALLOCATED = "The address is not allocated, so there is nothing to unallocate."
-NOT_LISTED = (
-    "This organization's list does not include the address. Use a token of its organization."
-)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -45,23 +39,20 @@ def unallocate(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -
 
 
 def _ask(
-    request: SignedInRequest,
-    token: ApiToken,
-    address_id: str,
-    *,
-    notice: str = "",
-    status: int = 200,
+    request: SignedInRequest, token: ApiToken, address_id: str, notice: str = ""
 ) -> HttpResponse:
     """A new confirmation, with the address as read now and a new attempt ID."""
-    context: dict[str, Any] = {"token": token, "notice": notice, "address_id": address_id}
+    status = 422 if notice else 200
     try:
         read_since = timezone.now()
         ip = inventory.find(token, id=address_id, can_wait=False, source=Source.CONFIRMATION)
         shown = confirmation.prepare(token, ip, read_since)
-    except (KatapultError, crypto.CannotDecrypt) as error:
-        context["problem"] = explanations.of_error(error)
-        return _page(request, context, status=status)
-    return _page(request, context | _confirmation_context(request, token, shown), status=status)
+    except CANNOT_READ as error:
+        context = {"token": token, "notice": notice, "problem": explanations.of_error(error)}
+        return _page(request, context, status)
+    bound = Bound(request.user, token, ip.id)
+    form = _form(shown, initial={"confirmation": shown.signed(bound)})
+    return _page(request, _context(request, token, shown, form) | {"notice": notice}, status)
 
 
 def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResponse:
@@ -72,64 +63,49 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
             return _result(request, made)
         shown = confirmation.load(signed, bound)
     except confirmation.ConfirmationExpired:
-        return _ask(request, token, address_id, notice=EXPIRED, status=422)
+        return _ask(request, token, address_id, EXPIRED)
     except confirmation.NotConfirmed:
-        return _ask(request, token, address_id, notice=NOT_CONFIRMED, status=422)
-    form = UnallocateForm(request.POST, address_to_type=_address_to_type(shown))
+        return _ask(request, token, address_id, NOT_CONFIRMED)
+    form = _form(shown, request.POST)
     if not form.is_valid() or shown.in_organization is False:
-        context = {"token": token, "address_id": address_id}
-        context |= _confirmation_context(request, token, shown, form)
-        return _page(request, context, status=422)
+        return _page(request, _context(request, token, shown, form), 422)
+    circumstances = service.Circumstances(
+        user=request.user,
+        token=token,
+        reason=form.cleaned_data["reason"],
+        source_ip=get_adapter(request).get_client_ip(request),
+        request_id=request.request_id,
+    )
     try:
-        entry = service.unallocate(
-            shown,
-            service.Circumstances(
-                user=request.user,
-                token=token,
-                reason=form.cleaned_data["reason"],
-                source_ip=get_adapter(request).get_client_ip(request),
-                request_id=request.request_id,
-            ),
-        )
+        return _result(request, service.unallocate(shown, circumstances))
     except (service.AuditUnavailable, service.OutcomeNotWritten) as error:
-        context = {"token": token, "problem": explanations.of_error(error)}
-        return _page(request, context | {"address_id": address_id}, status=503)
-    return _result(request, entry)
+        return _page(request, {"token": token, "problem": explanations.of_error(error)}, 503)
 
 
-def _confirmation_context(
-    request: SignedInRequest,
-    token: ApiToken,
-    shown: Confirmation,
-    form: UnallocateForm | None = None,
-) -> dict[str, Any]:
-    bound = Bound(request.user, token, shown.ip.id)
-    signed = {"confirmation": shown.signed(bound)}
+def _form(
+    shown: Confirmation, data: QueryDict | None = None, initial: dict[str, str] | None = None
+) -> UnallocateForm:
+    to_type = shown.ip.address if shown.must_type else ""
+    return UnallocateForm(data, initial=initial, address_to_type=to_type)
+
+
+def _context(
+    request: SignedInRequest, token: ApiToken, shown: Confirmation, form: UnallocateForm
+) -> dict[str, object]:
     attempts = pages.recent_attempts(access.visible_entries(request.user), shown.ip.id)
     return {
+        "token": token,
         "ip": shown.ip,
-        "why_not": _why_not(shown),
+        "why_not": address_texts.why_not_confirmed(shown),
         "warnings": address_texts.warnings(shown, attempts),
         "reverse_dns_after": address_texts.reverse_dns_after(shown.ip),
         "default_host": address_texts.default_host(shown.ip.address),
         "attempts": attempts,
-        "form": form or UnallocateForm(initial=signed, address_to_type=_address_to_type(shown)),
+        "form": form,
     }
 
 
-def _why_not(shown: Confirmation) -> str:
-    if shown.in_organization is False:
-        return NOT_LISTED
-    if shown.ip.allocation is None:
-        return NOT_ALLOCATED
-    return listing.why_not(shown.ip)
-
-
-def _address_to_type(shown: Confirmation) -> str:
-    return shown.ip.address if shown.must_type else ""
-
-
-def _page(request: SignedInRequest, context: dict[str, Any], *, status: int) -> HttpResponse:
+def _page(request: SignedInRequest, context: dict[str, object], status: int) -> HttpResponse:
     if not wants_part(request):
         return render(request, "ipadmin/unallocate.html", context, status=status)
     response = render(request, "ipadmin/_unallocate.html", context, status=status)

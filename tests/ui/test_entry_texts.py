@@ -11,7 +11,7 @@ import pytest
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
 from ipadmin.models import AuditEntry, AuditLink
 from ipadmin.ui import entry_texts
-from ipadmin.ui.facts import Fact
+from ipadmin.ui.components import Fact
 
 
 def entry(**fields: Any) -> AuditEntry:
@@ -45,14 +45,14 @@ def test_outcome_with_its_basis() -> None:
 
 @pytest.mark.parametrize("standing", list(Standing))
 def test_every_state_of_a_seal_has_a_text(standing: Standing) -> None:
-    text = entry_texts.seal_text(EntrySeal(standing, None, AuditLink(sequence=1204)))
+    text = entry_texts.seal_badge(EntrySeal(standing, None, AuditLink(sequence=1204)))
     assert text.text
     assert "{}" not in text.text + text.note
 
 
 def test_number_of_the_record_that_seals_an_entry() -> None:
     seal = EntrySeal(Standing.HOLDS, None, AuditLink(sequence=1204))
-    assert entry_texts.seal_text(seal).text == "Sealed as record 1,204"
+    assert entry_texts.seal_badge(seal).text == "Sealed as record 1,204"
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_number_of_the_record_that_seals_an_entry() -> None:
     ],
 )
 def test_holder_in_a_reading(reading: dict[str, Any], holder: str) -> None:
-    (row,) = entry_texts.reading_rows(entry(evidence=[reading]))
-    assert row.holder == holder
+    ((_, text, _),) = entry_texts.readings(entry(evidence=[reading]))
+    assert text == holder

@@ -76,10 +76,10 @@ def test_a_click_on_a_bar_asks_for_exactly_its_entries() -> None:
 def test_another_page_asks_the_same() -> None:
     entry = keep()
     filters = asked("person=alice&outcome=&after=1-1")
-    url = filters.page_url(before=pages.cursor_of(entry))
+    url = filters.page_url("before", pages.cursor_of(entry))
     cursor = pages.cursor_text(pages.cursor_of(entry))
     assert QueryDict(url[1:]).dict() == {"person": "alice", "before": cursor}
-    assert filters.page_url(after=None) == ""
+    assert filters.page_url("after", None) == ""
 
 
 def test_a_form_carries_everything_along() -> None:

@@ -65,5 +65,5 @@ def test_why_a_list_is_empty(page: Page, has_any: bool, title: str) -> None:
 
 def test_figures_without_finished_attempts() -> None:
     rate, duration = history_texts.figures(summary())[1:]
-    assert (rate.value, rate.none) == ("", "None finished")
-    assert (duration.value, duration.none) == ("", "No request was sent")
+    assert (rate.value, rate.note) == ("", "None finished")
+    assert (duration.value, duration.note) == ("", "No request was sent")

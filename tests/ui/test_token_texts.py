@@ -72,12 +72,4 @@ def test_check_result(findings: Findings, tone: str, title: str, line: str) -> N
 
 
 def test_a_connected_token_names_its_organization() -> None:
-    assert token_texts.connected(token()) == "“Main” is now connected to Acme."
-
-
-def test_deleting_does_not_revoke_the_token() -> None:
-    assert "for Acme from IP admin. It keeps working in Katapult." in token_texts.delete_lead(
-        token()
-    )
-    lead = token_texts.delete_lead(token(organization_id=""))
-    assert lead.startswith("Removes this token from IP admin.")
+    assert token_texts.CONNECTED.format(token()) == "“Main” is now connected to Acme."

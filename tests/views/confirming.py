@@ -23,7 +23,7 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
         ["be used from this network", "Address seen by Katapult", 'data-copy="203.0.113.9"'],
     ),
     (403, "invalid_api_token", {"details": "expired"}, ["does not accept this token", "expired"]),
-    (403, "invalid_capabilities_token", {}, ["signed with the wrong key"]),
+    (403, "invalid_capabilities_token", {}, ["was never valid"]),
     (
         403,
         "scope_not_granted",
@@ -47,8 +47,8 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
     ),
     (422, "validation_error", {"errors": "is held"}, ["Katapult rejected the change", "is held"]),
     (400, "invalid_argument", {}, ["did not understand the request"]),
-    (400, "missing_required_argument", {}, ["lacked an argument"]),
-    (400, "invalid_json_body", {}, ["did not arrive as JSON"]),
+    (400, "missing_required_argument", {}, ["rejected an argument"]),
+    (400, "invalid_json_body", {}, ["rejected an argument"]),
     (
         429,
         "rate_limit_reached",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from typing import Any
 
 import pytest
@@ -13,14 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from ipadmin import crypto
-from ipadmin.audit import document, entries
-from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from tests.conftest import ClientOf
-from tests.services.conftest import Attempt, attempt, confirmed, seen
+from tests.services.conftest import attempt, confirmed, seen
 from tests.services.katapult import ADDRESS, IP, VM
-from tests.tampering import column
 from tests.views.conftest import HTMX, MakeEntry
 from tests.views.katapult import HOSTILE, Organizations, listed
 
@@ -192,38 +186,6 @@ def test_an_entry_without_evidence_has_no_evidence_table(alices: Client, entry: 
     assert "Evidence</h2>" not in alices.get(entry().get_absolute_url()).text
 
 
-def test_the_entry_as_json(alices: Client, entry: MakeEntry) -> None:
-    made = entry(**EVERYTHING)
-    url = reverse("audit_entry_json", args=[made.attempt_id])
-    answer = alices.get(url)
-    assert answer["Content-Type"] == "application/json"
-    assert "Content-Disposition" not in answer
-    told = json.loads(answer.text)
-    assert told["event"]["id"] == str(made.attempt_id)
-    assert told["ip_admin"]["evidence"] == [READING]
-    page = alices.get(made.get_absolute_url()).text
-    assert url in page
-    shown = unescape(page.split('aria-label="Raw JSON">')[1].split("</pre>")[0])
-    assert json.loads(shown) == told
-
-
-def test_every_field_is_in_the_json_of_an_entry(alices: Client, entry: MakeEntry) -> None:
-    """Whatever is kept is told, under whatever name."""
-    made = entry(**EVERYTHING | {"duration_us": None, "vip": False})
-    told = alices.get(reverse("audit_entry_json", args=[made.attempt_id])).text
-    values = [getattr(made, name) for name in document.fields() if name not in {"id", "user_id"}]
-    texts = {str(value) for value in values if isinstance(value, str | int | uuid.UUID) and value}
-    assert [text for text in texts if text not in told] == []
-
-
-def test_the_json_of_an_entry_is_for_readers_of_the_history_only(
-    client: Client, charlie: User, client_of: ClientOf, entry: MakeEntry
-) -> None:
-    url = reverse("audit_entry_json", args=[entry().attempt_id])
-    assert client_of(charlie).get(url).status_code == 403
-    assert client.get(url).status_code == 302
-
-
 def test_an_entry_links_to_the_attempts_around_it(alices: Client, entry: MakeEntry) -> None:
     made = [entry(created_at=WHEN + timedelta(hours=hours)) for hours in range(3)]
     text = alices.get(made[1].get_absolute_url()).text
@@ -247,41 +209,6 @@ def test_an_operator_gets_links_from_an_entry(
     url, here = entry().get_absolute_url(), reverse("address", args=[token.id, IP])
     assert f'href="{here}"' in alices.get(url).text
     assert here not in client_of(audrey).get(url).text
-
-
-def test_the_page_of_an_entry_shows_its_seal(
-    alices: Client, attempt: Attempt, katapult: Organizations
-) -> None:
-    text = alices.get(attempt().get_absolute_url()).text
-    assert "Sealed as record 2" in text
-    assert "Record 1" in text
-    assert next(iter(crypto.audit_keys())) in text
-
-
-def test_the_seal_of_an_open_entry(alices: Client) -> None:
-    made = AuditEntry(attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), address=ADDRESS)
-    entries.open(made)
-    assert "Sealed again when it finishes" in alices.get(made.get_absolute_url()).text
-
-
-def test_an_entry_without_a_seal_says_so(alices: Client) -> None:
-    """As it was kept before there were any."""
-    bare = AuditEntry.objects.create(
-        attempt_id=uuid.uuid4(), user_id=1, token_id=uuid.uuid4(), outcome="failed"
-    )
-    assert "Not sealed" in alices.get(bare.get_absolute_url()).text
-
-
-@pytest.mark.parametrize(
-    ("standing", "words"),
-    [("broken", "Seal doesn&#x27;t match"), ("unchecked", "Seal can&#x27;t be checked")],
-)
-def test_a_seal_that_does_not_match_is_explained(
-    alices: Client, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, standing: str, words: str
-) -> None:
-    seal = EntrySeal(Standing(standing), None, None)
-    monkeypatch.setattr("ipadmin.audit.integrity.entry_seal.seal_of", lambda _: seal)
-    assert words in alices.get(entry().get_absolute_url()).text
 
 
 def test_a_host_name_breaks_after_its_dots(alices: Client, entry: MakeEntry) -> None:
@@ -340,12 +267,3 @@ def test_an_entry_needs_a_sign_in(client: Client, entry: MakeEntry) -> None:
     url = entry().get_absolute_url()
     assert client.get(url)["Location"] == f"/accounts/login/?next={url}"
     assert "HX-Redirect" in client.get(url, headers=HTMX)
-
-
-def test_a_duration_that_no_document_can_hold(alices: Client, entry: MakeEntry) -> None:
-    made = entry()
-    column(made, "duration_us", 2**60)
-    text = alices.get(made.get_absolute_url()).text
-    assert "it holds a value that IP admin never writes" in text
-    found = alices.get(reverse("audit_entry_json", args=[made.attempt_id]))
-    assert (found.status_code, found.json()) == (422, {"error": "unreadable_entry"})

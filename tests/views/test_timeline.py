@@ -7,7 +7,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -17,7 +16,7 @@ from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.sandbox import Sandbox
 from tests.conftest import ClientOf
 from tests.sandbox_client import some
-from tests.services.katapult import ADDRESS, IP, OTHER_VM, refusal
+from tests.services.katapult import ADDRESS, OTHER_VM
 from tests.views.conftest import HTMX, PLANTED, MakeEntry
 from tests.views.katapult import HOSTILE, Organizations
 
@@ -132,125 +131,6 @@ def test_the_timeline_redirects_to_the_canonical_address(alices: Client, entry: 
 
 
 # Now
-
-
-def test_the_page_does_not_wait_for_katapult(
-    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
-) -> None:
-    text = alices.get(URL).text
-    assert LOADS in text
-    assert f'href="{NOW}"' in text
-    assert "When last seen" in text
-    assert katapult.requests == []
-
-
-def test_the_timeline_shows_the_current_state(
-    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
-) -> None:
-    text = alices.get(NOW, headers=HTMX).text
-    assert "<html" not in text
-    assert "Allocated to <strong>web-01</strong>" in text
-    assert "outside this site" in text
-    assert LOADS not in text
-    assert reverse("address", args=[token.id, IP]) in text
-    assert katapult.requests[0].url.params["ip_address[id]"] == IP
-
-
-def test_the_current_state_is_as_the_last_attempt_left_it(
-    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
-) -> None:
-    katapult.holder = None
-    text = alices.get(NOW, headers=HTMX).text
-    assert "Not allocated" in text
-    assert "outside this site" not in text
-
-
-def test_the_current_state_is_a_link_without_javascript(
-    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
-) -> None:
-    text = alices.get(NOW).text
-    assert "Allocated to <strong>web-01</strong>" in text
-    assert taken.get_absolute_url() in text
-    assert text.count("<h1") == 1
-    assert LOADS not in text
-
-
-def test_an_id_given_to_another(
-    alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
-) -> None:
-    katapult.more = {"address": "192.0.2.99"}
-    text = alices.get(NOW, headers=HTMX).text
-    assert "no longer this organization's" in text
-    assert "Reverse DNS" not in text
-
-
-@pytest.mark.parametrize(
-    ("problem", "words"),
-    [
-        (refusal(404, "ip_address_not_found"), "Address not found"),
-        (refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}), "lacks a scope"),
-        (httpx.ReadTimeout("slow"), "did not answer"),
-    ],
-)
-def test_a_problem_is_explained_in_place(
-    alices: Client,
-    token: ApiToken,
-    katapult: Organizations,
-    taken: AuditEntry,
-    problem: Any,
-    words: str,
-) -> None:
-    katapult.reads.append(problem)
-    answer = alices.get(NOW, headers=HTMX)
-    assert answer.status_code == 200
-    assert words in answer.text
-    assert "When last seen" in answer.text
-    # It does not ask again by itself.
-    assert LOADS not in answer.text
-
-
-@pytest.mark.usefixtures("unopenable")
-def test_a_token_that_cannot_be_opened(
-    alices: Client, katapult: Organizations, taken: AuditEntry
-) -> None:
-    assert "Enter this token again" in alices.get(NOW, headers=HTMX).text
-    assert katapult.requests == []
-
-
-@pytest.mark.parametrize("headers", [{}, HTMX])
-def test_an_auditor_sees_the_timeline_without_the_current_state(
-    audrey: User,
-    client_of: ClientOf,
-    token: ApiToken,
-    katapult: Organizations,
-    taken: AuditEntry,
-    headers: dict[str, str],
-) -> None:
-    text = client_of(audrey).get(NOW, headers=headers).text
-    assert "Only an operator with a token of Acme can check the address now." in text
-    assert "It was <strong>unallocated</strong> when last seen" in text
-    assert katapult.requests == []
-
-
-@pytest.mark.usefixtures("bobs_token")
-def test_the_timeline_uses_no_token_of_another_user(
-    alices: Client, katapult: Organizations, taken: AuditEntry
-) -> None:
-    assert "Only an operator" in alices.get(NOW).text
-    assert katapult.requests == []
-
-
-def test_a_former_operator_cannot_read_the_current_state(
-    alice: User, alices: Client, token: ApiToken, katapult: Organizations, taken: AuditEntry
-) -> None:
-    alice.groups.clear()
-    alice.groups.create(name="readers").permissions.add(
-        *type(alice).groups.rel.model.permissions.rel.model.objects.filter(  # type: ignore[attr-defined]
-            codename="view_auditentry"
-        )
-    )
-    assert "Only an operator" in alices.get(NOW).text
-    assert katapult.requests == []
 
 
 # Who had it at this moment

@@ -31,7 +31,7 @@ NO: list[tuple[int, str, dict[str, Any], list[str]]] = [
         ["from this network", "Address seen by Katapult", 'data-copy="203.0.113.9"'],
     ),
     (403, "invalid_api_token", {"details": "expired"}, ["does not accept this token"]),
-    (403, "invalid_capabilities_token", {}, ["signed with the wrong key"]),
+    (403, "invalid_capabilities_token", {}, ["was never valid"]),
     (403, "organization_suspended", {}, ["The organization is suspended"]),
     (403, "organization_not_activated", {}, ["The organization is not activated"]),
     (404, "route_not_found", {}, ["Check the setting KATAPULT_API_URL"]),

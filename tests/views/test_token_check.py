@@ -69,27 +69,9 @@ def test_checking_reports_a_list_that_is_not_permitted(
             ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
         (
-            refusal(400, "missing_api_token"),
-            "missing_api_token",
-            ["Katapult received no API token"],
-        ),
-        (refusal(403, "invalid_api_token"), "invalid_api_token", ["does not accept this token"]),
-        (
-            refusal(403, "invalid_capabilities_token"),
-            "invalid_capabilities_token",
-            ["signed with the wrong key"],
-        ),
-        (refusal(403, "organization_suspended"), "organization_suspended", ["is suspended"]),
-        (
             refusal(429, "rate_limit_reached", {"total_permitted": 200}),
             "rate_limit_reached",
             ["Too many requests this minute", 'data-copy="200"', "Try again at"],
-        ),
-        (refusal(503, "service_unavailable"), "service_unavailable", ["is unavailable"]),
-        (
-            refusal(500, "unhandled_exception"),
-            "unhandled_exception",
-            ["Internal error in Katapult"],
         ),
         (refusal(418, "new", {}, HOSTILE), "new", ["Katapult answered: new", "&lt;script&gt;"]),
         (httpx.ConnectError("refused"), "not_sent", ["No connection to Katapult could be opened"]),

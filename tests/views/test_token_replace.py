@@ -67,21 +67,14 @@ def test_a_token_of_another_organization_is_refused(
 @pytest.mark.parametrize(
     ("problem", "words"),
     [
-        (refusal(400, "missing_api_token"), ["Katapult received no API token"]),
         (
             refusal(403, "unauthorized_network_for_api_token", {"ip_address": "203.0.113.9"}),
             ["Address seen by Katapult", 'data-copy="203.0.113.9"'],
         ),
-        (refusal(403, "invalid_api_token"), ["does not accept this token"]),
-        (refusal(403, "invalid_capabilities_token"), ["signed with the wrong key"]),
-        (refusal(403, "organization_suspended"), ["is suspended"]),
-        (refusal(403, "organization_not_activated"), ["is not activated"]),
         (
             refusal(429, "rate_limit_reached", {"total_permitted": 200}),
             ["Too many requests this minute", 'data-copy="200"', "Try again at"],
         ),
-        (refusal(503, "service_unavailable"), ["is unavailable"]),
-        (refusal(500, "unhandled_exception"), ["Internal error in Katapult"]),
         (refusal(418, "new", {}, HOSTILE), ["Katapult answered: new", "&lt;script&gt;"]),
         (httpx.ConnectError("refused"), ["No connection to Katapult could be opened"]),
         (httpx.ReadTimeout("slow"), ["did not answer"]),
