@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
+from ipadmin import crypto
 from ipadmin.audit import entries
 from ipadmin.audit.integrity import verification
 from ipadmin.audit.integrity.checkpoint import parse_checkpoint
-from ipadmin.models import AuditEntry, AuditLink, Outcome, triggers
+from ipadmin.models import AuditChain, AuditEntry, AuditLink, Outcome, triggers
 
 
 def opened(**fields: Any) -> AuditEntry:
@@ -81,6 +82,30 @@ def exchange(table: str, key: str, one: Any, other: Any) -> None:
     sql = f"UPDATE {table} SET {key} = %s WHERE {key} = %s"
     for new, old in ((-1, one), (one, other), (other, -1)):
         execute(sql, new, old)
+
+
+def forge(sequence: int, **fields: Any) -> None:
+    """A link that was written without the key."""
+    key_id = next(iter(crypto.audit_keys()))
+    given = {"at": timezone.now(), "key_id": key_id, "digest": b"d" * 32, "seal": b"m" * 32}
+    AuditLink.objects.create(sequence=sequence, **given | fields)
+
+
+def set_back() -> None:
+    """Make the row that stores the end of the chain fit the links."""
+    last = AuditLink.objects.latest("sequence")
+    AuditChain.objects.update(sequence=last.sequence, seal=last.seal)
+
+
+def verify_with(meanwhile: Callable[[], object]) -> verification.Result:
+    """A verification during which something happens after the first links were verified."""
+    waiting = [meanwhile]
+
+    def progress(_done: int, _total: int) -> None:
+        if waiting:
+            waiting.pop()()
+
+    return verification.verify(None, progress)
 
 
 def finding(stored: str = "") -> str:

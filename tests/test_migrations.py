@@ -16,7 +16,7 @@ COMMITTED = """
 959eab40de65e025fb3bc6ea76c9de030d202340e3eaa3dcd3de436baec6ef1d  migrations/0001_schema.py
 d9333beb1a9f6ddcfc44452c1a47238b5361085f7a20c6bc13b8c3f5a25b1f74  migrations/0002_roles.py
 a1458e005f3556347bb257fa650ee648197c8f164b67321c824c0c75d1e9069c  migrations/0003_triggers.py
-3d486f2e1e297268544dac401070daf22c6215b3f7c0ad6c88e1fb8b323a727a  models/triggers.py
+662faf42ff7a0c6c21adbdd88c07d7ea1923ddb35bfc9cfbd89012a3753c9c19  models/triggers.py
 """
 DIGESTS = {name: digest for digest, name in map(str.split, COMMITTED.strip().splitlines())}
 IPADMIN = settings.BASE_DIR / "ipadmin"

@@ -1,28 +1,12 @@
-"""Activity: what people did to the site other than attempts. Each is a link of the hash chain."""
+"""Actors: who did something to the site. `integrity/chain.py` adds activity to the hash chain."""
 
 from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import dataclass
-from typing import Any, TypedDict
-
-from django.db import transaction
-
-from ipadmin.audit.integrity import chain
-from ipadmin.models import AuditLink, LinkKind
+from dataclasses import asdict, dataclass
 
 NAME_CHARACTERS = 100
-
-
-class ActorDetails(TypedDict, total=False):
-    """An actor in the details of a link."""
-
-    user_id: int
-    user_name: str
-    command_line: str
-    source_ip: str
-    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +22,9 @@ class Actor:
     source_ip: str = ""
     request_id: str = ""
 
-    def details(self) -> ActorDetails:
-        details = ActorDetails()
-        if self.command_line:
-            details["command_line"] = self.command_line
-        if self.user_name:
-            details["user_name"] = self.user_name
-        if self.user_id is not None:
-            details["user_id"] = self.user_id
-        if self.source_ip:
-            details["source_ip"] = self.source_ip
-        if self.request_id:
-            details["request_id"] = self.request_id
-        return details
+    def details(self) -> dict[str, int | str]:
+        """What is known of it, as JSON."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
 
 def command_line_actor() -> Actor:
@@ -61,12 +35,3 @@ def command_line_actor() -> Actor:
         # A container may know the number only.
         name = str(os.getuid())
     return Actor(command_line=name)
-
-
-def add(kind: LinkKind, by: Actor | None, details: dict[str, Any]) -> AuditLink:
-    """Add an activity to the hash chain, in a transaction.
-
-    `details` hold JSON types without floats. `by` is None for what the site did by itself.
-    """
-    with transaction.atomic():
-        return chain.add_activity(kind, {"by": by.details(), **details} if by else details)

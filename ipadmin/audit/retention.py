@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -61,15 +61,6 @@ class Prunable:
     last: datetime
 
 
-@dataclass(frozen=True)
-class ExportedFile:
-    """The exported file, as the link of each pruning describes it."""
-
-    file: str
-    sha256: str
-    bytes: int
-
-
 @dataclass
 class Part:
     """The oldest finished entries: those created before a time."""
@@ -100,7 +91,7 @@ def prune(before: datetime, path: Path, *, by: Actor, progress: Progress) -> int
     exported = _export(before, path, by, progress)
     removed = 0
     while part := _next_part(before):
-        since = _remove(part, before, since, {"export": asdict(exported), "by": by.details()})
+        since = _remove(part, before, since, {"export": exported, "by": by.details()})
         removed += len(part.links)
         progress("removed", removed)
         time.sleep(PAUSE_SECONDS)
@@ -124,10 +115,11 @@ def _finished(before: datetime) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(finished_at__isnull=False, created_at__lt=before)
 
 
-def _export(before: datetime, path: Path, by: Actor, progress: Progress) -> ExportedFile:
+def _export(before: datetime, path: Path, by: Actor, progress: Progress) -> dict[str, object]:
+    """The exported file, as the link of each pruning describes it."""
     entries = _finished(before).order_by("created_at", "id")
     criteria = {"finished before": [raw_rows.moment(before)]}
-    digest, size, so_far = hashlib.sha256(), 0, ExportProgress()
+    written, so_far = hashlib.sha256(), ExportProgress()
     # The file first: if it cannot be created, no export is sealed.
     with (
         new_file(path) as file,
@@ -137,37 +129,34 @@ def _export(before: datetime, path: Path, by: Actor, progress: Progress) -> Expo
     ):
         for piece in pieces:
             file.write(piece)
-            digest.update(piece)
-            size += len(piece)
+            written.update(piece)
             progress("exported", so_far.entries)
-    written = ExportedFile(path.name, digest.hexdigest(), size)
     try:
-        is_whole = _read_back(path, progress) == (so_far.entries, written)
+        is_whole = _read_back(path, progress) == (so_far.entries, written.hexdigest())
     except ValueError:  # not JSON
         is_whole = False
     if not is_whole:
         raise NotPruned(f"{path} does not read back as it was written.")
-    return written
+    return {"file": path.name, "sha256": written.hexdigest(), "bytes": path.stat().st_size}
 
 
-def _read_back(path: Path, progress: Progress) -> tuple[int, ExportedFile]:
-    """How many entries the file has, and its digest. Raises NotPruned for one that is not as it was
-    sealed."""
-    digest, size, count = hashlib.sha256(), 0, 0
+def _read_back(path: Path, progress: Progress) -> tuple[int, str]:
+    """How many entries the file has, and its SHA-256. Raises NotPruned for one that is not as it
+    was sealed."""
+    digest, count = hashlib.sha256(), 0
     with path.open("rb") as file:
         if hasattr(os, "posix_fadvise"):
             # Read from the disk, not from the page cache.
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         for line in file:
             digest.update(line)
-            size += len(line)
             document = json.loads(line)
             if "event" in document:
                 _refuse_unproven(document)
                 count += 1
                 if count % raw_rows.ROWS_PER_FETCH == 0:
                     progress("checked", count)
-    return count, ExportedFile(path.name, digest.hexdigest(), size)
+    return count, digest.hexdigest()
 
 
 def _refuse_unproven(document: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from django.db.models.functions import Cast
 ROWS_PER_FETCH = 500
 
 Convert = Callable[[Any], Any]
+Row = tuple[Any, ...]
 Model = type[models.Model]
 
 
@@ -30,7 +31,7 @@ def fields_of(model: Model) -> list[str]:
     return [field.attname for field in model._meta.concrete_fields]
 
 
-def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[Row]:
     """The given columns of each row, in the order of the query and in constant memory.
 
     On PostgreSQL only within a transaction: outside of one the server holds the whole result.
@@ -39,13 +40,7 @@ def rows(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[tuple[Any, 
         yield from chunk
 
 
-def dicts(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Each of these rows by the names of its columns."""
-    for row in rows(queryset, fields):
-        yield dict(zip(fields, row, strict=True))
-
-
-def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[Row]]:
     """The rows in lists of at most ROWS_PER_FETCH."""
     model: Model = queryset.model
     converters = _converters(model, tuple(fields))
@@ -56,17 +51,29 @@ def chunks(queryset: QuerySet[Any], fields: Sequence[str]) -> Iterator[list[tupl
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, params)
         while found := cursor.fetchmany(ROWS_PER_FETCH):
-            yield [_raw(row, converters) for row in found]
+            yield _raw(found, converters)
+
+
+def prepared(queryset: QuerySet[Any], fields: Sequence[str]) -> Callable[..., list[Row]]:
+    """A function that runs this query with other parameters, all of them in the order of the SQL:
+    Django takes longer to write a query than the database to answer it."""
+    sql, _params = _select(queryset, fields)
+    model: Model = queryset.model
+    converters = _converters(model, tuple(fields))
+
+    def run(*params: int | str) -> list[Row]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return _raw(cursor.fetchall(), converters)
+
+    return run
 
 
 def one(model: Model, fields: tuple[str, ...], pk: int) -> dict[str, Any]:
     """The given columns of one row, by their names. Raises LookupError when there is none."""
-    with connection.cursor() as cursor:
-        cursor.execute(_select_one(model, fields), [pk])
-        row = cursor.fetchone()
-    if row is None:
-        raise LookupError(f"no {model.__name__} {pk}")
-    return dict(zip(fields, _raw(row, _converters(model, fields)), strict=True))
+    if found := _by_pk(model, fields)(pk):
+        return dict(zip(fields, found[0], strict=True))
+    raise LookupError(f"no {model.__name__} {pk}")
 
 
 def count_without_indexes(queryset: QuerySet[Any]) -> int:
@@ -111,9 +118,8 @@ def _selected(model: Model, name: str) -> Combinable:
 
 
 @cache
-def _select_one(model: Model, fields: tuple[str, ...]) -> str:
-    """Cached, because Django takes longer to write it than the database to answer it."""
-    return _select(model._default_manager.filter(pk=0).order_by(), fields)[0]
+def _by_pk(model: Model, fields: tuple[str, ...]) -> Callable[..., list[Row]]:
+    return prepared(model._default_manager.filter(pk=0).order_by(), fields)
 
 
 @cache
@@ -126,21 +132,24 @@ def _converters(model: Model, fields: tuple[str, ...]) -> list[tuple[int, Conver
     ]
 
 
-def _raw(row: tuple[Any, ...], converters: list[tuple[int, Convert]]) -> tuple[Any, ...]:
-    values = list(row)
+def _raw(rows: Sequence[Row], converters: list[tuple[int, Convert]]) -> list[Row]:
+    """Converted by column, which costs half as much as by row."""
+    if not rows:
+        return []
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for index, convert in converters:
-        if values[index] is not None:
-            values[index] = convert(values[index])
-    return tuple(values)
+        columns[index] = [None if value is None else convert(value) for value in columns[index]]
+    return list(zip(*columns, strict=True))
 
 
+@lru_cache(maxsize=512)  # an entry and its links have the same values
 def _uuid_of_hex(text: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _bytes(value: Any) -> bytes:
     # Not `bytes(number)`, which is that many zeros: SQLite accepts any value in any column.
-    return bytes(memoryview(value))
+    return value if isinstance(value, bytes) else bytes(memoryview(value))
 
 
 def _json(value: Any) -> Any:

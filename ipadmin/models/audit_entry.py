@@ -26,6 +26,10 @@ SEARCHED_BY = {
     "request_id": "request",
     "katapult_request_id": "katapult_request",
 }
+# Search keys of names, and the names.
+FOLDED = {
+    f"{name}_key": name for name in ("allocation_id", "allocation_name", "reverse_dns", "user_name")
+}
 
 
 class Outcome(models.TextChoices):
@@ -171,11 +175,7 @@ class AuditEntry(models.Model):
 
 def keys_of(fields: Mapping[str, Any]) -> dict[str, str]:
     """The search keys of the given fields of an entry."""
-    keys = {
-        f"{name}_key": folded(fields[name])
-        for name in ("allocation_id", "allocation_name", "reverse_dns", "user_name")
-        if name in fields
-    }
+    keys = {key: folded(fields[name]) for key, name in FOLDED.items() if name in fields}
     if "address" in fields:
         keys["address_key"] = address_key(fields["address"])
     if "organization_id" in fields:

@@ -18,8 +18,6 @@ class LinkKind(models.TextChoices):
     READ_LATER = "read_later", "Read as unallocated"
 
 
-# Kinds of the link that seals a finished entry.
-FINISHED_KINDS = (LinkKind.FINISHED,)
 # Largest value of a BIGINT. SQLite accepts text in a numeric column and sorts it after all numbers.
 HIGHEST = 2**63 - 1
 

@@ -10,126 +10,81 @@ and the hash chain detects the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-SQLITE = {
-    "audit_entry_finished": """
-        CREATE TRIGGER audit_entry_finished BEFORE UPDATE ON ipadmin_auditentry
-        WHEN OLD.finished_at IS NOT NULL
-        BEGIN SELECT RAISE(ABORT, 'a finished audit entry never changes'); END
-        """,
-    "audit_entry_kept": """
-        CREATE TRIGGER audit_entry_kept BEFORE DELETE ON ipadmin_auditentry
-        WHEN OLD.finished_at IS NULL OR NOT EXISTS (
-            SELECT 1 FROM ipadmin_auditchain WHERE pruning_before > OLD.created_at
-        )
-        BEGIN SELECT RAISE(ABORT, 'an audit entry is never deleted'); END
-        """,
-    # REPLACE deletes the existing row without running the trigger above.
-    "audit_entry_not_replaced": """
-        CREATE TRIGGER audit_entry_not_replaced BEFORE INSERT ON ipadmin_auditentry
-        WHEN EXISTS (
-            SELECT 1 FROM ipadmin_auditentry WHERE id = NEW.id OR attempt_id = NEW.attempt_id
-        )
-        BEGIN SELECT RAISE(ABORT, 'an audit entry is never replaced'); END
-        """,
-    "audit_link_final": """
-        CREATE TRIGGER audit_link_final BEFORE UPDATE ON ipadmin_auditlink
-        BEGIN SELECT RAISE(ABORT, 'a link never changes'); END
-        """,
-    "audit_link_kept": """
-        CREATE TRIGGER audit_link_kept BEFORE DELETE ON ipadmin_auditlink
-        BEGIN SELECT RAISE(ABORT, 'a link is never deleted'); END
-        """,
-    "audit_link_not_replaced": """
-        CREATE TRIGGER audit_link_not_replaced BEFORE INSERT ON ipadmin_auditlink
-        WHEN EXISTS (SELECT 1 FROM ipadmin_auditlink WHERE sequence = NEW.sequence)
-        BEGIN SELECT RAISE(ABORT, 'a link is never replaced'); END
-        """,
-}
-
-POSTGRESQL = [
-    """
+ENTRY, LINK = "ipadmin_auditentry", "ipadmin_auditlink"
+IS_PRUNED = """OLD.finished_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM ipadmin_auditchain WHERE pruning_before > OLD.created_at
+)"""
+SAME_ENTRY = f"SELECT 1 FROM {ENTRY} WHERE id = NEW.id OR attempt_id = NEW.attempt_id"  # noqa: S608
+SAME_LINK = f"SELECT 1 FROM {LINK} WHERE sequence = NEW.sequence"  # noqa: S608
+# Name, statement, table, when the statement is refused, and why. Those on INSERT are for REPLACE,
+# which only SQLite has: it deletes the existing row without running the triggers on DELETE.
+RULES = [
+    (
+        "audit_entry_finished", "UPDATE", ENTRY,
+        "OLD.finished_at IS NOT NULL", "a finished audit entry never changes",
+    ),
+    ("audit_entry_kept", "DELETE", ENTRY, f"NOT ({IS_PRUNED})", "an audit entry is never deleted"),
+    (
+        "audit_entry_not_replaced", "INSERT", ENTRY,
+        f"EXISTS ({SAME_ENTRY})", "an audit entry is never replaced",
+    ),
+    ("audit_link_final", "UPDATE", LINK, "TRUE", "a link never changes"),
+    ("audit_link_kept", "DELETE", LINK, "TRUE", "a link is never deleted"),
+    (
+        "audit_link_not_replaced", "INSERT", LINK,
+        f"EXISTS ({SAME_LINK})", "a link is never replaced",
+    ),
+]  # fmt: skip
+# The condition of a trigger must not contain a query on PostgreSQL.
+POSTGRESQL_FUNCTION = f"""
     CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END
-    $$
-    """,
-    """
-    CREATE FUNCTION audit_entry_delete() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF OLD.finished_at IS NOT NULL AND EXISTS (
-            SELECT 1 FROM ipadmin_auditchain WHERE pruning_before > OLD.created_at
-        ) THEN RETURN OLD; END IF;
-        RAISE EXCEPTION 'an audit entry is never deleted'
-            USING ERRCODE = 'integrity_constraint_violation';
+        IF TG_OP = 'DELETE' AND TG_TABLE_NAME = '{ENTRY}' THEN
+            IF {IS_PRUNED} THEN RETURN OLD; END IF;
+        END IF;
+        RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
     END
     $$
-    """,
-    """
-    CREATE TRIGGER audit_entry_finished BEFORE UPDATE ON ipadmin_auditentry
-    FOR EACH ROW WHEN (OLD.finished_at IS NOT NULL)
-    EXECUTE FUNCTION audit_refuse('a finished audit entry never changes')
-    """,
-    """
-    CREATE TRIGGER audit_entry_kept BEFORE DELETE ON ipadmin_auditentry
-    FOR EACH ROW EXECUTE FUNCTION audit_entry_delete()
-    """,
-    """
-    CREATE TRIGGER audit_entry_not_emptied BEFORE TRUNCATE ON ipadmin_auditentry
-    FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse('an audit entry is never deleted')
-    """,
-    """
-    CREATE TRIGGER audit_link_final BEFORE UPDATE ON ipadmin_auditlink
-    FOR EACH ROW EXECUTE FUNCTION audit_refuse('a link never changes')
-    """,
-    """
-    CREATE TRIGGER audit_link_kept BEFORE DELETE ON ipadmin_auditlink
-    FOR EACH ROW EXECUTE FUNCTION audit_refuse('a link is never deleted')
-    """,
-    """
-    CREATE TRIGGER audit_link_not_emptied BEFORE TRUNCATE ON ipadmin_auditlink
-    FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse('a link is never deleted')
-    """,
-]
-POSTGRESQL_UNDO = [
-    "DROP TRIGGER IF EXISTS audit_entry_finished ON ipadmin_auditentry",
-    "DROP TRIGGER IF EXISTS audit_entry_kept ON ipadmin_auditentry",
-    "DROP TRIGGER IF EXISTS audit_entry_not_emptied ON ipadmin_auditentry",
-    "DROP TRIGGER IF EXISTS audit_link_final ON ipadmin_auditlink",
-    "DROP TRIGGER IF EXISTS audit_link_kept ON ipadmin_auditlink",
-    "DROP TRIGGER IF EXISTS audit_link_not_emptied ON ipadmin_auditlink",
-    "DROP FUNCTION IF EXISTS audit_refuse",
-    "DROP FUNCTION IF EXISTS audit_entry_delete",
-]
-
+"""
 # PostgreSQL sorts texts by the language of its database; SQLite sorts them by their bytes.
 COMPARED_BY_BYTES = {
     ("ipadmin_auditvaluecounter", "value"): 600,
-    ("ipadmin_auditentry", "address_key"): 33,
-    ("ipadmin_auditentry", "allocation_name_key"): 200,
-    ("ipadmin_auditentry", "reverse_dns_key"): 200,
-    ("ipadmin_auditentry", "user_name_key"): 200,
+    (ENTRY, "address_key"): 33,
+    (ENTRY, "allocation_name_key"): 200,
+    (ENTRY, "reverse_dns_key"): 200,
+    (ENTRY, "user_name_key"): 200,
 }
-
-Statements = Mapping[str, Sequence[str]]
-
-
-def _execute(editor: BaseDatabaseSchemaEditor, statements: Statements) -> None:
-    for statement in statements[editor.connection.vendor]:
-        editor.execute(statement, params=None)
 
 
 def protect(_apps: object, editor: BaseDatabaseSchemaEditor) -> None:
     """Create the triggers."""
-    _execute(editor, {"sqlite": list(SQLITE.values()), "postgresql": POSTGRESQL})
+    is_sqlite = editor.connection.vendor == "sqlite"
+    if not is_sqlite:
+        editor.execute(POSTGRESQL_FUNCTION, params=None)
+    for name, statement, table, condition, why in RULES:
+        create = f"CREATE TRIGGER {name} BEFORE {statement} ON {table}"
+        refuse = f"EXECUTE FUNCTION audit_refuse('{why}')"
+        if is_sqlite:
+            body = f"BEGIN SELECT RAISE(ABORT, '{why}'); END"
+            editor.execute(f"{create} WHEN {condition} {body}", params=None)
+        elif statement == "UPDATE":
+            editor.execute(f"{create} FOR EACH ROW WHEN ({condition}) {refuse}", params=None)
+        elif statement == "DELETE":
+            editor.execute(f"{create} FOR EACH ROW {refuse}", params=None)
+            all_rows = f"CREATE TRIGGER {name}_all BEFORE TRUNCATE ON {table}"
+            editor.execute(f"{all_rows} FOR EACH STATEMENT {refuse}", params=None)
 
 
 def unprotect(_apps: object, editor: BaseDatabaseSchemaEditor) -> None:
     """Drop the triggers."""
-    drop = [f"DROP TRIGGER IF EXISTS {name}" for name in SQLITE]
-    _execute(editor, {"sqlite": drop, "postgresql": POSTGRESQL_UNDO})
+    if editor.connection.vendor == "postgresql":
+        # With the triggers that call it.
+        editor.execute("DROP FUNCTION IF EXISTS audit_refuse CASCADE", params=None)
+        return
+    for name, *_rule in RULES:
+        editor.execute(f"DROP TRIGGER IF EXISTS {name}", params=None)
 
 
 def compare_by_bytes(_apps: object, editor: BaseDatabaseSchemaEditor) -> None:

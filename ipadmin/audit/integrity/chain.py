@@ -13,8 +13,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, cast
-from uuid import UUID
+from typing import Any, NamedTuple, cast
 
 from django.db import Error, connection, transaction
 from django.utils import timezone
@@ -26,7 +25,41 @@ from ipadmin.models import AuditChain, AuditLink, LinkKind
 # Version of the sealed text.
 PREFIX = "ip-admin seal 1"
 Values = Mapping[str, Any]
-LINK_FIELDS = ("sequence", "kind", "attempt_id", "at", "digest", "key_id", "seal")
+
+
+class Link(NamedTuple):
+    """The raw values of a link."""
+
+    sequence: int
+    kind: str
+    attempt_id: str | None
+    at: str
+    digest: bytes
+    key_id: str
+    seal: bytes
+    details: Any
+
+    def is_sealed_by(self, key: bytes, previous: bytes, sequence: int | None = None) -> bool:
+        """Whether it has the right seal after the seal `previous`, as number `sequence` if that is
+        given."""
+        expected = compute_seal(
+            key,
+            sequence=self.sequence if sequence is None else sequence,
+            kind=self.kind,
+            attempt_id=self.attempt_id,
+            at=self.at,
+            digest=self.digest,
+            key_id=self.key_id,
+            previous=previous,
+        )
+        return hmac.compare_digest(expected, self.seal)
+
+    def seals_details(self) -> bool:
+        """Whether its details, those of an activity, are what it sealed."""
+        return document.digest(self.details) == self.digest
+
+
+LINK_FIELDS = Link._fields
 
 
 class NotSealed(Error):
@@ -64,17 +97,17 @@ def locked_chain() -> AuditChain:
     return chain
 
 
-def seal_opened(entry: Values) -> AuditLink:
+def seal_opened(entry: Values) -> None:
     """Seal an entry that was just opened, given by its raw values as read back from the database.
     Inside the transaction that wrote it."""
-    return add_link(locked_chain(), LinkKind.OPENED, **_sealed_of(LinkKind.OPENED, entry))
+    add_entry_links(locked_chain(), [(LinkKind.OPENED, entry)])
 
 
-def seal_finished(entry: Values) -> AuditLink:
+def seal_finished(entry: Values) -> None:
     """Seal a finished entry, in the same way. Raises NotSealed."""
     chain = locked_chain()
     refuse_unopened(entry)
-    return add_link(chain, LinkKind.FINISHED, **_sealed_of(LinkKind.FINISHED, entry))
+    add_entry_links(chain, [(LinkKind.FINISHED, entry)])
 
 
 def refuse_unopened(entry: Values) -> None:
@@ -86,10 +119,11 @@ def refuse_unopened(entry: Values) -> None:
 
 
 def digest_of(kind: str, entry: Values) -> bytes:
-    """Of what a link of this kind seals of an entry, given by its plain values."""
+    """The digest of what a link of this kind seals of an entry, given by its raw values."""
     raw = cast(document.RawEntry, entry)
-    is_opening = kind == LinkKind.OPENED
-    return document.digest(document.opening(raw) if is_opening else document.document_of(raw))
+    if kind == LinkKind.OPENED:
+        return document.digest(document.opening(raw))
+    return document.digest(document.document_of(raw))
 
 
 def add_activity(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
@@ -99,17 +133,11 @@ def add_activity(kind: LinkKind, details: dict[str, Any]) -> AuditLink:
 
 
 def add_link(
-    chain: AuditChain,
-    kind: LinkKind,
-    *,
-    at: datetime | str,
-    attempt_id: UUID | None = None,
-    digest: bytes | None = None,
-    details: dict[str, Any] | None = None,
+    chain: AuditChain, kind: LinkKind, *, at: datetime, details: dict[str, Any]
 ) -> AuditLink:
-    """Add a link to the locked chain. `at` is a datetime or its raw value."""
-    digest = digest or document.digest(details)
-    link = _next_link(_newest_key(), chain, kind, at=at, attempt_id=attempt_id, digest=digest)
+    """Add an activity to the locked chain."""
+    key, digest = _newest_key(), document.digest(details)
+    link = _next_link(key, chain, kind=kind, attempt_id=None, at=at, digest=digest)
     link.details = details
     link.save(force_insert=True)
     chain.save()
@@ -117,10 +145,18 @@ def add_link(
 
 
 def add_entry_links(chain: AuditChain, entries: Iterable[tuple[LinkKind, Values]]) -> None:
-    """Add the links of many entries, given by their raw values, in few statements."""
+    """Add the links of entries, given by their raw values, to the locked chain."""
     key = _newest_key()
     AuditLink.objects.bulk_create(
-        _next_link(key, chain, kind, **_sealed_of(kind, entry)) for kind, entry in entries
+        _next_link(
+            key,
+            chain,
+            kind=kind,
+            attempt_id=entry["attempt_id"],
+            at=entry["created_at"],
+            digest=digest_of(kind, entry),
+        )
+        for kind, entry in entries
     )
     chain.save()
 
@@ -149,44 +185,14 @@ def _newest_key() -> tuple[str, bytes]:
 
 
 def _next_link(
-    key: tuple[str, bytes],
-    chain: AuditChain,
-    kind: LinkKind,
-    *,
-    at: datetime | str,
-    attempt_id: UUID | None,
-    digest: bytes,
+    key: tuple[str, bytes], chain: AuditChain, *, at: datetime | str, **sealed: Any
 ) -> AuditLink:
-    """The next link, not saved; the chain is moved on to it."""
+    """The next link, not saved; the chain is moved on to it. `at` is a datetime or its raw
+    value."""
     key_id, secret = key
-    chain.sequence, chain.seal = (
-        chain.sequence + 1,
-        compute_seal(
-            secret,
-            sequence=chain.sequence + 1,
-            kind=kind,
-            attempt_id=str(attempt_id) if attempt_id else None,
-            at=rows.moment(at),
-            digest=digest,
-            key_id=key_id,
-            # Not `bytes(number)`, which is so many zeros: SQLite stores any type.
-            previous=bytes(memoryview(chain.seal)),
-        ),
-    )
-    return AuditLink(
-        sequence=chain.sequence,
-        kind=kind,
-        attempt_id=attempt_id,
-        at=at,
-        digest=digest,
-        key_id=key_id,
-        seal=chain.seal,
-    )
-
-
-def _sealed_of(kind: LinkKind, entry: Values) -> dict[str, Any]:
-    return {
-        "at": entry["created_at"],
-        "attempt_id": UUID(entry["attempt_id"]),
-        "digest": digest_of(kind, entry),
-    }
+    # Not `bytes(number)`, which is so many zeros: SQLite stores any type.
+    previous = bytes(memoryview(chain.seal))
+    chain.sequence += 1
+    sealed |= {"sequence": chain.sequence, "key_id": key_id}
+    chain.seal = compute_seal(secret, at=rows.moment(at), previous=previous, **sealed)
+    return AuditLink(at=at, seal=chain.seal, **sealed)

@@ -1,20 +1,14 @@
 """What a verification compares after the last link: the row that stores the end of the chain,
-entries that are still open, and entries without a link."""
+and entries without a link."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
-
 from django.db.models import Exists, Max, OuterRef, Q, Subquery
 
-from ipadmin.audit import rows
 from ipadmin.audit.integrity.checkpoint import Checkpoint
-from ipadmin.audit.integrity.findings import Finding, about_stored, vanished
-from ipadmin.models import AuditChain, AuditEntry, AuditLink, LinkKind
+from ipadmin.audit.integrity.findings import Finding, about_stored
+from ipadmin.models import AuditChain, AuditEntry, AuditLink
 from ipadmin.models.audit_link import HIGHEST
-
-ENTRIES_PER_CHUNK = 1000
 
 
 def last_sequence() -> int:
@@ -41,22 +35,12 @@ def compare_end(total: int, checkpoint: Checkpoint | None) -> None:
         .values_list("sequence", "seal", "is_pruning", "first", "last", "last_seal")
         .first()
     )
-    if found is not None:
-        _compare_row(found[:3], *found[3:])
-    elif total:
-        raise Finding("Removed: the row that stores the end of the chain is missing.")
-
-
-def _compare_row(
-    row: tuple[int, bytes | memoryview, bool],
-    first: int | None,
-    last: int | None,
-    last_seal: bytes | memoryview | None,
-) -> None:
-    """`row` has the number and seal of the last link, and whether entries may be deleted. The
-    others are those of the links."""
-    sequence, seal, is_pruning = row
-    first, last = first or 0, last or 0
+    if found is None:
+        if total:
+            raise Finding("Removed: the row that stores the end of the chain is missing.")
+        return
+    sequence, seal, is_pruning, first, last, last_seal = found
+    last = last or 0
     if sequence > last:
         raise _cut_off(last, sequence, "the row that stores the end of the chain")
     if sequence != last or bytes(memoryview(seal)) != bytes(memoryview(last_seal or b"")):
@@ -78,27 +62,6 @@ def _cut_off(last: int, named: int, by: str) -> Finding:
         f"Removed: the links after {last} are missing, up to link {named} of {by}. Recent records"
         " were deleted, unless that number was copied incorrectly: check it first."
     )
-
-
-def compare_open(opened: Mapping[str, int]) -> None:
-    """That entries without a finishing link are still there and open, or were finished since.
-    `opened` has the link that opened each, by attempt id."""
-    upcoming = iter(opened.items())
-    while some := dict(islice(upcoming, ENTRIES_PER_CHUNK)):
-        stored = AuditEntry.objects.filter(attempt_id__in=list(some)).order_by()
-        finished_at = dict(rows.rows(stored, ("attempt_id", "finished_at")))
-        not_open = [each for each in some if finished_at.get(each, "missing") is not None]
-        links = AuditLink.objects.filter(attempt_id__in=not_open, kind=LinkKind.FINISHED)
-        finished = {attempt_id for (attempt_id,) in rows.rows(links.order_by(), ("attempt_id",))}
-        for attempt_id in not_open:
-            if attempt_id in finished:
-                continue
-            if attempt_id not in finished_at:
-                raise vanished(attempt_id, some[attempt_id])
-            raise Finding(
-                f"Changed: attempt {attempt_id}, opened by link {some[attempt_id]}, was finished"
-                " without a seal. Its outcome was not written by IP admin."
-            )
 
 
 def compare_unlinked() -> None:

@@ -13,7 +13,6 @@ from django.db.models import OuterRef, Subquery
 from ipadmin import crypto
 from ipadmin.audit import rows
 from ipadmin.audit.integrity import chain
-from ipadmin.audit.integrity.findings import Link, fits
 from ipadmin.audit.integrity.unreadable import UNREADABLE
 from ipadmin.models import AuditLink, LinkKind
 
@@ -47,21 +46,23 @@ def seal_of(values: Mapping[str, Any]) -> EntrySeal:
     )
     first = next((each for each in links if each.kind == LinkKind.OPENED), None)
     last = next((each for each in links if each.kind != LinkKind.OPENED), None)
-    return EntrySeal(_standing(values, links), first, last)
+    return EntrySeal(_standing(values, links, is_sealed=last is not None), first, last)
 
 
-def _standing(values: Mapping[str, Any], links: Sequence[AuditLink]) -> Standing:
+def _standing(
+    values: Mapping[str, Any], links: Sequence[AuditLink], *, is_sealed: bool
+) -> Standing:
     is_open = values["finished_at"] is None
-    is_sealed = any(each.kind != LinkKind.OPENED for each in links)
     if not links or not (is_open or is_sealed):
         return Standing.MISSING
     keys = crypto.audit_keys()
     if any(each.key_id not in keys for each in links):
         return Standing.UNCHECKED
     expected = [LinkKind.OPENED] if is_open else [LinkKind.OPENED, LinkKind.FINISHED]
-    if [each.kind for each in links] != expected:
-        return Standing.BROKEN
-    if not all(_is_right(each, values, keys[each.key_id]) for each in links):
+    is_right = [each.kind for each in links] == expected and all(
+        _is_right(each, values, keys[each.key_id]) for each in links
+    )
+    if not is_right:
         return Standing.BROKEN
     return Standing.OPEN if is_open else Standing.HOLDS
 
@@ -70,18 +71,13 @@ def _is_right(link: AuditLink, values: Mapping[str, Any], key: bytes) -> bool:
     previous = b"" if link.sequence == 1 else getattr(link, "seal_before", None)
     if previous is None:
         return False
-    raw = Link(
-        link.sequence,
-        link.kind,
-        str(link.attempt_id),
-        rows.moment(link.at),
-        bytes(link.digest),
-        link.key_id,
-        bytes(link.seal),
-        link.details,
+    digest, seal = bytes(link.digest), bytes(link.seal)
+    attempt_id, at = str(link.attempt_id), rows.moment(link.at)
+    raw = chain.Link(
+        link.sequence, link.kind, attempt_id, at, digest, link.key_id, seal, link.details
     )
     try:
-        is_as_sealed = chain.digest_of(link.kind, values) == raw.digest
+        is_as_sealed = chain.digest_of(link.kind, values) == digest
     except UNREADABLE:
         return False
-    return is_as_sealed and fits(raw, key, sequence=raw.sequence, previous=bytes(previous))
+    return is_as_sealed and raw.is_sealed_by(key, bytes(previous))

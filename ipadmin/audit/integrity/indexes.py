@@ -1,11 +1,17 @@
-"""Compares the indexes with their tables. Lists, searches and exports read through an index:
-someone who can change the schema could hide an entry by rebuilding the indexes without it."""
+"""Compares what lists, searches and exports read first with the entries: indexes, which someone who
+can change the schema could rebuild without an entry, and value counters."""
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from collections.abc import Iterator
+from typing import Any
 
+from django.db import connection, transaction
+from django.db.models import Exists
+
+from ipadmin.audit.counters import ACTOR, COUNTED_VALUES, actor_of
 from ipadmin.audit.integrity.findings import Finding, about_stored
+from ipadmin.models import AuditEntry, AuditValueCounter
 from ipadmin.models.audit_entry import SEARCHED_BY
 
 ENTRIES, LINKS = "ipadmin_auditentry", "ipadmin_auditlink"
@@ -23,6 +29,8 @@ MISPLACED = f"""
         WHERE listed.created_at = entry.created_at AND listed.id = entry.id
     ) LIMIT 1
 """  # noqa: S608  names of our own
+# Fields that are counted in another form than they are stored in. They have few values.
+CONVERTED = {"token_id": ("token_id",), "actor": ACTOR}
 
 
 def compare_indexes() -> None:
@@ -73,3 +81,36 @@ def _compare_counts(table: str, names: list[str], counts: list[str]) -> None:
                 f"Removed: the index {name} has {count:,} of the {in_table:,} rows of {table}:"
                 " lists, searches and exports that use it do not show all of them."
             )
+
+
+def compare_value_counters() -> None:
+    """Raises Finding for a finished entry of which a value is not counted."""
+    for field in COUNTED_VALUES:
+        for values, text in _values_of(field):
+            # In one statement: entries are finished and pruned together with their counters.
+            counter = AuditValueCounter.objects.filter(field=field, value=text)
+            entries = AuditEntry.objects.filter(~Exists(counter), finished_at__isnull=False)
+            uncounted = entries.filter(**values).order_by()
+            if text and (pk := uncounted.values_list("pk", flat=True).first()):
+                raise Finding(
+                    f"Removed: the entry of {about_stored(pk)} is as it was sealed, but its"
+                    f" {field.removesuffix('_key')} is missing from the value counters: searches do"
+                    " not find it."
+                )
+
+
+def _values_of(field: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Values that may be uncounted, each with the text that is counted."""
+    names = CONVERTED.get(field, (field,))
+    stored = AuditEntry.objects.order_by().values_list(*names).distinct()
+    counters = AuditValueCounter.objects.filter(field=field)
+    counted: set[str] = set()
+    if field in CONVERTED:
+        counted = set(counters.values_list("value", flat=True))
+    else:
+        stored = stored.difference(counters.values_list("value"))
+    for row in stored.iterator():
+        values = dict(zip(names, row, strict=True))
+        text = actor_of(values) if field == "actor" else str(row[0])
+        if text not in counted:
+            yield values, text

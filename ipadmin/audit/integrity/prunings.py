@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ipadmin.audit import rows
-from ipadmin.audit.integrity import chain, unreadable
-from ipadmin.audit.integrity.findings import LINK_FIELDS, Link, fits, is_sealed
+from ipadmin.audit.integrity import unreadable
+from ipadmin.audit.integrity.chain import LINK_FIELDS, Link, seals_before
 from ipadmin.models import AuditLink, LinkKind
 
 
@@ -31,12 +31,12 @@ class Prunings:
         # A pruning that cannot be read is reported when verification comes to its link.
         found, _broken = unreadable.read(activity.order_by("sequence"), LINK_FIELDS, "sequence")
         links = [Link(*row) for row in found]
-        seals = chain.seals_before([link.sequence for link in links])
+        seals = seals_before([link.sequence for link in links])
         self.prunings = [
             pruning
             for link in links
             if (key := keys.get(link.key_id))
-            and fits(link, key, sequence=link.sequence, previous=seals.get(link.sequence, b""))
+            and link.is_sealed_by(key, seals.get(link.sequence, b""))
             and (pruning := pruning_of(link))
         ]
         self.latest = max((pruning.before for pruning in self.prunings), default="")
@@ -54,7 +54,7 @@ class Prunings:
 def pruning_of(link: Link) -> Pruning | None:
     """What a link says was removed; None when its details are not what it sealed."""
     details = link.details
-    if not is_sealed(details, link):
+    if not link.seals_details():
         return None
     return Pruning(
         link.sequence,

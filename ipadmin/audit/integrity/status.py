@@ -13,9 +13,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin import crypto
-from ipadmin.audit.integrity import chain as audit_chain
 from ipadmin.audit.integrity import unreadable
-from ipadmin.audit.integrity.findings import LINK_FIELDS, Link, fits, is_sealed
+from ipadmin.audit.integrity.chain import LINK_FIELDS, Link, seals_before
 from ipadmin.audit.integrity.verification import sealed_result
 from ipadmin.models import AuditLink, AuditStream, AuditVerification, LinkKind
 from ipadmin.models.audit_link import HIGHEST
@@ -26,8 +25,6 @@ ACTIVITIES_PER_PAGE = 25
 # Entries that a stream may be behind before they are no longer counted.
 MOST_BEHIND = 1000
 NOT_CONFIRMED = "Changed: no sealed record confirms the result of this verification. Verify again."
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class Log:
     """One page of the activity log, newest first, and the link numbers that continue it."""
 
     # Number, kind, raw datetime and details; for an unreadable link its number alone.
-    rows: Sequence[Row]
+    rows: Sequence[tuple[Any, ...]]
     older_than: int | None = None
     newer_than: int | None = None
 
@@ -71,7 +68,7 @@ class StreamState:
 
 def chain() -> Chain | None:
     """None when there is no link yet."""
-    newest = _links().order_by("-sequence")[:1]
+    newest = AuditLink.objects.filter(sequence__lte=HIGHEST).order_by("-sequence")[:1]
     rows, broken = unreadable.read(newest, ("sequence", "at", "key_id"), "sequence")
     if broken:
         return Chain(broken[0], None, "", has_key=False)
@@ -114,7 +111,7 @@ def confirmed(some: Iterable[AuditVerification]) -> list[AuditVerification]:
     links = AuditLink.objects.filter(sequence__in=numbers)
     rows, _broken = unreadable.read(links.order_by(), LINK_FIELDS, "sequence")
     by_number = {row[0]: Link(*row) for row in rows}
-    before = audit_chain.seals_before(by_number)
+    before = seals_before(by_number)
     for each in found:
         link = by_number.get(each.result_link)
         if each.holds and not (link and _confirms(link, each, before.get(link.sequence, b""))):
@@ -128,8 +125,8 @@ def _confirms(link: Link, verification: AuditVerification, previous: bytes) -> b
         key is not None
         and link.kind == LinkKind.VERIFIED
         and link.details == sealed_result(verification)
-        and is_sealed(link.details, link)
-        and fits(link, key, sequence=link.sequence, previous=previous)
+        and link.seals_details()
+        and link.is_sealed_by(key, previous)
     )
 
 
@@ -141,8 +138,11 @@ def log(*, before: int | None = None, after: int | None = None) -> Log:
         activity = activity.filter(sequence__gt=after)
     elif before is not None:
         activity = activity.filter(sequence__lt=before)
-    found = _read(activity[: ACTIVITIES_PER_PAGE + 1], is_newer=is_newer)
-    page, goes_on = found[:ACTIVITIES_PER_PAGE], len(found) > ACTIVITIES_PER_PAGE
+    activity = activity[: ACTIVITIES_PER_PAGE + 1]
+    rows, broken = unreadable.read(activity, ("sequence", "kind", "at", "details"), "sequence")
+    rows += [(sequence, "", None, None) for sequence in broken]
+    rows.sort(key=lambda row: row[0], reverse=not is_newer)
+    page, goes_on = rows[:ACTIVITIES_PER_PAGE], len(rows) > ACTIVITIES_PER_PAGE
     if is_newer and not page:
         return log()
     if is_newer:
@@ -183,16 +183,5 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
-def _links() -> QuerySet[AuditLink]:
-    return AuditLink.objects.filter(sequence__lte=HIGHEST)
-
-
 def _activity() -> QuerySet[AuditLink]:
-    return _links().filter(attempt_id__isnull=True)
-
-
-def _read(activity: QuerySet[AuditLink], *, is_newer: bool) -> list[Row]:
-    """In the order of the links, with the unreadable ones."""
-    rows, broken = unreadable.read(activity, ("sequence", "kind", "at", "details"), "sequence")
-    rows += [(sequence, "", None, None) for sequence in broken]
-    return sorted(rows, key=lambda row: row[0], reverse=not is_newer)
+    return AuditLink.objects.filter(sequence__lte=HIGHEST, attempt_id__isnull=True)

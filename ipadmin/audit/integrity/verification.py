@@ -59,10 +59,10 @@ def request(user_name: str, checkpoint: str = "") -> tuple[AuditVerification, bo
         running = AuditVerification.objects.exclude(status=VerificationStatus.FINISHED)
         if found := running.order_by("pk").first():
             return found, False
-        total = chain_end.last_sequence()
-        text = str(parsed) if parsed else ""
         requested = AuditVerification.objects.create(
-            user_name=user_name, checkpoint=text, links_total=total
+            user_name=user_name,
+            checkpoint=str(parsed or ""),
+            links_total=chain_end.last_sequence(),
         )
         return requested, True
 
@@ -134,14 +134,9 @@ def _claim() -> AuditVerification | None:
     if found is None:
         return None
     as_read = AuditVerification.objects.filter(pk=found.pk, status=found.status)
-    found.status, found.heartbeat_at, before = (
-        VerificationStatus.RUNNING,
-        timezone.now(),
-        found.heartbeat_at,
-    )
-    claimed = as_read.filter(heartbeat_at=before).update(
-        status=found.status, heartbeat_at=found.heartbeat_at, links_done=0
-    )
+    as_read = as_read.filter(heartbeat_at=found.heartbeat_at)
+    found.status, found.heartbeat_at = VerificationStatus.RUNNING, timezone.now()
+    claimed = as_read.update(status=found.status, heartbeat_at=found.heartbeat_at, links_done=0)
     return found if claimed else None
 
 

@@ -2,48 +2,43 @@
 chain, entries without a link, and the indexes that lists use. It stops at the first problem.
 
 Only links that exist when it begins are followed; entries and prunings that are added meanwhile are
-no problem.
+no problem. Each entry is read once, with the link that finished it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 import structlog
 from django.db import DatabaseError, connection
-from django.db.models import QuerySet
 
 from ipadmin import crypto
-from ipadmin.audit import document, rows
-from ipadmin.audit.integrity import chain, chain_end, indexes, unreadable
+from ipadmin.audit import rows
+from ipadmin.audit.integrity import chain, chain_end, indexes
+from ipadmin.audit.integrity.chain import Link
+from ipadmin.audit.integrity.chain_reader import ChainReader, Entry
 from ipadmin.audit.integrity.checkpoint import Checkpoint
 from ipadmin.audit.integrity.findings import (
-    LINK_FIELDS,
     Finding,
-    Link,
     about_entry,
     about_link,
     bad_link,
-    entries,
-    fits,
-    is_sealed,
+    count_of,
     missing_link,
     unreadable_entry,
-    unreadable_link,
 )
 from ipadmin.audit.integrity.prunings import Prunings, pruning_of
-from ipadmin.audit.integrity.value_counters import compare_value_counters
 from ipadmin.models import AuditEntry, AuditLink, LinkKind
 from ipadmin.models.audit_entry import keys_of
 from ipadmin.models.audit_link import HIGHEST
 
-LINKS_PER_CHUNK = 2000
+# Few enough that the entries of a chunk stay in the cache of the processor.
+LINKS_PER_CHUNK = 400
 # What reading or comparing a row of unexpected types raises.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 OPENED, FINISHED = LinkKind.OPENED.value, LinkKind.FINISHED.value
 
-Row = dict[str, Any]
 # Called several times a second with the links that are done and those that there are.
 Progress = Callable[[int, int], None]
 
@@ -56,18 +51,17 @@ class Walk:
     def __init__(self, checkpoint: Checkpoint | None, progress: Progress) -> None:
         self.checkpoint, self.progress = checkpoint, progress
         self.keys = crypto.audit_keys()
-        self.fields = [*document.fields(), *keys_of(dict.fromkeys(document.fields(), ""))]
+        self.reader = ChainReader(LINKS_PER_CHUNK)
         self.total = chain_end.last_sequence()
         # The last link that was verified.
         self.sequence, self.seal = 0, b""
-        # Attempts that are not finished so far, and the link that opened each.
-        self.opened: dict[str, int] = {}
+        # Attempts that are not finished so far, each with the link that opened it.
+        self.opened: dict[str, Link] = {}
         # By the link of a pruning that follows: number and digest of the missing entries so far.
         self.missing: dict[int, tuple[int, bytes]] = {}
         # Entries that are as they were sealed, and entries that were pruned.
         self.entries = self.pruned = 0
-        # What is being read, for `_locate`.
-        self.link: Link | None = None
+        # For the finding about data that cannot be read.
         self.reading = "the chain"
 
     def finding(self) -> str:
@@ -78,7 +72,11 @@ class Walk:
         except Finding as found:
             return str(found)
         except (DatabaseError, *UNREADABLE) as error:
-            return str(self._locate(error))
+            is_database = isinstance(error, DatabaseError)
+            if is_database and (self.reading == "the chain" or not connection.is_usable()):
+                raise
+            log.exception("verification_cannot_read", after=self.sequence)
+            return f"Changed: {self.reading} cannot be read ({type(error).__name__})."
         return ""
 
     def run(self) -> None:
@@ -90,21 +88,19 @@ class Walk:
         self.reading = "the row that stores the end of the chain"
         chain_end.compare_end(self.total, self.checkpoint)
         self.reading = "an entry that is still open"
-        chain_end.compare_open(self.opened)
-        self.entries += len(self.opened)
+        self._compare_open()
         self.reading = "an entry without a link"
         chain_end.compare_unlinked()
         self.reading = "an index of the history"
         indexes.compare_indexes()
         self.reading = "a value counter"
-        compare_value_counters()
+        indexes.compare_value_counters()
 
     def _verify_chunk(self) -> None:
-        after = self.sequence
-        links = _read(AuditLink.objects.filter(sequence__gt=after, sequence__lte=self.total))
+        links = self.reader.links(self.sequence, self.total)
         if not links:
-            raise missing_link(after + 1, None)
-        count, finding = self._count_fitting(links, after, self.seal)
+            raise missing_link(self.sequence + 1, None)
+        count, finding = self._count_fitting(links, self.sequence, self.seal)
         self._compare(links[:count])
         if finding:
             raise finding
@@ -114,7 +110,7 @@ class Walk:
         """The seals of links that were added since it began; the next verification compares what
         they seal. Otherwise a forged link would make an inserted entry look sealed."""
         number, previous = self.sequence, self.seal
-        while links := _read(AuditLink.objects.filter(sequence__gt=number, sequence__lte=HIGHEST)):
+        while links := self.reader.links(number, HIGHEST):
             _count, finding = self._count_fitting(links, number, previous)
             if finding:
                 raise finding
@@ -125,15 +121,15 @@ class Walk:
     ) -> tuple[int, Finding | None]:
         """How many of the links follow that number and seal, and each other, and why the next one
         does not."""
+        keys, known = self.keys, self.checkpoint
         for index, link in enumerate(links):
             number += 1
             if link.sequence != number:
                 return index, missing_link(number, link.sequence)
-            key = self.keys.get(link.key_id)
-            if not key or not fits(link, key, sequence=number, previous=previous):
-                return index, bad_link(link, links[index + 1 :], self.keys, previous)
+            key = keys.get(link.key_id)
+            if not key or not link.is_sealed_by(key, previous):
+                return index, bad_link(link, links[index + 1 :], keys, previous)
             previous = link.seal
-            known = self.checkpoint
             if known and number == known.sequence and previous != known.seal:
                 return index, Finding(
                     f"Changed: link {number} ({about_link(link)}) is not the one of the checkpoint."
@@ -144,73 +140,47 @@ class Walk:
 
     def _compare(self, links: Sequence[Link]) -> None:
         """Compare what links seal with what is stored."""
-        if not links:
-            return
-        stored = self._stored_entries(links[0].sequence, links[-1].sequence)
+        stored = self.reader.finished(links) if links else {}
         for link in links:
-            self.link = link
-            if link.attempt_id is None:
-                self._compare_activity(link)
-            elif link.details is not None:
-                raise Finding(
-                    f"Changed: details were added to link {link.sequence} ({about_link(link)})."
-                )
-            elif link.kind == OPENED:
-                self._compare_opened(link, link.attempt_id, stored.get(link.attempt_id))
-            else:
-                self._compare_finished(link, link.attempt_id, stored.get(link.attempt_id))
-        self.link = None
+            try:
+                if link.attempt_id is None:
+                    self._compare_activity(link)
+                elif link.details is not None:
+                    raise Finding(
+                        f"Changed: details were added to link {link.sequence} ({about_link(link)})."
+                    )
+                elif link.kind == OPENED:
+                    self.opened[link.attempt_id] = link
+                else:
+                    self._compare_finished(link, stored.get(link.attempt_id))
+            except UNREADABLE as error:
+                raise unreadable_entry(link) from error
 
-    def _stored_entries(self, first: int, last: int) -> dict[str, Row]:
-        """The entries of these links by attempt id."""
-        links = AuditLink.objects.filter(sequence__gte=first, sequence__lte=last)
-        found = AuditEntry.objects.filter(attempt_id__in=links.values("attempt_id")).order_by()
-        stored: dict[str, Row] = {}
-        for row in rows.dicts(found, self.fields):
-            if stored.setdefault(row["attempt_id"], row) is not row:
-                raise Finding(
-                    f"Inserted: there are two entries of attempt {row['attempt_id']}. One of them"
-                    " was not written by IP admin."
-                )
-        return stored
-
-    def _compare_opened(self, link: Link, attempt_id: str, row: Row | None) -> None:
-        self.opened[attempt_id] = link.sequence
-        # Without an entry: a later link has finished it, and what is missing is compared there.
-        if row is None:
-            return
-        if chain.digest_of(OPENED, row) != link.digest:
-            raise Finding(
-                f"Changed: the entry of {about_entry(row)} is not the one that link"
-                f" {link.sequence} sealed when it was opened. Who acted, on what, with what or why"
-                " was changed."
-            )
-        if row["finished_at"] is None:
-            _compare_search_keys(row, link)
-
-    def _compare_finished(self, link: Link, attempt_id: str, row: Row | None) -> None:
-        opened = self.opened.pop(attempt_id, None)
+    def _compare_finished(self, link: Link, entry: Entry | None) -> None:
+        opened = self.opened.pop(str(link.attempt_id), None)
         pruning = self.prunings.of(link.sequence, link.at)
         # An entry may have been pruned since it was read.
-        if row is None or (pruning and not AuditEntry.objects.filter(pk=row["id"]).exists()):
+        if entry is None or (pruning and not AuditEntry.objects.filter(pk=entry["id"]).exists()):
             self._count_pruned(link)
             return
         if opened is None:
             raise Finding(
-                f"Inserted: the entry of {about_entry(row)} was finished by link {link.sequence}"
+                f"Inserted: the entry of {about_entry(entry)} was finished by link {link.sequence}"
                 " without having been opened. It was not written by IP admin."
             )
         if pruning:
             raise Finding(
-                f"Inserted: the entry of {about_entry(row)}, finished by link {link.sequence}, was"
-                f" removed by the pruning of link {pruning.sequence} and is there again."
+                f"Inserted: the entry of {about_entry(entry)}, finished by link {link.sequence},"
+                f" was removed by the pruning of link {pruning.sequence} and is there again."
             )
-        if chain.digest_of(FINISHED, row) != link.digest:
+        # Whoever sealed it compared it with the opening link, so that this comparison is enough.
+        if chain.digest_of(FINISHED, entry) != link.digest:
+            _compare_opening(opened, entry)
             raise Finding(
-                f"Changed: the entry of {about_entry(row)} is not as link {link.sequence} sealed it"
-                " when it was finished. Its outcome was changed."
+                f"Changed: the entry of {about_entry(entry)} is not as link {link.sequence} sealed"
+                " it when it was finished. Its outcome was changed."
             )
-        _compare_search_keys(row, link)
+        _compare_search_keys(link, entry)
         self.entries += 1
 
     def _count_pruned(self, link: Link) -> None:
@@ -230,7 +200,7 @@ class Walk:
         self.pruned += 1
 
     def _compare_activity(self, link: Link) -> None:
-        if not is_sealed(link.details, link):
+        if not link.seals_details():
             raise Finding(
                 f"Changed: the activity of link {link.sequence} ({about_link(link)}) is not what"
                 " was sealed."
@@ -241,42 +211,56 @@ class Walk:
         if (count, digest.hex()) != (pruning.entries, pruning.digest):
             raise Finding(
                 f"Removed: the pruning of link {link.sequence} says that it removed"
-                f" {entries(pruning.entries)}, and {count:,} of the entries before it are missing:"
+                f" {count_of(pruning.entries)}, and {count:,} of the entries before it are missing:"
                 " not the same ones."
             )
 
-    def _locate(self, error: Exception) -> Finding:
-        """Where the data is that raised an error when it was read or compared. Raises the error
-        when it says nothing about the data, as when the database does not answer."""
-        if isinstance(error, DatabaseError) and not connection.is_usable():
-            raise error
-        log.error("verification_cannot_read", after=self.sequence, exc_info=error)
-        if self.link:
-            return unreadable_entry(self.link)
-        if self.reading == "the chain":
-            window = AuditLink.objects.filter(sequence__gt=self.sequence).order_by("sequence")
-            found, broken = unreadable.read(window[:LINKS_PER_CHUNK], LINK_FIELDS, "sequence")
-            if broken:
-                return unreadable_link(broken[0])
-            by_attempt = {row[2]: Link(*row) for row in found if row[2]}
-            some = AuditEntry.objects.filter(attempt_id__in=by_attempt).order_by()
-            _found, broken = unreadable.read(some, self.fields, "attempt_id")
-            if broken:
-                return unreadable_entry(by_attempt[str(broken[0])])
-        if isinstance(error, DatabaseError) and self.reading == "the chain":
-            raise error
-        return Finding(f"Changed: {self.reading} cannot be read ({type(error).__name__}).")
+    def _compare_open(self) -> None:
+        """That entries without a finishing link are still there and open, or were finished since,
+        and are as they were opened."""
+        upcoming = iter(self.opened.values())
+        while links := list(islice(upcoming, LINKS_PER_CHUNK)):
+            entries = self.reader.entries(links)
+            finished = _finished_since(links, entries)
+            for link in links:
+                entry = entries.get(str(link.attempt_id))
+                if entry:
+                    _compare_opening(link, entry)
+                if link.attempt_id in finished:
+                    continue
+                if not entry:
+                    raise Finding(
+                        f"Removed: attempt {link.attempt_id} was opened by link {link.sequence},"
+                        " and its entry is missing without an outcome."
+                    )
+                if entry["finished_at"] is not None:
+                    raise Finding(
+                        f"Changed: attempt {link.attempt_id}, opened by link {link.sequence}, was"
+                        " finished without a seal. Its outcome was not written by IP admin."
+                    )
+                _compare_search_keys(link, entry)
+        self.entries += len(self.opened)
 
 
-def _compare_search_keys(row: Row, link: Link) -> None:
-    if not keys_of(row).items() <= row.items():
+def _finished_since(links: Sequence[Link], entries: Mapping[str, Entry]) -> set[str]:
+    """The attempts that have a finishing link by now, of those that are not open."""
+    ids = [link.attempt_id for link in links if link.attempt_id]
+    not_open = [id for id in ids if id not in entries or entries[id]["finished_at"] is not None]
+    found = AuditLink.objects.filter(attempt_id__in=not_open, kind=LinkKind.FINISHED).order_by()
+    return {attempt_id for (attempt_id,) in rows.rows(found, ("attempt_id",))}
+
+
+def _compare_opening(link: Link, entry: Entry) -> None:
+    if chain.digest_of(OPENED, entry) != link.digest:
         raise Finding(
-            f"Changed: the entry of {about_entry(row)}, {link.kind} by link {link.sequence}, is as"
-            " it was sealed, but what it is searched by was changed: searches do not find it."
+            f"Changed: the entry of {about_entry(entry)} is not the one that link {link.sequence}"
+            " sealed when it was opened. Who acted, on what, with what or why was changed."
         )
 
 
-def _read(links: QuerySet[AuditLink]) -> list[Link]:
-    return [
-        Link(*row) for row in rows.rows(links.order_by("sequence")[:LINKS_PER_CHUNK], LINK_FIELDS)
-    ]
+def _compare_search_keys(link: Link, entry: Entry) -> None:
+    if not keys_of(entry).items() <= entry.items():
+        raise Finding(
+            f"Changed: the entry of {about_entry(entry)}, {link.kind} by link {link.sequence}, is"
+            " as it was sealed, but what it is searched by was changed: searches do not find it."
+        )

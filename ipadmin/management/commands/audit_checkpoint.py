@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.management.base import BaseCommand
 
-from ipadmin.audit import activity
+from ipadmin.audit.activity import command_line_actor
+from ipadmin.audit.integrity import chain
 from ipadmin.audit.integrity.checkpoint import Checkpoint
 from ipadmin.models import LinkKind
 
@@ -17,6 +16,7 @@ class Command(BaseCommand):
         " chain that was rewritten by someone who has the keys."
     )
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
-        link = activity.add(LinkKind.CHECKPOINT_CREATED, activity.command_line_actor(), {})
+    def handle(self, *_args: object, **_options: object) -> None:
+        by = command_line_actor().details()
+        link = chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": by})
         self.stdout.write(str(Checkpoint(link.sequence, bytes(link.seal))))

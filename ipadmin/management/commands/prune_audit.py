@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
@@ -43,17 +43,6 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         before: datetime = options["before"]
-        self._refuse_slips(before, options)
-        found = retention.prunable(before)
-        if found is None:
-            self.stdout.write(f"No finished attempt is from before {before:%Y-%m-%d}.")
-        elif options["dry_run"]:
-            self.stdout.write(f"{_described(found)} would be removed.")
-        else:
-            self.stdout.write(f"{_described(found)} will be removed.")
-            self._prune(before, options["export"], found.entries)
-
-    def _refuse_slips(self, before: datetime, options: dict[str, Any]) -> None:
         if options["export"] is None and not options["dry_run"]:
             raise CommandError("Nothing is removed without --export FILE for it.")
         if before > timezone.now() - RECENT and not options["really"]:
@@ -61,44 +50,35 @@ class Command(BaseCommand):
                 f"{before:%Y-%m-%d} is less than 30 days ago, or still to come. If that is what"
                 " you mean, add --really."
             )
+        found = retention.prunable(before)
+        if found is None:
+            self.stdout.write(f"No finished attempt is from before {before:%Y-%m-%d}.")
+            return
+        first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (found.first, found.last))
+        about = f"{found.entries:,} finished attempts, from {first} to {last},"
+        self.stdout.write(f"{about} {'would' if options['dry_run'] else 'will'} be removed.")
+        if not options["dry_run"]:
+            self._prune(before, options["export"], found.entries)
 
     def _prune(self, before: datetime, path: Path, total: int) -> None:
-        progress = _Progress(self.stderr, total)
+        removed = 0
+
+        def progress(done: str, count: int) -> None:
+            nonlocal removed
+            removed = count if done == "removed" else 0
+            if self.stderr.isatty():
+                self.stderr.write(f"\r{done} {count:,} of {total:,}  ", ending="")
+
         try:
             retention.prune(before, path, by=command_line_actor(), progress=progress)
         except (retention.NotPruned, OSError, DatabaseError) as error:
-            raise CommandError(f"{str(error).rstrip('.')}. {progress.removed_so_far}") from error
-        finally:
-            progress.end()
-        self.stdout.write(f"{progress.removed:,} removed and sealed as such. They are in {path}.")
-
-
-class _Progress:
-    """On a terminal; and how far the removal came, for the end."""
-
-    def __init__(self, stderr: OutputWrapper, total: int) -> None:
-        self.stderr, self.total, self.removed = stderr, total, 0
-
-    def __call__(self, done: str, count: int) -> None:
-        if done == "removed":
-            self.removed = count
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{done} {count:,} of {self.total:,}  ", ending="")
-
-    def end(self) -> None:
-        if self.stderr.isatty():
-            self.stderr.write("")
-
-    @property
-    def removed_so_far(self) -> str:
-        if not self.removed:
-            return "No entry was removed."
-        return f"{self.removed:,} were removed and sealed as such; the others are as they were."
-
-
-def _described(found: retention.Prunable) -> str:
-    first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (found.first, found.last))
-    return f"{found.entries:,} finished attempts, from {first} to {last},"
+            so_far = "No entry was removed."
+            if removed:
+                so_far = (
+                    f"{removed:,} were removed and sealed as such; the others are as they were."
+                )
+            raise CommandError(f"{str(error).rstrip('.')}. {so_far}") from error
+        self.stdout.write(f"{removed:,} removed and sealed as such. They are in {path}.")
 
 
 def _day(text: str) -> datetime:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
@@ -27,7 +26,7 @@ class Command(BaseCommand):
             help="a checkpoint that was stored elsewhere: also detects deleted recent records",
         )
 
-    def handle(self, *, checkpoint: str, **_options: Any) -> None:
+    def handle(self, *, checkpoint: str, **_options: object) -> None:
         user_name = f"{command_line_actor().command_line}, on the command line"
         try:
             parsed = parse_checkpoint(checkpoint)

@@ -9,7 +9,7 @@ from django.db import DatabaseError, OperationalError
 from django.utils import timezone
 
 from ipadmin.audit.integrity import chain, verification, walk
-from ipadmin.audit.integrity.findings import Link
+from ipadmin.audit.integrity.chain import Link
 from ipadmin.models import AuditLink, AuditVerification, LinkKind
 from ipadmin.models.audit_verification import VerificationStatus
 from tests.tampering import checkpoint, column, finished
