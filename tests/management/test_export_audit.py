@@ -112,7 +112,7 @@ def test_times_are_read_in_the_given_zone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--filter", "colour=red"], "There is no filter 'colour'. There are: q, when"),
+        (["--filter", "colour=red"], "There is no filter 'colour'. There are: zone, q, when"),
         (["--filter", "outcome=won"], "outcome: "),
         (["--since", "yesterday"], "since: "),
         (["--person", "\udcff"], "not in UTF-8"),
