@@ -9,7 +9,7 @@ from functools import partial
 
 from django.core.paginator import Page, Paginator
 
-from ipadmin.katapult.types import IPAddress
+from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import AuditEntry
 from ipadmin.services import changes
 from ipadmin.services.snapshots import Inventory, Machine, number
@@ -131,27 +131,18 @@ def listing(
         found = [index for index in found if not addresses[index].allocation]
     _sort(found, addresses, inventory, filters)
     shown = Paginator(found, PER_PAGE).get_page(page)
-    rows, group = [], ""
+    rows: list[Row] = []
     for index in shown:
-        row = _row(addresses[index], inventory, attempts, group if filters.group else None)
-        group = row.group or group
-        rows.append(row)
+        ip, previous = addresses[index], rows[-1].ip.allocation if rows else None
+        machine = inventory.machines.get(ip.allocation.id) if ip.allocation else None
+        begins = filters.group and (not rows or _id_of(previous) != _id_of(ip.allocation))
+        group = (machine and machine.name) or _id_of(ip.allocation) or "Not allocated"
+        rows.append(Row(ip, why_not(ip), machine, attempts.get(ip.id), group if begins else ""))
     return Listing(rows, counts, filters, shown, inventory, more)
 
 
-def _row(
-    ip: IPAddress,
-    inventory: Inventory,
-    attempts: Mapping[str, AuditEntry],
-    previous_group: str | None,
-) -> Row:
-    """`previous_group` is None where rows are not grouped."""
-    machine = inventory.machines.get(ip.allocation.id) if ip.allocation else None
-    group = ""
-    if previous_group is not None:
-        name = machine.name if machine else ip.allocation.id if ip.allocation else "Not allocated"
-        group = name if name != previous_group else ""
-    return Row(ip, why_not(ip), machine, attempts.get(ip.id), group)
+def _id_of(allocation: Allocation | None) -> str:
+    return allocation.id if allocation else ""
 
 
 def _search(inventory: Inventory, addresses: Sequence[IPAddress], query: str) -> list[int]:
