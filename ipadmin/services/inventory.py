@@ -132,7 +132,11 @@ def read_steps(token: ApiToken) -> Generator[Step]:
                 if known is None:
                     snapshots.store(token, reading.inventory(None))
                 raise
-            inventory = reading.inventory(names.result())
+            listed = names.result()
+            # Names that could not be read this time are better than those in the history.
+            is_kept = listed is None and token.may_list_machines and known and known.has_names
+            found = None if is_kept else listed or {}
+            inventory = reading.inventory(found, has_names=listed is not None)
         snapshots.store(token, inventory)
         later_reads.note(inventory.addresses, inventory.read_at, Source.LIST)
         yield Step(inventory, True)
@@ -180,7 +184,9 @@ class _Reading:
                 yield Step(self.inventory(None), False, self._known is not None)
                 shown_at = monotonic()
 
-    def inventory(self, machines: Mapping[str, Machine] | None) -> Inventory:
+    def inventory(
+        self, machines: Mapping[str, Machine] | None, *, has_names: bool = False
+    ) -> Inventory:
         """What was read so far; with the names of the last inventory if `machines` is None."""
         known = self._known
         if machines is None and known:
@@ -188,7 +194,6 @@ class _Reading:
         else:
             # Load balancers are not listed.
             names = self._earlier_names | dict(machines or {})
-            has_names = machines is not None
         return Inventory(
             tuple(sorted(self._reader.items.values(), key=number)),
             self._read_at,

@@ -18,9 +18,10 @@ PER_PAGE = 50
 STATES = ("all", "allocated", "unallocated")
 FAMILIES = ("IPv4", "IPv6")
 SORTS = ("address", "reverse_dns", "allocation", "vip")
-# After every name, in ascending order.
+# After every name.
 LAST = "\U0010ffff"
 
+VIRTUAL_MACHINE = "VirtualMachine"
 # Allocation types that Katapult does not unallocate from, with the reason [doc].
 CANNOT_BE_UNALLOCATED = {"LoadBalancer": "Can't be unallocated from a load balancer"}
 
@@ -177,25 +178,25 @@ def _narrowed(addresses: Sequence[IPAddress], found: list[int], filters: Filters
 def _sort(
     found: list[int], addresses: Sequence[IPAddress], inventory: Inventory, filters: Filters
 ) -> None:
-    """Sort in place; indexes are in the order of the addresses already."""
+    """Sort in place; indexes are in the order of the addresses already. What has no name comes
+    last in both directions."""
+    is_reversed = filters.sort.startswith("-")
+    last = "" if is_reversed and not filters.group else LAST
 
     def by_machine(index: int) -> tuple[str, str]:
         of = addresses[index].allocation
-        return (
-            ((inventory.machine_name(of.id) or of.name or LAST).lower(), of.id)
-            if of
-            else (LAST, LAST)
-        )
+        name = (inventory.machine_name(of.id) or of.name or "") if of else ""
+        return (name.lower() or last, of.id if of else last)
 
     keys: dict[str, Callable[[int], object]] = {
-        "reverse_dns": lambda index: (addresses[index].reverse_dns or LAST).lower(),
+        "reverse_dns": lambda index: (addresses[index].reverse_dns or last).lower(),
         "allocation": by_machine,
         "vip": lambda index: not addresses[index].vip,
     }
     column = filters.sort.removeprefix("-")
     if column in keys:
         found.sort(key=keys[column])  # type: ignore[arg-type]
-    if filters.sort.startswith("-"):
+    if is_reversed:
         found.reverse()
     if filters.group:
         found.sort(key=by_machine)

@@ -55,3 +55,11 @@ def test_without_the_scope_a_machine_is_shown_as_the_list_has_it(
     assert (found.live, found.known) == (None, named)
     assert [row.ip.id for row in found.rows] == ["ip_1"]
     assert katapult.requests == []
+
+
+def test_a_token_that_turns_out_to_lack_the_scope_shows_the_list(
+    token: ApiToken, katapult: Katapult
+) -> None:
+    snapshots.store(token, Inventory((), AT))
+    found = machines.read(token, VM)
+    assert (found.live, found.known, found.rows) == (None, None, [])
