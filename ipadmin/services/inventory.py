@@ -181,8 +181,14 @@ class _Reading:
         shown_at = 0.0
         for _page in self._reader:
             if monotonic() - shown_at > STEP_SECONDS:
-                yield Step(self.inventory(None), False, self._known is not None)
+                is_known = self._known is not None
+                yield Step(self._progress() if is_known else self.inventory(None), False, is_known)
                 shown_at = monotonic()
+
+    def _progress(self) -> Inventory:
+        """What was read so far, in any order and without names."""
+        items = tuple(self._reader.items.values())
+        return Inventory(items, self._read_at, is_complete=False, total=self._reader.total)
 
     def inventory(
         self, machines: Mapping[str, Machine] | None, *, has_names: bool = False
