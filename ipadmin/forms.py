@@ -97,9 +97,8 @@ class UnallocateForm(forms.Form):
     confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
     reason = forms.CharField(max_length=500, required=False, help_text="Saved in the history.")
     typed_address = forms.CharField(
-        label="Type the address",
         max_length=64,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(
@@ -111,6 +110,10 @@ class UnallocateForm(forms.Form):
     ) -> None:
         super().__init__(data, initial=initial)
         self.address_to_type = address_to_type
+        typed = self.fields["typed_address"]
+        typed.label = f"Type {address_to_type} to confirm"
+        # With JavaScript, the button is enabled when the text matches.
+        typed.widget.attrs["data-enables"] = address_to_type
         if not address_to_type:
             del self.fields["typed_address"]
 

@@ -76,9 +76,10 @@ def read(
 
 def _json(content: bytes, exchange: Exchange, redaction: Redaction) -> object:
     try:
-        body = json.loads(content.decode(), object_pairs_hook=_without_duplicates)
+        whole = content.decode()
+        body = json.loads(whole, object_pairs_hook=_without_duplicates)
         # After decoding: in JSON each character of a token can be written as an escape.
-        return redaction.value(body)
+        return body if redaction.is_needless(whole) else redaction.value(body)
     except (ValueError, RecursionError) as problem:
         what = "is not JSON" if content.strip() else "is empty"
         reason = f"status {exchange.status}; the answer {what}"
@@ -235,7 +236,7 @@ def _ip_address(value: object) -> IPAddress:
 
 
 def _optional(value: object) -> str | None:
-    return text(value) or None
+    return None if value is None else text(value) or None
 
 
 def _allocation(fields: JsonObject) -> Allocation | None:
@@ -245,9 +246,13 @@ def _allocation(fields: JsonObject) -> Allocation | None:
 
     None only where the answer says that there is no allocation: outcomes depend on it.
     """
+    given = fields.get("allocation")
+    if given is None and "allocation_id" in fields:
+        # Each address of a list.
+        id, kind = _optional(fields["allocation_id"]), _optional(fields.get("allocation_type"))
+        return Allocation(id or "", kind) if id or kind else None
     if not fields.keys() & {"allocation", "allocation_id", "allocation_type"}:
         raise KeyError("allocation")
-    given = fields.get("allocation")
     outer = given if isinstance(given, dict) else {}
     inner = outer["value"] if isinstance(outer.get("value"), dict) else outer
     id = _optional(fields.get("allocation_id")) or _optional(inner.get("id"))

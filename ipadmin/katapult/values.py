@@ -41,6 +41,11 @@ class Redaction:
         """The bytes of an answer, before they are parsed: an error quotes what it cannot parse."""
         return self.text(content.decode("latin-1")).encode("latin-1")
 
+    def is_needless(self, content: str) -> bool:
+        """Whether no string of this JSON can be, or contain, the token: without a backslash, the
+        strings are in the JSON as they are."""
+        return "\\" not in content and not any(form in content for form in self._forms)
+
     def value(self, value: object) -> object:
         """A JSON value, keys included. Raises RecursionError for one that is nested too deeply."""
         if isinstance(value, str):
@@ -70,6 +75,9 @@ def text(value: object) -> str:
     """Any value as text that a database can store; empty for null."""
     if value is None:
         return ""
+    # What nearly every value is: nothing below would change it.
+    if type(value) is str and value.isascii() and len(value) <= MAX_TEXT_LENGTH:
+        return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, (dict, list)):
         value = json.dumps(clean(value), ensure_ascii=False)
     whole = str(value)[:MAX_TEXT_LENGTH].encode("utf-8", "replace").decode()

@@ -2,11 +2,12 @@
 
 The rate limit counts the calls of a token per clock minute; each answer has the number of calls
 left. [seen] Reads that can wait are refused when few are left. The number is stored in Django's
-cache, and may be some calls behind those of other processes.
+cache, without the calls that are under way, and may be some calls behind those of other processes.
 """
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -17,6 +18,11 @@ from ipadmin.katapult.types import Exchange
 
 # Calls at once before the first answer of a minute says how many are left.
 UNKNOWN_ROOM = 16
+# More calls than can be under way. A number of calls left that is higher by more than this is from
+# the next minute of Katapult's clock.
+MOST_UNDER_WAY = 100
+
+_lock = threading.Lock()
 
 
 class ReadsWait(Exception):
@@ -31,7 +37,7 @@ class ReadsWait(Exception):
 
 
 def note(exchange: Exchange) -> None:
-    """Remember the number of calls left."""
+    """Remember the number of calls left. Answers can arrive in any order: the lowest one counts."""
     remaining, permitted = exchange.rate_limit_remaining, exchange.rate_limit_permitted
     if remaining is None:
         return
@@ -39,14 +45,21 @@ def note(exchange: Exchange) -> None:
     reserve = settings.KATAPULT_RESERVED_CALLS
     if permitted is not None:
         reserve = min(reserve, permitted // 4)
-    cache.set(_key(exchange.token_fingerprint, _minute()), (remaining, reserve), 60)
+    with _lock:
+        known = _known(exchange.token_fingerprint)
+        if known and known[0] < remaining <= known[0] + MOST_UNDER_WAY:
+            remaining = known[0]
+        _set(exchange.token_fingerprint, remaining, reserve)
 
 
 def require_room(token_fingerprint: str) -> None:
-    """Raise ReadsWait when the calls left are reserved for confirmed attempts."""
-    known = _known(token_fingerprint)
-    if known and known[0] <= known[1]:
-        raise ReadsWait(known[0], _minute() + timedelta(minutes=1))
+    """Take one of the calls left. Raises ReadsWait when they are reserved for attempts."""
+    with _lock:
+        known = _known(token_fingerprint)
+        if known and known[0] <= known[1]:
+            raise ReadsWait(known[0], _minute() + timedelta(minutes=1))
+        if known:
+            _set(token_fingerprint, known[0] - 1, known[1])
 
 
 def room(token_fingerprint: str) -> int:
@@ -65,6 +78,10 @@ def _known(token_fingerprint: str) -> tuple[int, int] | None:
     """The calls left in this minute, and those of them that are reserved."""
     known: tuple[int, int] | None = cache.get(_key(token_fingerprint, _minute()))
     return known
+
+
+def _set(token_fingerprint: str, remaining: int, reserve: int) -> None:
+    cache.set(_key(token_fingerprint, _minute()), (remaining, reserve), 60)
 
 
 def _minute() -> datetime:

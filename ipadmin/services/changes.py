@@ -11,13 +11,14 @@ from django.conf import settings
 from django.db.models import Q
 
 from ipadmin.katapult.types import IPAddress
-from ipadmin.models import ApiToken, AuditEntry, Outcome
+from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.models.search_keys import folded
 from ipadmin.services.snapshots import Inventory
 
 # Newest attempts on the newest read addresses; a list that misses more is read again long before.
 MAX_ATTEMPTS = 1000
-NOTHING_ALLOCATED = "no_allocation"
+# Error codes of an address that was found unallocated before or by the request.
+FOUND_UNALLOCATED = ("already_unallocated", "no_allocation")
 
 
 def attempts_since(inventory: Inventory, token: ApiToken) -> dict[str, AuditEntry]:
@@ -27,7 +28,7 @@ def attempts_since(inventory: Inventory, token: ApiToken) -> dict[str, AuditEntr
     )
     entries = AuditEntry.objects.filter(
         Q(finished_at=None) | Q(finished_at__gte=inventory.read_at),
-        organization_key=_organization_key(token),
+        organization_key=organization_key(token),
         api_url=settings.KATAPULT_API_URL,
         created_at__gte=started,
     )
@@ -40,7 +41,11 @@ def attempts_since(inventory: Inventory, token: ApiToken) -> dict[str, AuditEntr
 
 def unallocated(entry: AuditEntry) -> bool:
     """Whether this attempt says that its address is not allocated now."""
-    return entry.outcome == Outcome.SUCCEEDED or entry.error_code == NOTHING_ALLOCATED
+    if entry.outcome == Outcome.SUCCEEDED:
+        return True
+    # Readings that closed an entry as failed saw the address allocated, whatever the code.
+    is_finished = entry.finished_at is not None and entry.basis != Basis.EVIDENCE
+    return is_finished and entry.error_code in FOUND_UNALLOCATED
 
 
 def apply(inventory: Inventory, attempts: Mapping[str, AuditEntry]) -> tuple[IPAddress, ...]:
@@ -55,5 +60,6 @@ def apply(inventory: Inventory, attempts: Mapping[str, AuditEntry]) -> tuple[IPA
     )
 
 
-def _organization_key(token: ApiToken) -> str:
+def organization_key(token: ApiToken) -> str:
+    """The search key of the organization of a token, as entries have it."""
     return folded(token.organization_id or token.organization_sub_domain)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from time import monotonic
 
 import structlog
@@ -21,7 +21,7 @@ from ipadmin.katapult.client import MAX_PER_PAGE
 from ipadmin.katapult.errors import KatapultError, UnreadableAnswer
 from ipadmin.katapult.types import IPAddress, Page, Secret, VirtualMachine
 from ipadmin.models import ApiToken, AuditEntry
-from ipadmin.services import api, budget, later_reads, snapshots
+from ipadmin.services import api, budget, changes, later_reads, snapshots
 from ipadmin.services.later_reads import Source
 from ipadmin.services.page_reader import MAX_PAGES, PageReader
 from ipadmin.services.snapshots import Inventory, Machine, number
@@ -40,10 +40,14 @@ NAMES_FROM_ENTRIES = 5000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A list that is being read: what was read so far, and whether it is the last step."""
+    """A list that is being read: what was read so far, and whether it is the last step.
+
+    `is_known`: there is an earlier inventory, better to show than this one until the last step.
+    """
 
     inventory: Inventory
     is_last: bool
+    is_known: bool = False
 
 
 def find(
@@ -104,9 +108,9 @@ def read_allocated(token: ApiToken) -> Inventory:
 
 
 def read_steps(token: ApiToken) -> Generator[Step]:
-    """Read all addresses, with a step several times a second. What was read is stored at the end,
-    and, where there is no inventory yet, also when the generator is closed before it. Raises the
-    same errors as `read`."""
+    """Read all addresses, with a step several times a second. What was read is stored at the end.
+    Part of the list is stored only where there is no inventory yet: when the generator is closed,
+    or too few calls were left. Raises the same errors as `read`."""
     began = timezone.now()
     with _lock_of(token):
         # Another tab may have read the list while this one waited.
@@ -122,11 +126,17 @@ def read_steps(token: ApiToken) -> Generator[Step]:
                 if reading.has_shifted:
                     reading = _Reading(token, secret, known)
                     yield from reading.steps()
+                if known and reading.waits:
+                    raise reading.waits
             except GeneratorExit:
                 if known is None:
                     snapshots.store(token, reading.inventory(None))
                 raise
-            inventory = reading.inventory(names.result())
+            listed = names.result()
+            # Names that could not be read this time are better than those in the history.
+            is_kept = listed is None and token.may_list_machines and known and known.has_names
+            found = None if is_kept else listed or {}
+            inventory = reading.inventory(found, has_names=listed is not None)
         snapshots.store(token, inventory)
         later_reads.note(inventory.addresses, inventory.read_at, Source.LIST)
         yield Step(inventory, True)
@@ -157,24 +167,39 @@ class _Reading:
     @property
     def has_shifted(self) -> bool:
         """Whether the list changed while it was read, so that items may be missing."""
-        return not self._reader.is_complete and not self._reader.is_stopped
+        return not self._reader.is_complete and not self._reader.waits
+
+    @property
+    def waits(self) -> budget.ReadsWait | None:
+        return self._reader.waits
+
+    @cached_property
+    def _earlier_names(self) -> dict[str, Machine]:
+        return _names_from_history(self._token)
 
     def steps(self) -> Generator[Step]:
         shown_at = 0.0
         for _page in self._reader:
             if monotonic() - shown_at > STEP_SECONDS:
-                yield Step(self.inventory(None), False)
+                is_known = self._known is not None
+                yield Step(self._progress() if is_known else self.inventory(None), False, is_known)
                 shown_at = monotonic()
 
-    def inventory(self, machines: Mapping[str, Machine] | None) -> Inventory:
+    def _progress(self) -> Inventory:
+        """What was read so far, in any order and without names."""
+        items = tuple(self._reader.items.values())
+        return Inventory(items, self._read_at, is_complete=False, total=self._reader.total)
+
+    def inventory(
+        self, machines: Mapping[str, Machine] | None, *, has_names: bool = False
+    ) -> Inventory:
         """What was read so far; with the names of the last inventory if `machines` is None."""
         known = self._known
         if machines is None and known:
             names, has_names = known.machines, known.has_names
         else:
             # Load balancers are not listed.
-            names = _names_from_history(self._token) | dict(machines or {})
-            has_names = machines is not None
+            names = self._earlier_names | dict(machines or {})
         return Inventory(
             tuple(sorted(self._reader.items.values(), key=number)),
             self._read_at,
@@ -219,15 +244,17 @@ def _machines(token: ApiToken, secret: Secret) -> dict[str, Machine] | None:
 
 def _names_from_history(token: ApiToken) -> dict[str, Machine]:
     """The last known name of each machine among the newest audit entries of the organization."""
-    entries = AuditEntry.objects.filter(organization_id=token.organization_id)
-    rows = entries.exclude(allocation_name="").order_by("-id")[:NAMES_FROM_ENTRIES]
+    entries = AuditEntry.objects.filter(organization_key=changes.organization_key(token))
+    rows = entries.exclude(allocation_name="").order_by("-created_at", "-id")[:NAMES_FROM_ENTRIES]
     found: dict[str, Machine] = {}
     for id, name, at in rows.values_list("allocation_id", "allocation_name", "created_at"):
         found.setdefault(id, Machine(id, name, as_of=at))
     return found
 
 
-# One lock for each token that is being read in this process.
+# One lock for each token that is being read in this process; a browser that stopped receiving the
+# list holds others up for no longer than this.
+LOCK_SECONDS = 60
 _locks: weakref.WeakValueDictionary[uuid.UUID, threading.Lock] = weakref.WeakValueDictionary()
 _locks_guard = threading.Lock()
 
@@ -236,5 +263,9 @@ _locks_guard = threading.Lock()
 def _lock_of(token: ApiToken) -> Iterator[None]:
     with _locks_guard:
         lock = _locks.setdefault(token.pk, threading.Lock())
-    with lock:
+    is_held = lock.acquire(timeout=LOCK_SECONDS)
+    try:
         yield
+    finally:
+        if is_held:
+            lock.release()

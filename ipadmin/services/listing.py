@@ -9,7 +9,7 @@ from functools import partial
 
 from django.core.paginator import Page, Paginator
 
-from ipadmin.katapult.types import IPAddress
+from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import AuditEntry
 from ipadmin.services import changes
 from ipadmin.services.snapshots import Inventory, Machine, number
@@ -18,9 +18,10 @@ PER_PAGE = 50
 STATES = ("all", "allocated", "unallocated")
 FAMILIES = ("IPv4", "IPv6")
 SORTS = ("address", "reverse_dns", "allocation", "vip")
-# After every name, in ascending order.
+# After every name.
 LAST = "\U0010ffff"
 
+VIRTUAL_MACHINE = "VirtualMachine"
 # Allocation types that Katapult does not unallocate from, with the reason [doc].
 CANNOT_BE_UNALLOCATED = {"LoadBalancer": "Can't be unallocated from a load balancer"}
 
@@ -131,27 +132,18 @@ def listing(
         found = [index for index in found if not addresses[index].allocation]
     _sort(found, addresses, inventory, filters)
     shown = Paginator(found, PER_PAGE).get_page(page)
-    rows, group = [], ""
+    rows: list[Row] = []
     for index in shown:
-        row = _row(addresses[index], inventory, attempts, group if filters.group else None)
-        group = row.group or group
-        rows.append(row)
+        ip, previous = addresses[index], rows[-1].ip.allocation if rows else None
+        machine = inventory.machines.get(ip.allocation.id) if ip.allocation else None
+        begins = filters.group and (not rows or _id_of(previous) != _id_of(ip.allocation))
+        group = (machine and machine.name) or _id_of(ip.allocation) or "Not allocated"
+        rows.append(Row(ip, why_not(ip), machine, attempts.get(ip.id), group if begins else ""))
     return Listing(rows, counts, filters, shown, inventory, more)
 
 
-def _row(
-    ip: IPAddress,
-    inventory: Inventory,
-    attempts: Mapping[str, AuditEntry],
-    previous_group: str | None,
-) -> Row:
-    """`previous_group` is None where rows are not grouped."""
-    machine = inventory.machines.get(ip.allocation.id) if ip.allocation else None
-    group = ""
-    if previous_group is not None:
-        name = machine.name if machine else ip.allocation.id if ip.allocation else "Not allocated"
-        group = name if name != previous_group else ""
-    return Row(ip, why_not(ip), machine, attempts.get(ip.id), group)
+def _id_of(allocation: Allocation | None) -> str:
+    return allocation.id if allocation else ""
 
 
 def _search(inventory: Inventory, addresses: Sequence[IPAddress], query: str) -> list[int]:
@@ -186,25 +178,25 @@ def _narrowed(addresses: Sequence[IPAddress], found: list[int], filters: Filters
 def _sort(
     found: list[int], addresses: Sequence[IPAddress], inventory: Inventory, filters: Filters
 ) -> None:
-    """Sort in place; indexes are in the order of the addresses already."""
+    """Sort in place; indexes are in the order of the addresses already. What has no name comes
+    last in both directions."""
+    is_reversed = filters.sort.startswith("-")
+    last = "" if is_reversed and not filters.group else LAST
 
     def by_machine(index: int) -> tuple[str, str]:
         of = addresses[index].allocation
-        return (
-            ((inventory.machine_name(of.id) or of.name or LAST).lower(), of.id)
-            if of
-            else (LAST, LAST)
-        )
+        name = (inventory.machine_name(of.id) or of.name or "") if of else ""
+        return (name.lower() or last, of.id if of else last)
 
     keys: dict[str, Callable[[int], object]] = {
-        "reverse_dns": lambda index: (addresses[index].reverse_dns or LAST).lower(),
+        "reverse_dns": lambda index: (addresses[index].reverse_dns or last).lower(),
         "allocation": by_machine,
         "vip": lambda index: not addresses[index].vip,
     }
     column = filters.sort.removeprefix("-")
     if column in keys:
         found.sort(key=keys[column])  # type: ignore[arg-type]
-    if filters.sort.startswith("-"):
+    if is_reversed:
         found.reverse()
     if filters.group:
         found.sort(key=by_machine)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import VirtualMachine
 from ipadmin.models import ApiToken
-from ipadmin.services import api, budget, changes, inventory, snapshots
+from ipadmin.services import api, budget, changes, inventory
 from ipadmin.services.listing import Row, why_not
 from ipadmin.services.snapshots import Machine
 
@@ -14,7 +15,7 @@ from ipadmin.services.snapshots import Machine
 @dataclass(frozen=True, slots=True)
 class FoundMachine:
     """`live` is the machine as read now; None if the token may not read machines. Then `rows` and
-    `known` come from the last list of addresses."""
+    `known` (its name, if there is one) come from the last list of addresses."""
 
     live: VirtualMachine | None
     known: Machine | None
@@ -24,16 +25,28 @@ class FoundMachine:
 def read(token: ApiToken, id: str) -> FoundMachine:
     """A machine with its addresses. Raises KatapultError, crypto.CannotDecrypt and
     budget.ReadsWait."""
-    listed = snapshots.load(token)
-    known = listed.machines.get(id) if listed else None
     if not token.may_list_machines:
-        listed = listed or inventory.read(token)
-        addresses = changes.apply(listed, changes.attempts_since(listed, token))
-        of_machine = [ip for ip in addresses if ip.allocation and ip.allocation.id == id]
-        rows = [Row(ip, why_not(ip), listed.machines.get(id)) for ip in of_machine]
-        return FoundMachine(None, listed.machines.get(id), rows)
+        return _as_listed(token, id)
     budget.require_room(token.fingerprint)
-    with api.using(token) as secret:
-        live = api.client().virtual_machine(secret, id).value
+    try:
+        with api.using(token) as secret:
+            live = api.client().virtual_machine(secret, id).value
+    except KatapultError as error:
+        # Not known before, because the token was not checked since.
+        if error.code != "scope_not_granted":
+            raise
+        return _as_listed(token, id)
     named = Machine(live.id, live.name, live.zone)
-    return FoundMachine(live, known, [Row(ip, why_not(ip), named) for ip in live.addresses])
+    return FoundMachine(live, named, [Row(ip, why_not(ip), named) for ip in live.addresses])
+
+
+def _as_listed(token: ApiToken, id: str) -> FoundMachine:
+    listed = inventory.stored(token) or inventory.read(token)
+    attempts = changes.attempts_since(listed, token)
+    known = listed.machines.get(id)
+    rows = [
+        Row(ip, why_not(ip), known, attempts.get(ip.id))
+        for ip in changes.apply(listed, attempts)
+        if ip.allocation and ip.allocation.id == id
+    ]
+    return FoundMachine(None, known, rows)

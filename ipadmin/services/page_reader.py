@@ -27,8 +27,8 @@ class PageReader(Generic[T]):
     failed twice, and the ReadsWait of the first page.
 
     Afterwards `items` has each item once, `total` is Katapult's count, and `is_complete` says
-    whether both agree: a list that changes while it is read can miss items. `is_stopped`: too few
-    calls were left for the rest.
+    whether both agree: a list that changes while it is read can miss items. `waits` is set when
+    too few calls were left for the rest.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class PageReader(Generic[T]):
         self._fetch, self._key, self._room = fetch, key, room
         self._next, self._last = 1, min(max(1, expected_pages), MAX_PAGES)
         self._running: dict[Future[Page[T]], int] = {}
-        self.is_stopped = False
+        self.waits: ReadsWait | None = None
         self.items: dict[str, T] = {}
         self.total: int | None = None
         self.is_complete = False
@@ -59,13 +59,13 @@ class PageReader(Generic[T]):
                         self._add(number, page)
                         yield page
                 self._submit(pool)
-            self.is_complete = not self.is_stopped and self.total in {None, len(self.items)}
+            self.is_complete = not self.waits and self.total in {None, len(self.items)}
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, pool: ThreadPoolExecutor) -> None:
         """Start as many calls as there is room for."""
-        while self._next <= self._last and not self.is_stopped:
+        while self._next <= self._last and not self.waits:
             if len(self._running) >= min(CALLS_AT_ONCE, max(1, self._room())):
                 return
             # A copy of the context, so that log lines have the id of the request.
@@ -85,11 +85,11 @@ class PageReader(Generic[T]):
     def _result(self, future: Future[Page[T]]) -> Page[T] | None:
         try:
             return future.result()
-        except ReadsWait:
+        except ReadsWait as error:
             # What was read so far is worth showing.
             if not self.items:
                 raise
-            self.is_stopped = True
+            self.waits = error
             return None
 
     def _add(self, number: int, page: Page[T]) -> None:

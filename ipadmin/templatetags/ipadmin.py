@@ -20,13 +20,14 @@ from django.utils.safestring import SafeString, mark_safe
 from ipadmin.models import ApiToken, AuditEntry, AuditValueCounter, Outcome
 from ipadmin.services.listing import Row
 from ipadmin.templatetags.icons import icon
-from ipadmin.ui import markup, time_zones
+from ipadmin.ui import address_texts, markup, time_zones
 from ipadmin.ui.charts import Chart, Column
 
 register = template.Library()
 register.simple_tag(markup.timestamp)
 register.simple_tag(markup.age)
 register.filter(markup.kind)
+register.filter(address_texts.attempt_note)
 register.filter(markup.breakable)
 register.filter("microseconds", markup.duration)
 

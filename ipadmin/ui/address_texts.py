@@ -6,14 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ipadmin.katapult.types import IPAddress
-from ipadmin.models import AuditEntry
-from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.listing import Listing, why_not
+from ipadmin.models import ApiToken, AuditEntry, Outcome
+from ipadmin.models.api_token import MACHINES_SCOPE
+from ipadmin.services.confirmation import Confirmation, MachineFacts
+from ipadmin.services.listing import VIRTUAL_MACHINE, Listing, why_not
 from ipadmin.services.snapshots import Inventory
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Empty, Linked, Notice
 from ipadmin.ui.markup import kind
 
+# Other addresses of a machine that a confirmation names.
+MOST_OTHERS = 6
 COLUMNS = {
     "address": "Address",
     "allocation": "Allocated to",
@@ -61,6 +64,23 @@ def list_status(inventory: Inventory) -> ListStatus:
     if not inventory.is_complete:
         warning = f"This list is not complete: {progress} addresses were read."
     return ListStatus(progress, count / total if total else None, warning)
+
+
+def names_hint(inventory: Inventory, token: ApiToken) -> str:
+    """Why the list does not show the names of machines as they are now; empty if it does."""
+    if inventory.has_names or not inventory.is_complete or VIRTUAL_MACHINE not in inventory.types:
+        return ""
+    if token.may_list_machines:
+        return "The names of machines could not be read."
+    shown = "from the history" if inventory.machines else "not shown"
+    return f"Names of machines are {shown}: this token lacks the scope {MACHINES_SCOPE}."
+
+
+def attempt_note(entry: AuditEntry) -> str:
+    """An attempt since the list was read, in the row of an address that it left without a button."""
+    if entry.is_open:
+        return "checking…"
+    return "Unallocated" if entry.outcome == Outcome.SUCCEEDED else "Was already unallocated"
 
 
 def empty_list(listing: Listing, organization: str) -> Empty:
@@ -123,6 +143,28 @@ def warnings(shown: Confirmation, attempts: Iterable[AuditEntry]) -> Iterator[No
             text = f"The attempt by {attempt.user_name} at {at} may still unallocate this address."
             link = Linked("Check that attempt first", attempt.get_absolute_url())
             yield Notice("warning", "An earlier attempt has no outcome yet", (text,), link)
+
+
+def question(shown: Confirmation) -> tuple[str, str]:
+    """The title of a confirmation: what stands before and after the address."""
+    if shown.ip.allocation is None:
+        return "", " is already unallocated"
+    if why_not_confirmed(shown):
+        return "", " can't be unallocated here"
+    return "Unallocate", "?"
+
+
+def machine_facts(machine: MachineFacts) -> list[tuple[str, str]]:
+    """Labels and values of what the confirmation shows of the machine."""
+    others = ", ".join(machine.others[:MOST_OTHERS])
+    if len(machine.others) > MOST_OTHERS:
+        others += f" and {len(machine.others) - MOST_OTHERS} more"
+    return [
+        ("State", machine.state.replace("_", " ").capitalize()),
+        ("Zone", machine.zone),
+        ("Tags", ", ".join(machine.tags)),
+        ("Other IPs", others),
+    ]
 
 
 def why_not_confirmed(shown: Confirmation) -> str:

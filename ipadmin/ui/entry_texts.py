@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
-from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.models import ApiToken, AuditEntry, Outcome
+from ipadmin.ui import time_zones
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
@@ -65,6 +66,23 @@ def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
         ),
         Fact("Outcome", f"{entry.get_outcome_display()}{basis}"),
     ]
+
+
+def ticket(entry: AuditEntry, url: str) -> str:
+    """An attempt as text for a ticket. `url` is that of its page."""
+    held = (entry.allocation_name, kind(entry.allocation_type), entry.allocation_id)
+    at = time_zones.text_of(entry.finished_at or entry.created_at)
+    what = "unallocated" if entry.outcome == Outcome.SUCCEEDED else "attempt to unallocate"
+    lines = [
+        f"{entry.address}: {what} ({entry.get_outcome_display()}, {entry.environment})",
+        f"Was allocated to: {' '.join(filter(None, held)) or 'nothing'}",
+        f"Reverse DNS was: {entry.reverse_dns or 'none'}",
+        f"Organization: {entry.organization_title}",
+        f"By {entry.user_name} at {at}",
+        f"Reason: {entry.reason}" if entry.reason else "",
+        f"Audit entry: {url}",
+    ]
+    return "\n".join(filter(None, lines))
 
 
 def cards(entry: AuditEntry) -> list[tuple[str, list[Fact]]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -43,6 +44,9 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     """The list as it was read last, at once. `?wait=1`, for browsers without JavaScript, reads it
     first; with JavaScript the page requests `addresses_read`."""
     token = access.own_ready_token(request.user, token_id)
+    if not all(request.GET.values()) and not wants_part(request):
+        # The form of a browser without JavaScript sends its empty fields too.
+        return redirect(_url(request, wait="wait" in request.GET))
     context: dict[str, object] = {"token": token}
     shown = inventory.stored(token)
     if "wait" in request.GET:
@@ -58,27 +62,40 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         )
         return render(request, "ipadmin/addresses.html", context)
     response = render(request, "ipadmin/_listing.html", context)
-    # Without the empty fields of the form. Typing makes no entries in the browser's history.
-    query = Filters.of(request.GET.dict()).parameters()
+    if request.htmx.trigger == "tabs":
+        return response
+    # Typing replaces the entry in the browser's history instead of adding one for each pause.
+    before = QueryDict(urlsplit(request.htmx.current_url or "").query).get("q", "")
+    is_typing = before != request.GET.get("q", "").strip()
+    return (replace_url if is_typing else push_url)(response, _url(request))
+
+
+def _url(request: SignedInRequest, *, wait: bool = False) -> str:
+    """The URL of the list that a request asks for, without empty parameters."""
+    query = Filters.of(request.GET.dict()).parameters() | ({"wait": "1"} if wait else {})
     page = request.GET.get("page", "")
     query |= {"page": page} if page.isdigit() and page != "1" else {}
-    url = f"{request.path}?{urlencode(query)}" if query else request.path
-    is_typing = request.htmx.trigger == "search"
-    return replace_url(response, url) if is_typing else push_url(response, url)
+    return f"{request.path}?{urlencode(query)}" if query else request.path
 
 
 @require_safe
 @operators_only
 def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponseBase:
-    """Read the list, and stream it while it is read: each part replaces the one before it."""
+    """Read the list, and stream it while it is read: each part replaces the one before it. Where the
+    page shows an earlier reading, only the progress is sent until the new one is complete."""
     token = access.own_ready_token(request.user, token_id)
 
     def parts() -> Iterator[str]:
         try:
             for step in inventory.read_steps(token):
-                context = _list_context(request, token, step.inventory)
+                template = "ipadmin/_listing.html"
+                if step.is_known:
+                    template = "ipadmin/_list_status.html"
+                    context = {"status": address_texts.list_status(step.inventory)}
+                else:
+                    context = _list_context(request, token, step.inventory)
                 context |= {"is_reading": not step.is_last}
-                yield render_to_string("ipadmin/_listing.html", context, request) + SEPARATOR
+                yield render_to_string(template, context, request) + SEPARATOR
         except CANNOT_READ as error:
             context = _list_context(request, token, inventory.stored(token))
             context |= {"problem": explanations.of_error(error)}
@@ -106,6 +123,7 @@ def _list_context(
         "columns": list(address_texts.columns(found)),
         "status": address_texts.list_status(shown),
         "types": address_texts.types(shown),
+        "hint": address_texts.names_hint(shown, token),
     }
     if not found.rows:
         context["empty"] = address_texts.empty_list(found, token.organization_title)

@@ -79,6 +79,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
         "token": token,
         "seal": entry_texts.seal_badge(seal),
         "document_text": _document_text(values),
+        "ticket": entry_texts.ticket(entry, request.build_absolute_uri()),
         "summary": entry_texts.summary(entry, token),
         "readings": list(entry_texts.readings(entry)),
         "cards": entry_texts.cards(entry),

@@ -26,6 +26,7 @@ def machine(request: SignedInRequest, token_id: uuid.UUID, machine_id: str) -> H
     context: dict[str, Any] = {
         "token": token,
         "machine_id": machine_id,
+        "title": machine_id,
         "attempts": pages.recent_attempts_on_machine(entries, machine_id),
     }
     try:
@@ -33,5 +34,5 @@ def machine(request: SignedInRequest, token_id: uuid.UUID, machine_id: str) -> H
     except CANNOT_READ as error:
         context["problem"] = explanations.of_error(error)
     else:
-        context["found"] = found
+        context |= {"found": found, "title": found.known.name if found.known else machine_id}
     return render(request, "ipadmin/machine.html", context)

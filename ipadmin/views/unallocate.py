@@ -92,7 +92,8 @@ def _context(
     return {
         "token": token,
         "ip": shown.ip,
-        "machine": shown.machine,
+        "machine": shown.machine and address_texts.machine_facts(shown.machine),
+        "question": address_texts.question(shown),
         "why_not": address_texts.why_not_confirmed(shown),
         "warnings": address_texts.warnings(shown, attempts),
         "reverse_dns_after": address_texts.reverse_dns_after(shown.ip),

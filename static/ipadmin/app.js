@@ -103,6 +103,16 @@
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
 
+  // A button that is dangerous is enabled when its address is typed.
+
+  const enable = (field) => {
+    const typed = field.value.trim().toLowerCase();
+    field.form.querySelector("button[type=submit]").disabled = typed !== field.dataset.enables.toLowerCase();
+  };
+  const enableAll = (within) => within.querySelectorAll("[data-enables]").forEach(enable);
+  document.addEventListener("input", (event) => { if (event.target.dataset.enables) enable(event.target); });
+  window.addEventListener("pageshow", () => enableAll(document));
+
   // htmx
 
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -136,6 +146,7 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     const element = event.target;
     if (element === dialog) open();
+    enableAll(element);
     const result = element.closest("[data-result]");
     if (result && dialog.open) {
       opener = null;

@@ -3,11 +3,14 @@
   "use strict";
 
   const SEPARATOR = "<!-- part -->";
+  const STOP_MILLISECONDS = 1000;
   let controller = null;
 
+  // The whole list, or, while the page shows an earlier reading, only the progress.
   const show = (html) => {
-    const listing = document.getElementById("listing");
-    if (listing) htmx.swap("#listing", html, { swapStyle: "innerHTML" });
+    const isProgress = html.trimStart().startsWith("<p");
+    const target = document.querySelector(isProgress ? "#listing .read-at" : "#listing");
+    if (target) htmx.swap(target, html, { swapStyle: isProgress ? "outerHTML" : "innerHTML" });
   };
 
   const parts = async (response, take) => {
@@ -41,9 +44,10 @@
       controller = null;
       isShown = false;
     }
-    const listing = document.getElementById("listing");
-    if (!isShown && listing) {
-      listing.dataset.stopped = "";
+    if (isShown) return;
+    // The server notices within a second that a reading was stopped, and keeps what was read.
+    await new Promise((resolve) => { setTimeout(resolve, STOP_MILLISECONDS); });
+    if (document.getElementById("listing")) {
       htmx.ajax("GET", location.pathname + location.search, { target: "#listing", swap: "innerHTML" });
     }
   };

@@ -15,6 +15,8 @@ IP = "ip_0000000000000001"
 ADDRESS = "192.0.2.7"
 VM = "vm_0000000000000001"
 OTHER_VM = "vm_0000000000000002"
+MACHINE = "/core/v1/virtual_machines/virtual_machine"
+MACHINES = "/core/v1/organizations/organization/virtual_machines"
 REQUEST_ID = "11111111-2222-3333-4444-555555555555"
 HEADERS = {
     "X-Request-Id": REQUEST_ID,
@@ -37,7 +39,8 @@ def html(status: int = 502) -> httpx.Response:
 
 class Katapult:
     """`reads` and `posts` are the answers to the next calls. After them, a read shows the address
-    allocated to `holder`, and a POST unallocates it."""
+    allocated to `holder`, and a POST unallocates it. `machines` are the virtual machines, in full;
+    without any, the token may not read them."""
 
     def __init__(self) -> None:
         self.reads: deque[Answer] = deque()
@@ -45,6 +48,7 @@ class Katapult:
         self.requests: list[httpx.Request] = []
         self.holder: str | None = VM
         self.more: dict[str, Any] = {}
+        self.machines: list[dict[str, Any]] = []
 
     @property
     def sent(self) -> list[httpx.Request]:
@@ -56,11 +60,23 @@ class Katapult:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if request.url.path in {MACHINE, MACHINES}:
+            return self.of_machines(request)
         script = self.posts if request.method == "POST" else self.reads
         answer = script.popleft() if script else self.usual(request)
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, httpx.Response) else answer(request)
+
+    def of_machines(self, request: httpx.Request) -> httpx.Response:
+        id = request.url.params.get("virtual_machine[id]")
+        found = [each for each in self.machines if id in {None, each["id"]}]
+        if not self.machines:
+            return refusal(403, "scope_not_granted", {"scopes": ["virtual_machines:read"]})
+        if not found:
+            return refusal(404, "virtual_machine_not_found")
+        body = {"virtual_machine": found[0]} if id else {"virtual_machines": found}
+        return httpx.Response(200, json=body, headers=HEADERS)
 
     def usual(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
-from django.utils import timezone
 
 from ipadmin.katapult.types import Exchange
 from ipadmin.models import ApiToken
 from ipadmin.services import budget, confirmation, inventory
-from tests.services.katapult import IP, Katapult
+from tests.services.katapult import ADDRESS, IP, Katapult
 
 MINUTE = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 
@@ -74,7 +73,26 @@ def test_the_list_waits_and_a_confirmed_attempt_does_not(
     with pytest.raises(budget.ReadsWait):
         inventory.find(token, id=IP)
     assert katapult.requests == []
-    ip = inventory.find(token, id=IP, can_wait=False)
-    answered(3, token=token.fingerprint)
-    shown = confirmation.prepare(token, ip, timezone.now())
+    shown = confirmation.read(token, IP)
     assert (shown.is_last_of_family, shown.in_organization) == (None, None)
+    assert ADDRESS == shown.ip.address
+
+
+def test_calls_under_way_are_no_longer_left() -> None:
+    """Their answers have not said so yet."""
+    with time_machine.travel(MINUTE, tick=False):
+        answered(23)
+        for _ in range(3):
+            budget.require_room("a")
+        assert budget.room("a") == 0
+        with pytest.raises(budget.ReadsWait):
+            budget.require_room("a")
+
+
+def test_a_late_answer_does_not_add_calls() -> None:
+    with time_machine.travel(MINUTE, tick=False):
+        answered(30)
+        answered(35)
+        assert budget.remaining("a") == 30
+        answered(1000)
+        assert budget.remaining("a") == 1000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,8 +13,10 @@ import time_machine
 from ipadmin.katapult.client import KatapultClient
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, UnreadableAnswer
 from ipadmin.models import ApiToken
-from ipadmin.services import api, inventory
-from tests.services.katapult import html, refusal
+from ipadmin.services import api, budget, inventory
+from ipadmin.services.snapshots import Machine
+from tests.history import keep
+from tests.services.katapult import OTHER_VM, VM, Katapult, html, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +62,10 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pages]]:
     def serving(total: int, **options: bool) -> Pages:
         pages = Pages(total, **options)
         client = KatapultClient(
-            "http://k.test", user_agent="t", transport=httpx.MockTransport(pages)
+            "http://k.test",
+            user_agent="t",
+            observe=api.observe,
+            transport=httpx.MockTransport(pages),
         )
         clients.append(client)
         monkeypatch.setattr(api, "client", lambda: client)
@@ -71,25 +76,38 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pages]]:
         client.close()
 
 
+NO_NAMES = ["virtual_machines:read"]
+
+
+@pytest.fixture
+def token(token: ApiToken) -> ApiToken:
+    """Without names of machines, so that all calls are for the list."""
+    token.missing_scopes = NO_NAMES
+    token.save()
+    return token
+
+
 @pytest.mark.parametrize(
-    ("total", "calls"), [(0, 1), (1, 1), (40, 1), (200, 1), (201, 2), (100_000, 500)]
+    ("total", "calls"), [(0, 1), (1, 1), (40, 1), (200, 1), (201, 2), (20_000, 100)]
 )
 def test_every_address_is_read_once_and_sorted(
     token: ApiToken, serve: Callable[..., Pages], total: int, calls: int
 ) -> None:
     pages = serve(total)
-    addresses = inventory.read(token).addresses
-    assert [ip.id for ip in addresses] == [f"ip_{number}" for number in range(1, total + 1)]
+    found = inventory.read(token)
+    assert [ip.id for ip in found.addresses] == [f"ip_{number}" for number in range(1, total + 1)]
     assert sorted(pages.asked) == list(range(1, calls + 1))
+    assert found.is_complete
 
 
-@pytest.mark.parametrize(("total", "calls"), [(0, 1), (199, 1), (200, 2), (401, 3)])
+@pytest.mark.parametrize("total", [0, 199, 200, 401, 5000])
 def test_a_large_set_is_read_while_pages_are_full(
-    token: ApiToken, serve: Callable[..., Pages], total: int, calls: int
+    token: ApiToken, serve: Callable[..., Pages], total: int
 ) -> None:
     pages = serve(total, large_set=True)
-    assert len(inventory.read(token).addresses) == total
-    assert pages.asked == list(range(1, calls + 1))
+    found = inventory.read(token)
+    assert (len(found.addresses), found.is_complete, found.total) == (total, True, None)
+    assert len(set(pages.asked)) == len(pages.asked) <= 2 * (total // 200 + 1)
 
 
 def test_a_large_set_that_never_ends_is_given_up(
@@ -100,7 +118,7 @@ def test_a_large_set_that_never_ends_is_given_up(
     same = pages(httpx.Request("GET", "http://k.test/?page=1&per_page=200"))
     pages.instead = dict.fromkeys(range(1, 100_000), lambda: same)
     assert len(inventory.read(token).addresses) == 200
-    assert len(pages.asked) < 5
+    assert len(pages.asked) < 8
 
 
 def test_an_absurd_number_of_pages_is_refused(token: ApiToken, serve: Callable[..., Pages]) -> None:
@@ -108,21 +126,41 @@ def test_an_absurd_number_of_pages_is_refused(token: ApiToken, serve: Callable[.
     pages.pagination = {"total_pages": 999_999_999}
     with pytest.raises(KatapultError):
         inventory.read(token)
-    assert pages.asked == [1]
+    # Read twice, as every page without a proper answer.
+    assert set(pages.asked) == {1}
 
 
-def test_an_address_that_moved_between_pages_is_there_once(
+def test_a_list_that_shifts_while_it_is_read_is_read_again(
+    token: ApiToken, serve: Callable[..., Pages]
+) -> None:
+    """An address that moved to the page before is missing in the first pass."""
+    pages = serve(201)
+    body = {"pagination": {"total_pages": 2, "total": 201}, "ip_addresses": [row(2)]}
+    shifted = [httpx.Response(200, json=body)]
+
+    def second() -> httpx.Response:
+        del pages.instead[2]
+        return shifted[0]
+
+    pages.instead[2] = second
+    found = inventory.read(token)
+    assert (len(found.addresses), found.is_complete) == (201, True)
+    assert sorted(pages.asked) == [1, 1, 2, 2]
+
+
+def test_a_list_that_keeps_shifting_says_that_it_is_not_complete(
     token: ApiToken, serve: Callable[..., Pages]
 ) -> None:
     pages = serve(201)
-    body = {"pagination": {"total_pages": 2}, "ip_addresses": [row(2), row(1)]}
-    pages.instead[2] = lambda: httpx.Response(200, json=body)
-    assert len(inventory.read(token).addresses) == 201
+    pages.pagination = {"total": 250}
+    found = inventory.read(token)
+    assert (len(found.addresses), found.total, found.is_complete) == (201, 250, False)
+    assert not inventory.is_fresh(found)
 
 
 @pytest.mark.parametrize("answer", [lambda: refusal(429, "rate_limit_reached"), html])
 @pytest.mark.parametrize("broken", [1, 2, 4])
-def test_one_unreadable_page_makes_the_inventory_unreadable(
+def test_a_page_that_stays_unreadable_makes_the_inventory_unreadable(
     token: ApiToken,
     serve: Callable[..., Pages],
     answer: Callable[[], httpx.Response],
@@ -137,7 +175,7 @@ def test_one_unreadable_page_makes_the_inventory_unreadable(
     assert ApiToken.objects.get().last_error_code in {"rate_limit_reached", "unreadable_answer"}
 
 
-def test_a_snapshot_serves_until_it_is_old_or_forgotten(
+def test_an_inventory_is_used_until_it_is_too_old(
     token: ApiToken, serve: Callable[..., Pages]
 ) -> None:
     pages, age = serve(1), timedelta(seconds=20)
@@ -147,10 +185,9 @@ def test_a_snapshot_serves_until_it_is_old_or_forgotten(
         assert inventory.read(token, max_age=age) == first
         clock.shift(2)
         assert inventory.read(token, max_age=age).read_at > first.read_at
-        inventory.forget(token)
-        inventory.read(token, max_age=age)
+        clock.shift(1)
         inventory.read(token)
-    assert len(pages.asked) == 4
+    assert len(pages.asked) == 3
 
 
 def test_an_organization_is_looked_up_by_what_is_known_of_it(
@@ -170,3 +207,101 @@ def test_a_page_with_more_addresses_than_asked_for_is_unreadable(
     pages.instead[1] = lambda: httpx.Response(200, json={"ip_addresses": rows})
     with pytest.raises(UnreadableAnswer):
         inventory.read(token)
+
+
+# Stopping, and too few calls
+
+
+def test_the_first_reading_that_is_stopped_keeps_what_was_read(
+    token: ApiToken, serve: Callable[..., Pages]
+) -> None:
+    serve(1000)
+    steps = inventory.read_steps(token)
+    first = next(steps)
+    steps.close()
+    kept = inventory.stored(token)
+    assert kept
+    assert len(kept.addresses) >= len(first.inventory.addresses) > 0
+    assert (kept.is_complete, kept.total) == (False, 1000)
+
+
+def test_a_later_reading_that_is_stopped_keeps_the_one_before(
+    token: ApiToken, serve: Callable[..., Pages]
+) -> None:
+    serve(1000)
+    before = inventory.read(token)
+    steps = inventory.read_steps(token)
+    assert next(steps).is_known
+    steps.close()
+    assert inventory.stored(token) == before
+
+
+def few_left(pages: Pages) -> Callable[[], httpx.Response]:
+    """The first page, with so few calls left that the others have to wait."""
+
+    def answer() -> httpx.Response:
+        del pages.instead[1]
+        answered = pages(httpx.Request("GET", "http://k.test/?page=1&per_page=200"))
+        left = {"X-Ratelimit-Permitted": "1000", "X-Ratelimit-Remaining": "20"}
+        return httpx.Response(200, content=answered.read(), headers=left)
+
+    return answer
+
+
+def test_too_few_calls_for_a_first_reading_show_part_of_the_list(
+    token: ApiToken, serve: Callable[..., Pages]
+) -> None:
+    pages = serve(1000)
+    pages.instead[1] = few_left(pages)
+    found = inventory.read(token)
+    assert (len(found.addresses), found.total, found.is_complete) == (200, 1000, False)
+
+
+def test_too_few_calls_for_another_reading_keep_the_one_before(
+    token: ApiToken, serve: Callable[..., Pages]
+) -> None:
+    serve(1)
+    before = inventory.read(token)
+    pages = serve(1000)
+    pages.instead[1] = few_left(pages)
+    with pytest.raises(budget.ReadsWait):
+        inventory.read(token)
+    assert inventory.stored(token) == before
+
+
+# Names of machines
+
+
+def test_names_are_read_with_the_addresses(token: ApiToken, katapult: Katapult) -> None:
+    token.missing_scopes = []
+    katapult.machines = [{"id": VM, "name": "web-01", "zone": {"name": "North West"}}]
+    katapult.reads.append(listing_of(VM))
+    found = inventory.read(token)
+    assert found.has_names
+    assert found.machines == {VM: Machine(VM, "web-01", "North West")}
+
+
+def test_without_the_scope_names_come_from_the_history(token: ApiToken, katapult: Katapult) -> None:
+    fields = {"organization_id": "org_1", "allocation_id": VM}
+    keep(allocation_name="old", created_at=datetime(2026, 1, 1, tzinfo=UTC), **fields)
+    newest = keep(allocation_name="web-01", **fields)
+    keep(allocation_name="other", organization_id="org_2", allocation_id=OTHER_VM)
+    katapult.reads.append(listing_of(VM))
+    found = inventory.read(token)
+    assert not found.has_names
+    assert found.machines == {VM: Machine(VM, "web-01", as_of=newest.created_at)}
+
+
+def test_machines_that_cannot_be_listed_do_not_hide_the_addresses(
+    token: ApiToken, katapult: Katapult
+) -> None:
+    token.missing_scopes = []
+    katapult.reads.append(listing_of(VM))
+    found = inventory.read(token)
+    assert (len(found.addresses), found.has_names) == (1, False)
+
+
+def listing_of(holder: str) -> httpx.Response:
+    held = {"allocation_id": holder, "allocation_type": "VirtualMachine"}
+    body = {"pagination": {"total_pages": 1, "total": 1}, "ip_addresses": [row(1) | held]}
+    return httpx.Response(200, json=body)

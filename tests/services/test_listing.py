@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ipadmin.katapult.types import Allocation, IPAddress
-from ipadmin.services.inventory import Inventory, number
-from ipadmin.services.listing import PER_PAGE, Listing, listing, why_not
+from ipadmin.services.listing import PER_PAGE, Counts, Filters, Listing, listing, why_not
+from ipadmin.services.snapshots import Inventory, Machine, number
 
 
 def ip(address: str, holder: str = "", **more: Any) -> IPAddress:
@@ -31,12 +32,15 @@ FEW = [
 ]
 
 
-def shown(**how: Any) -> Listing:
-    return listing(Inventory(tuple(FEW), datetime(2026, 11, 23, tzinfo=UTC)), **how)
+AT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def addresses(**how: Any) -> list[str]:
-    return [each.ip.address for each in shown(**how).rows]
+def shown(addresses: Sequence[IPAddress] = FEW, **filters: str) -> Listing:
+    return listing(Inventory(tuple(addresses), AT), Filters.of(filters))
+
+
+def addresses(**filters: str) -> list[str]:
+    return [each.ip.address for each in shown(**filters).rows]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,62 @@ def addresses(**how: Any) -> list[str]:
     ],
 )
 def test_searching_the_list(query: str, expected: list[int]) -> None:
-    assert addresses(query=query) == [FEW[at].address for at in expected]
+    assert addresses(q=query) == [FEW[at].address for at in expected]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"family": "IPv4"}, [0, 1, 2, 4]),
+        ({"family": "IPv6"}, [3]),
+        ({"family": "IPv5"}, [0, 1, 2, 3, 4]),
+        ({"type": "LoadBalancer"}, [4]),
+        ({"type": "nonsense"}, []),
+        ({"vip": "yes"}, [3]),
+        ({"vip": "no"}, [0, 1, 2, 4]),
+        ({"network": "192.0.2.8/31"}, [0]),
+        ({"network": "nonsense"}, [0, 1, 2, 3, 4]),
+        ({"q": "web", "family": "IPv4"}, [0]),
+    ],
+)
+def test_filters_of_the_list(filters: dict[str, str], expected: list[int]) -> None:
+    assert addresses(**filters) == [FEW[at].address for at in expected]
+
+
+def test_an_exact_match_stands_alone() -> None:
+    many = [ip("192.0.2.1"), *(ip(f"192.0.2.1{digit}") for digit in range(10))]
+    found = shown(many, q="192.0.2.1")
+    assert ([row.ip.address for row in found.rows], found.more) == (["192.0.2.1"], 10)
+    assert found.counts == Counts(1, 0, 1)
+    expanded = shown(many, q="192.0.2.1", more="1")
+    assert (len(expanded.rows), expanded.more) == (11, 0)
+    assert shown(many, q="192.0.2.19").more == 0
+
+
+def test_the_names_of_machines_are_searched_and_sorted() -> None:
+    named = {"vm_web": Machine("vm_web", "Zoo"), "vm_db": Machine("vm_db", "aquarium")}
+    inventory = Inventory(tuple(FEW), AT, machines=named)
+    found = listing(inventory, Filters(q="zoo")).rows
+    assert [row.machine and row.machine.name for row in found] == ["Zoo", "Zoo"]
+    ordered = listing(inventory, Filters(sort="allocation")).rows
+    assert [row.ip.id for row in ordered] == [FEW[at].id for at in (2, 0, 3, 4, 1)]
+
+
+def test_grouped_by_machine() -> None:
+    rows = shown(group="machine").rows
+    assert [row.group for row in rows] == ["vm_db", "vm_web", "", "lb_1", "Not allocated"]
+
+
+def test_machines_of_the_same_name_are_two_groups() -> None:
+    named = {each: Machine(each, "web") for each in ("vm_a", "vm_b")}
+    both = (ip("192.0.2.1", "a"), ip("192.0.2.2", "b"))
+    rows = listing(Inventory(both, AT, machines=named), Filters(group="machine")).rows
+    assert [row.group for row in rows] == ["web", "web"]
+
+
+def test_only_what_differs_from_the_default_is_in_the_url() -> None:
+    given = {"q": " web ", "state": "all", "sort": "address", "vip": "", "type": "LoadBalancer"}
+    assert Filters.of(given).parameters() == {"q": "web", "type": "LoadBalancer"}
 
 
 @pytest.mark.parametrize(
@@ -71,12 +130,11 @@ def test_searching_the_list(query: str, expected: list[int]) -> None:
 def test_filtering_the_list_by_state(state: str, expected: int) -> None:
     found = shown(state=state)
     assert len(found.rows) == expected
-    assert found.counts == {"all": 5, "allocated": 4, "unallocated": 1}
+    assert found.counts == Counts(5, 4, 1)
 
 
 def test_counts_of_the_list_are_of_the_search() -> None:
-    counts = shown(query="192.0.2.", state="allocated").counts
-    assert (counts["all"], counts["allocated"], counts["unallocated"]) == (2, 1, 1)
+    assert shown(q="192.0.2.", state="allocated").counts == Counts(2, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +145,14 @@ def test_counts_of_the_list_are_of_the_search() -> None:
         ("-address", [4, 3, 2, 1, 0], "-address"),
         ("nonsense", [0, 1, 2, 3, 4], "address"),
         ("-", [0, 1, 2, 3, 4], "address"),
-        ("reverse_dns", [2, 1, 4, 0, 3], "reverse_dns"),
-        ("allocation", [4, 2, 0, 3, 1], "allocation"),
+        ("reverse_dns", [1, 4, 0, 3, 2], "reverse_dns"),
+        ("allocation", [2, 0, 3, 4, 1], "allocation"),
         ("vip", [3, 0, 1, 2, 4], "vip"),
     ],
 )
 def test_sorting_the_list(sort: str, expected: list[int], said: str) -> None:
     assert addresses(sort=sort) == [FEW[at].address for at in expected]
-    assert shown(sort=sort).sort == said
+    assert shown(sort=sort).filters.sort == said
 
 
 def test_addresses_sort_as_numbers() -> None:
@@ -108,12 +166,12 @@ def test_addresses_sort_as_numbers() -> None:
 )
 def test_paging_the_list(page: Any, number: int) -> None:
     many = tuple(ip(f"10.0.{at // 256}.{at % 256}") for at in range(2 * PER_PAGE + 1))
-    found = listing(Inventory(many, datetime.now(UTC)), page=page)
+    found = listing(Inventory(many, AT), Filters(), page=page)
     assert (found.page.number, found.page.paginator.num_pages) == (number, 3)
 
 
 def test_an_empty_organization_has_one_empty_page() -> None:
-    found = listing(Inventory((), datetime.now(UTC)), page=7)
+    found = listing(Inventory((), AT), Filters(), page=7)
     assert (found.rows, found.page.number) == ([], 1)
 
 

@@ -132,16 +132,6 @@ def test_a_deleted_user_and_token_stay_in_the_entry(attempt: Attempt, token: Api
     assert (only_entry().user_name, only_entry().token_label) == ("alice", "Live")
 
 
-def test_the_list_is_read_anew_after_an_attempt(
-    attempt: Attempt, token: ApiToken, katapult: Katapult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    forgotten: list[ApiToken] = []
-    monkeypatch.setattr(inventory, "forget", forgotten.append)
-    katapult.posts.append(html())
-    attempt()
-    assert forgotten == [token]
-
-
 # When nothing is called
 
 

@@ -14,12 +14,11 @@ import httpx
 import pytest
 from django.conf import settings
 from django.db import connection, connections
-from django.utils import timezone
 
-from ipadmin.katapult.types import Organization, Secret
+from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from ipadmin.sandbox import Sandbox
-from ipadmin.services import api, confirmation, evidence
+from ipadmin.services import confirmation, evidence
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.unallocate import (
     AuditUnavailable,
@@ -189,8 +188,7 @@ def confirm(box: Sandbox, own_token: ApiToken) -> Callable[[], Confirmation]:
     address = some(box, vip=False)["id"]
 
     def make() -> Confirmation:
-        ip = api.client().ip_address(Secret(PLANTED), id=address).value
-        return confirmation.prepare(own_token, ip, timezone.now())
+        return confirmation.read(own_token, address)
 
     return make
 

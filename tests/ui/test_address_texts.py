@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from ipadmin.katapult.types import Allocation, IPAddress
-from ipadmin.models import AuditEntry
-from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.inventory import Inventory
-from ipadmin.services.listing import listing
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.services.confirmation import Confirmation, MachineFacts
+from ipadmin.services.listing import Filters, listing
+from ipadmin.services.snapshots import Inventory, Machine
 from ipadmin.ui import address_texts
 
 AT = datetime(2026, 11, 23, 12, 0, 40, tzinfo=UTC)
 WEB = Allocation("vm_1", "VirtualMachine", "web-01")
+SCOPE = "virtual_machines:read"
 
 
 def ip(allocation: Allocation | None = WEB, reverse_dns: str = "") -> IPAddress:
@@ -31,28 +34,92 @@ def confirmation(*, is_last_of_family: bool | None = False) -> Confirmation:
     [
         ("all", "zebra", "No results for “zebra”", "The search covers", ""),
         ("unallocated", "web", "No results for “web”", "1 other address matches.", "Show all"),
-        ("unallocated", "", "No unallocated addresses", "", "Show all 1"),
+        ("unallocated", "", "No unallocated addresses", "", "Show all addresses"),
     ],
 )
 def test_empty_list_offers_a_way_out(
     state: str, query: str, title: str, text: str, show_all: str
 ) -> None:
-    shown = listing(Inventory((ip(),), AT), state=state, query=query)
+    shown = listing(Inventory((ip(),), AT), Filters(state=state, q=query))
     empty = address_texts.empty_list(shown, "Acme")
     assert (empty.title, empty.show_all) == (title, show_all)
     assert text in empty.text
 
 
 def test_empty_organization() -> None:
-    empty = address_texts.empty_list(listing(Inventory((), AT)), "Acme")
+    empty = address_texts.empty_list(listing(Inventory((), AT), Filters()), "Acme")
     assert empty.title == "This organization has no addresses"
     assert "for Acme" in empty.text
 
 
 def test_column_heads_sort_and_reverse() -> None:
-    columns = list(address_texts.columns(listing(Inventory((), AT), sort="-vip")))
+    columns = list(address_texts.columns(listing(Inventory((), AT), Filters(sort="-vip"))))
     assert [column.direction for column in columns] == ["", "", "", "descending"]
     assert [column.next_sort for column in columns][2:] == ["reverse_dns", "vip"]
+
+
+@pytest.mark.parametrize(
+    ("read", "total", "progress", "part"),
+    [(1, 10_000, "1 of 10,000", 0.0001), (1, None, "1", None), (0, 0, "0", None)],
+)
+def test_progress_of_a_reading(read: int, total: int | None, progress: str, part: Any) -> None:
+    status = address_texts.list_status(Inventory((ip(),) * read, AT, total=total))
+    assert (status.progress, status.part, status.warning) == (progress, part, "")
+
+
+def test_an_incomplete_list_says_so() -> None:
+    status = address_texts.list_status(Inventory((ip(),), AT, is_complete=False, total=9))
+    assert status.warning == "This list is not complete: 1 of 9 addresses were read."
+
+
+@pytest.mark.parametrize(
+    ("missing", "machines", "hint"),
+    [
+        ([SCOPE], {}, f"Names of machines are not shown: this token lacks the scope {SCOPE}."),
+        (
+            [SCOPE],
+            {"vm_1": Machine("vm_1", "web-01", as_of=AT)},
+            f"Names of machines are from the history: this token lacks the scope {SCOPE}.",
+        ),
+        ([], {}, "The names of machines could not be read."),
+    ],
+)
+def test_a_hint_says_why_names_are_missing(missing: Any, machines: Any, hint: str) -> None:
+    token = ApiToken(missing_scopes=missing)
+    inventory = Inventory((ip(),), AT, machines=machines)
+    assert address_texts.names_hint(inventory, token) == hint
+    assert address_texts.names_hint(replace(inventory, has_names=True), token) == ""
+    assert address_texts.names_hint(replace(inventory, is_complete=False), token) == ""
+    assert address_texts.names_hint(Inventory((ip(None),), AT), token) == ""
+
+
+@pytest.mark.parametrize(
+    ("allocation", "in_organization", "question"),
+    [
+        (WEB, True, "Unallocate 192.0.2.7?"),
+        (WEB, None, "Unallocate 192.0.2.7?"),
+        (None, None, "192.0.2.7 is already unallocated"),
+        (WEB, False, "192.0.2.7 can't be unallocated here"),
+        (Allocation("lb_1", "LoadBalancer"), True, "192.0.2.7 can't be unallocated here"),
+    ],
+)
+def test_the_title_of_a_confirmation(
+    allocation: Allocation | None, in_organization: bool | None, question: str
+) -> None:
+    shown = replace(confirmation(), ip=ip(allocation), in_organization=in_organization)
+    before, after = address_texts.question(shown)
+    assert f"{before} 192.0.2.7{after}".strip() == question
+
+
+def test_the_confirmation_shows_the_machine() -> None:
+    others = tuple(f"192.0.2.{number}" for number in range(8))
+    machine = MachineFacts("web-01", "shutting_down", "", ("web", "production"), others)
+    assert address_texts.machine_facts(machine) == [
+        ("State", "Shutting down"),
+        ("Zone", ""),
+        ("Tags", "web, production"),
+        ("Other IPs", ", ".join(others[:6]) + " and 2 more"),
+    ]
 
 
 def test_no_warning_for_an_ordinary_address() -> None:

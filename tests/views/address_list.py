@@ -13,9 +13,19 @@ from tests.services.katapult import OTHER_VM
 from tests.views.katapult import Organizations, listed
 
 
+# Reads the list first, as browsers without JavaScript do.
+WAIT = "wait=1"
+
+
 @pytest.fixture
 def url(token: ApiToken) -> str:
     return reverse("addresses", args=[token.id])
+
+
+@pytest.fixture
+def waiting(url: str) -> str:
+    """The URL that reads the list first; a query can be appended."""
+    return f"{url}?{WAIT}"
 
 
 def shown(answer: Any) -> list[str]:

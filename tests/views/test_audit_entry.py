@@ -161,7 +161,8 @@ def test_a_later_read_that_contradicts_the_entry_is_shown(
 ) -> None:
     made = entry(**FAILED, sent_at=timezone.now())
     katapult.listed = [listed(7, None, id=IP, address=ADDRESS)]
-    assert alices.get(reverse("addresses", args=[token.id])).status_code == 200
+    url = reverse("addresses", args=[token.id])
+    assert alices.get(f"{url}?wait=1").status_code == 200
     text = alices.get(made.get_absolute_url()).text
     assert "(list of addresses). This request may have been carried out late" in text
     assert "No change was seen" not in text

@@ -78,6 +78,8 @@ class HostileKatapult:
         if request.startswith(b"POST"):
             self.posted += 1
             return self.posts.popleft()
+        if b"/virtual_machines" in request:
+            return http({"error": {"code": "scope_not_granted"}}, "403 Forbidden")
         if b"/organizations/" in request:
             # A second one, so that the first is not the last of its machine.
             second = self.address(id=OTHER_IP, address="192.0.2.99")

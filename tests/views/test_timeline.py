@@ -56,7 +56,7 @@ def test_the_timeline_has_every_attempt(
 def test_the_timeline_of_an_address_without_attempts(alices: Client, token: ApiToken) -> None:
     text = alices.get(URL).text
     assert "No attempts on this address" in text
-    assert f"{reverse('address_find', args=[token.id])}?q={ADDRESS}" in text
+    assert f"{reverse('search')}?q={ADDRESS}" in text
     assert LOADS not in text
 
 

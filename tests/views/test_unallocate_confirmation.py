@@ -11,7 +11,7 @@ import pytest
 from django.core import signing
 from django.test import Client
 
-from ipadmin.models import AuditEntry, Outcome
+from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services.confirmation import SALT
 from tests.services.katapult import ADDRESS, IP, REQUEST_ID, VM, html, refusal
 from tests.views.confirming import (
@@ -215,26 +215,33 @@ def test_an_address_outside_the_organization_is_not_unallocated(
 def test_a_list_that_cannot_be_read_says_what_is_not_known(
     alices: Client, url: str, katapult: Organizations, answer: httpx.Response
 ) -> None:
-    katapult.lists.append(answer)
+    # A page without a proper answer is read twice.
+    katapult.lists.extend([answer, answer])
     page = alices.get(url)
     assert "Not checked whether this is the last" in page.text
     assert alices.post(url, {"confirmation": confirmation_of(page)}).status_code == 302
     assert only_entry().outcome == Outcome.SUCCEEDED
 
 
-@pytest.mark.parametrize("answer", [html(), httpx.ReadTimeout("slow")])
+def unanswered(_: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("slow")
+
+
+@pytest.mark.parametrize("answer", [html(), unanswered])
 def test_a_list_that_is_not_answered_says_so(
     alices: Client, url: str, katapult: Organizations, answer: Any
 ) -> None:
-    katapult.lists.append(answer)
+    katapult.lists.extend([answer, answer])
     page = alices.get(url)
     assert page.status_code == 200
     assert "Not checked whether this is the last" in page.text
 
 
 def test_few_calls_left_do_not_keep_a_confirmation_waiting(
-    alices: Client, url: str, katapult: Organizations
+    alices: Client, url: str, token: ApiToken, katapult: Organizations
 ) -> None:
+    token.missing_scopes = ["virtual_machines:read"]
+    token.save()
     few = {"X-Ratelimit-Permitted": "1000", "X-Ratelimit-Remaining": "3"}
     katapult.reads.append(httpx.Response(200, json=katapult.body(), headers=few))
     assert "Not checked whether this is the last" in alices.get(url).text
