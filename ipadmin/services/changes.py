@@ -27,7 +27,7 @@ def attempts_since(inventory: Inventory, token: ApiToken) -> dict[str, AuditEntr
     )
     entries = AuditEntry.objects.filter(
         Q(finished_at=None) | Q(finished_at__gte=inventory.read_at),
-        organization_key=_organization_key(token),
+        organization_key=organization_key(token),
         api_url=settings.KATAPULT_API_URL,
         created_at__gte=started,
     )
@@ -55,5 +55,6 @@ def apply(inventory: Inventory, attempts: Mapping[str, AuditEntry]) -> tuple[IPA
     )
 
 
-def _organization_key(token: ApiToken) -> str:
+def organization_key(token: ApiToken) -> str:
+    """The search key of the token's organization, as in the entries of its attempts."""
     return folded(token.organization_id or token.organization_sub_domain)
