@@ -21,7 +21,7 @@ SITE_PAGES = (
     ("History", "history audit log attempts entries", "audit", "may_view_history"),
     (
         "Integrity of the history",
-        "integrity verification hash chain",
+        "integrity history verification hash chain",
         "integrity",
         "may_verify_history",
     ),

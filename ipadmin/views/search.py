@@ -37,10 +37,11 @@ def search(request: SignedInRequest) -> HttpResponse:
         "text": text,
         "max_in_url": MAX_IN_URL,
         "max_pasted": find.MAX_PASTED_LENGTH + 1,
+        "is_long": len(given) > MAX_IN_URL,
         "is_cut": not is_post and len(given) >= MAX_IN_URL,
     }
     abilities = access.abilities(request.user)
-    if abilities.may_unallocate and find.is_pasted(text):
+    if abilities.may_unallocate and (len(text) > MAX_LENGTH or find.is_pasted(text)):
         context["pasted"] = search_results.pasted(find.pasted(request.user, text))
     elif text:
         text = find.as_item(text) or text[:MAX_LENGTH]
