@@ -87,8 +87,8 @@ class Pasted:
 
 
 def find(user: User, text: str) -> Found:
-    """The first results of each kind."""
-    found, sought = Found(), text.strip().lower()
+    """The first results of each kind. An item is given as `as_item` writes it."""
+    found, sought = Found(), text.lower()
     for token in user.api_tokens.ready():
         if sought in f"{token.organization_title}\n{token.label}".lower():
             found.organizations.append(token)
@@ -98,14 +98,14 @@ def find(user: User, text: str) -> Found:
             found.not_read.append(token)
             continue
         attempts = changes.attempts_since(inventory, token)
-        shown = listing(inventory, Filters(q=text.strip()), attempts=attempts)
+        shown = listing(inventory, Filters(q=text), attempts=attempts)
         found.total_addresses += shown.counts.all + shown.more
         room = PER_KIND - len(found.addresses)
         found.addresses += [
             FoundAddress(token, row.ip, row.machine, row.why_not) for row in shown.rows[:room]
         ]
         room = PER_KIND - len(found.machines)
-        found.machines += islice(_machines(token, inventory, sought), room)
+        found.machines += islice(_machines(token, inventory, text), room)
     if as_item(text) == text and "/" not in text and not _has_exact(found, text):
         found.can_look_up = [token for token, _ in searched][:PER_KIND]
     return found
@@ -169,16 +169,17 @@ def _inventories(user: User) -> list[tuple[ApiToken, Inventory | None]]:
     return list(found.values())
 
 
-def _machines(token: ApiToken, inventory: Inventory, sought: str) -> Iterator[FoundMachine]:
-    """By name, or by id; those without a known name by the id of an allocation."""
-    for machine in inventory.machines.values():
-        if sought in machine.name.lower() or sought == machine.id.lower():
-            yield FoundMachine(token, machine)
-    for ip in inventory.addresses if sought.startswith("vm_") else ():
-        of = ip.allocation
-        if of and of.id.lower() == sought and of.id not in inventory.machines:
-            yield FoundMachine(token, Machine(of.id, of.name or of.id))
-            return
+def _machines(token: ApiToken, inventory: Inventory, text: str) -> Iterator[FoundMachine]:
+    """By name, or by id, which for machines without a known name is that of an allocation."""
+    if not text.startswith("vm_"):
+        sought = text.lower()
+        for machine in inventory.machines.values():
+            if sought in machine.name.lower():
+                yield FoundMachine(token, machine)
+    elif text in inventory.machines:
+        yield FoundMachine(token, inventory.machines[text])
+    elif any(ip.allocation and ip.allocation.id == text for ip in inventory.addresses):
+        yield FoundMachine(token, Machine(text, text))
 
 
 def _has_exact(found: Found, item: str) -> bool:

@@ -48,15 +48,13 @@
     return move(links, linkOf(rowOf(focused)), step);
   };
 
-  // To the button of the current row, or back to its link.
-  const moveInRow = (selector) => {
+  // `focus` or `click` the first such element of the current row.
+  const inRow = (selector, action) => {
     const row = rowOf(document.activeElement);
     const element = row && row.querySelector(selector);
-    if (element) element.focus();
+    if (element) element[action]();
     return Boolean(element);
   };
-
-  const unallocate = () => moveInRow("[data-unallocate]") && (document.activeElement.click(), true);
 
   const goTo = (key) => {
     const link = document.querySelector(`[data-page="${GO_TO[key]}"]`);
@@ -71,9 +69,9 @@
     k: () => moveInRows(-1),
     ArrowDown: () => rowOf(document.activeElement) && moveInRows(1),
     ArrowUp: () => rowOf(document.activeElement) && moveInRows(-1),
-    ArrowRight: () => moveInRow("[data-unallocate]"),
-    ArrowLeft: () => moveInRow("a[href]"),
-    u: unallocate,
+    ArrowRight: () => inRow("[data-unallocate]", "focus"),
+    ArrowLeft: () => inRow("a[href]", "focus"),
+    u: () => inRow("[data-unallocate]", "click"),
     g: () => { wentAt = Date.now(); return true; },
   };
 

@@ -55,6 +55,5 @@ def test_the_weight_of_a_visit(
     answer = (client if name == "account_login" else alices).get(url, headers=GZIP)
     html = len(answer.content)
     files = sum(map(compressed, static_files(Page(gzip.decompress(answer.content).decode()))))
-    print(f"{name}: HTML {html / KIBIBYTE:.1f} KiB, files {files / KIBIBYTE:.1f} KiB")
     assert html <= 20 * KIBIBYTE
     assert html + files <= 70 * KIBIBYTE
