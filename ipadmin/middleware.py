@@ -106,7 +106,7 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
     """
 
     def handle_no_permission(  # type: ignore[override]
-        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+        self, request: HttpRequest, _view: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         is_htmx, is_form = bool(request.htmx), request.method == "POST"  # type: ignore[attr-defined]
         if is_htmx or is_form or settings.SESSION_COOKIE_NAME in request.COOKIES:

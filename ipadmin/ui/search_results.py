@@ -79,7 +79,9 @@ def results(
     groups = [
         Group("Pages", list(_site_pages(text, abilities))),
         Group("Addresses", [address(each) for each in found.addresses], more_addresses, list_url),
-        Group("Not in any list that was read", [_look_up(text, each) for each in found.can_look_up]),
+        Group(
+            "Not in any list that was read", [_look_up(text, each) for each in found.can_look_up]
+        ),
         Group("Machines", [machine(each) for each in found.machines]),
         Group(
             "Organizations",

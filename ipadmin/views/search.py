@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ipadmin import access
@@ -56,11 +58,13 @@ def search(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @operators_only
 def lookup(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
-    """To the page of an address, which Katapult is asked for; else why there is none."""
+    """To the page of an address, which Katapult is asked for, or why there is none. To the search
+    for any other text."""
     token = access.own_ready_token(request.user, token_id)
-    address = find.as_item(request.GET.get("q", ""))
+    text = request.GET.get("q", "")
+    address = find.as_item(text)
     if not address or "/" in address or "_" in address:
-        raise Http404
+        return redirect(f"{reverse('search')}?{urlencode({'q': text})}")
     try:
         return redirect("address", token.id, inventory.find(token, address=address).id)
     except CANNOT_READ as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+
 import pytest
 from django.utils import timezone
 
@@ -188,7 +189,7 @@ def test_a_pasted_text_shows_exactly_what_it_names(
     alice: User, acme: ApiToken, brook: ApiToken
 ) -> None:
     text = (
-        "From: x@example.net, 12:30:55\n[192.0.2.3], 192.0.2.3 and http://192.0.2.4:80/ (192.0.2.5);"
+        "From: x@example.net, 12:30:55\n[192.0.2.3], 192.0.2.3 and http://192.0.2.4:80/ (192.0.2.5)"
         " 2001:db8::9: ok. Network 198.51.100.0/24, not 203.0.113.9 or 10.0.0.0/8 or v1.2.3."
     )
     result = find.pasted(alice, text)

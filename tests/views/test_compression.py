@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from ipadmin.models import ApiToken
-from tests.views.katapult import Organizations, many
+from tests.views.katapult import Organizations
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 pytestmark = pytest.mark.django_db

@@ -28,17 +28,19 @@ from tests.views.katapult import Organizations, listed, many
 ATTEMPT = uuid.UUID(int=1)
 # May be seen by anybody.
 PUBLIC = {"healthz", "account_login"}
-POST_ONLY = {"token_check", "time_zone", "audit_export"}
+POST_ONLY = {"token_check", "time_zone", "theme", "audit_export"}
 WRITES = {
+    # Long pasted texts.
+    "search",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
-    *("token_delete", "unallocate", "time_zone", "audit_export", "integrity"),
+    *("token_delete", "unallocate", "time_zone", "theme", "audit_export", "integrity"),
 }
 # htmx asks for these alone.
 PARTS = {"attempt_result"}
 # Are for programs.
 DATA = {"healthz", "audit_entry_json"}
 # Lead somewhere else.
-REDIRECTS = {"home", "addresses_home", "address_find", "token_organization", "account_login"}
+REDIRECTS = {"home", "addresses_home", "lookup", "token_organization", "account_login"}
 
 
 def patterns(resolver: URLResolver) -> Iterator[URLPattern]:

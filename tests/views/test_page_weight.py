@@ -1,5 +1,7 @@
 """What a visit loads over the wire, compressed: the whole page at first, then only HTML."""
 
+# Pytest passes them by name.
+# ruff: noqa: PLR0917
 from __future__ import annotations
 
 import gzip

@@ -40,7 +40,9 @@ def test_a_forged_cookie_is_ignored(alices: Client) -> None:
     assert theme(alices) is None
 
 
-@pytest.mark.parametrize("page", ["https://evil.example.com/", "//evil.example.com", "javascript:x"])
+@pytest.mark.parametrize(
+    "page", ["https://evil.example.com/", "//evil.example.com", "javascript:x"]
+)
 def test_the_choice_never_leads_to_another_site(alices: Client, page: str) -> None:
     assert alices.post(URL, {"choice": "dark", "next": page})["Location"] == "/"
 
