@@ -170,7 +170,8 @@ def _search(inventory: Inventory, addresses: Sequence[IPAddress], query: str) ->
 
 def positions_within(addresses: Sequence[IPAddress], network: Network) -> range:
     """The indexes of those in a network; the addresses are in numeric order."""
-    version, first = network.version, int(network.network_address)
+    version: int = network.version
+    first = int(network.network_address)
     keys = ((version, first, ""), (version, first + network.num_addresses, ""))
     return range(*(bisect_left(addresses, key, key=number) for key in keys))
 

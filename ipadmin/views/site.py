@@ -100,7 +100,8 @@ def _error_page(
     def view(request: HttpRequest, *_args: object, **_reason: object) -> HttpResponse:
         template = "_error.html" if wants_part(request) else "error.html"
         context = _context(request, title, message) | {"icon": icon, "next_step": next_step}
-        context["page"] = previous_page(request) or request.get_full_path()
+        if next_step == "reload":
+            context["page"] = previous_page(request) or request.get_full_path()
         return render(request, f"ipadmin/{template}", context, status=status)
 
     return view
