@@ -154,7 +154,8 @@ def choose_organization(scene: Scene) -> None:
 def server_error(scene: Scene) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inventory, "read", None)
-        the_list(scene)
+        open_list(scene.page, scene.token, "?wait=1")
+        expect(scene.page.get_by_role("link", name="Check the history")).to_be_visible()
 
 
 def page_at(path: str) -> Callable[[Scene], None]:

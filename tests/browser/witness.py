@@ -17,9 +17,9 @@ PLANTED = "planted0token0planted0CANARY"
 # The browser reports each violation as a console error; this one adds the URL and the file.
 REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", event =>
     console.error(`CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
-# Console messages for status 4xx, 5xx and lost connections, which some tests cause.
+# Console messages for status 4xx, 5xx, lost connections and replaced requests, as tests cause them.
 EXPECTED = re.compile(
-    r"Failed to load resource|Response Status Error Code|htmx:(sendError|afterRequest)"
+    r"Failed to load resource|Response Status Error Code|htmx:(sendError|sendAbort|afterRequest)"
 )
 
 
