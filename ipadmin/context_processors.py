@@ -8,8 +8,7 @@ from ipadmin import __version__, access, tasks
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
 from ipadmin.models import User
-from ipadmin.ui import navigation
-from ipadmin.ui.themes import THEME_COOKIE, THEMES
+from ipadmin.ui import navigation, themes
 
 
 def environment() -> str:
@@ -26,12 +25,11 @@ def site(request: HttpRequest) -> dict[str, object]:
     # A request that failed early, for example because of its host, has no user.
     user: User | AnonymousUser = getattr(request, "user", None) or AnonymousUser()
     abilities = access.abilities(user)
-    theme = request.COOKIES.get(THEME_COOKIE, "")
     return {
         "environment": environment(),
         "api_host": api_host(),
         "version": __version__,
-        "theme": theme if theme in THEMES else "",
+        "theme": themes.chosen(request.COOKIES),
         "access": abilities,
         # Callables: only complete pages use them.
         "navigation": lambda: navigation.links(request, abilities),

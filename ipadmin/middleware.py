@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import middleware as auth
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
 from ipadmin.ui import time_zones
@@ -23,6 +25,9 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 log = structlog.get_logger("ipadmin.requests")
 # Request ids accepted from a trusted proxy. Other characters could corrupt a log.
 GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+SESSION_ENDED = (
+    "You were signed out: a session lasts 12 hours. Nothing was changed. Sign in to continue."
+)
 PERMISSIONS = (
     "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), "
     "gyroscope=(), microphone=(), midi=(), payment=(), usb=(), clipboard-write=(self)"
@@ -83,18 +88,34 @@ def activate_time_zone(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def previous_page(request: HttpRequest) -> str:
+    """The page of this site that a request comes from, for example that of a form; else empty."""
+    page = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        page, {request.get_host()}, require_https=request.is_secure()
+    )
+    return page if is_ours else ""
+
+
 class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
     """Each view requires a sign-in unless it is decorated with login_not_required.
 
     htmx would follow a redirect and show the sign-in page inside the page, so its response makes
-    the browser go there, and back afterwards.
+    the browser go there, and back afterwards. A form that was sent after the end of the session is
+    shown again after the sign-in, with the reason that was typed.
     """
 
     def handle_no_permission(  # type: ignore[override]
-        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+        self, request: HttpRequest, _view: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
-        if not request.htmx:  # type: ignore[attr-defined]
-            return super().handle_no_permission(request, view_func)
-        page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+        is_htmx, is_form = bool(request.htmx), request.method == "POST"  # type: ignore[attr-defined]
+        if is_htmx or is_form or settings.SESSION_COOKIE_NAME in request.COOKIES:
+            messages.warning(request, SESSION_ENDED)
+        page = (is_form and previous_page(request)) or request.get_full_path()
+        reason = request.POST.get("reason", "") if is_form else ""
+        if reason:
+            page = f"{request.path}?{urlencode({'reason': reason})}"
+        elif is_htmx:
+            page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
-        return HttpResponseClientRedirect(login.url)
+        return HttpResponseClientRedirect(login.url) if is_htmx else login

@@ -33,6 +33,7 @@ urlpatterns = [
     path(TOKEN_PATH + "delete/", tokens.token_delete, name="token_delete"),
     path(TOKEN_PATH + "addresses/", addresses.addresses, name="addresses"),
     path(TOKEN_PATH + "addresses/read/", addresses.addresses_read, name="addresses_read"),
+    path(TOKEN_PATH + "lookup/", search.lookup, name="lookup"),
     path(TOKEN_PATH + "machines/<slug:machine_id>/", machines.machine, name="machine"),
     path(ADDRESS_PATH, addresses.address, name="address"),
     path(ADDRESS_PATH + "unallocate/", unallocate.unallocate, name="unallocate"),

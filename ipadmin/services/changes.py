@@ -61,5 +61,5 @@ def apply(inventory: Inventory, attempts: Mapping[str, AuditEntry]) -> tuple[IPA
 
 
 def organization_key(token: ApiToken) -> str:
-    """The search key of the organization of a token, as entries have it."""
+    """The search key of the token's organization, as in the entries of its attempts."""
     return folded(token.organization_id or token.organization_sub_domain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -152,11 +153,19 @@ def _search(inventory: Inventory, addresses: Sequence[IPAddress], query: str) ->
     if not query:
         return list(range(len(addresses)))
     if network := _network(query):
-        return [index for index, ip in enumerate(addresses) if _is_within(ip, network)]
+        return list(positions_within(addresses, network))
     sought = _as_written(query.lower())
     if sought in inventory.positions:
         return [index for index, ip in enumerate(addresses) if ip.address.startswith(sought)]
     return [index for index, text in enumerate(inventory.texts) if sought in text]
+
+
+def positions_within(addresses: Sequence[IPAddress], network: Network) -> range:
+    """The indexes of those in a network; the addresses are in numeric order."""
+    version: int = network.version
+    first = int(network.network_address)
+    keys = ((version, first, ""), (version, first + network.num_addresses, ""))
+    return range(*(bisect_left(addresses, key, key=number) for key in keys))
 
 
 def _narrowed(addresses: Sequence[IPAddress], found: list[int], filters: Filters) -> list[int]:

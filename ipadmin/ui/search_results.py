@@ -6,17 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from ipadmin.access import Abilities
-from ipadmin.models import AuditEntry
-from ipadmin.services.find import (
-    MAX_PASTED_ITEMS,
-    Found,
-    FoundAddress,
-    FoundMachine,
-    Pasted,
-)
+from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.services.find import Found, FoundAddress, FoundMachine, Pasted
 
 # Pages of the site: title, words that find it, name of its URL, and the ability that it needs.
 SITE_PAGES = (
@@ -26,7 +21,7 @@ SITE_PAGES = (
     ("History", "history audit log attempts entries", "audit", "may_view_history"),
     (
         "Integrity of the history",
-        "integrity verification hash chain",
+        "integrity history verification hash chain",
         "integrity",
         "may_verify_history",
     ),
@@ -80,10 +75,13 @@ def results(
     if found.total_addresses > len(found.addresses):
         token = found.addresses[0].token
         more_addresses = f"All {found.total_addresses:,} addresses"
-        list_url = f"{reverse('addresses', args=[token.id])}?{urlencode({'q': text})}"
+        list_url = reverse("addresses", args=[token.id]) + _q(text)
     groups = [
         Group("Pages", list(_site_pages(text, abilities))),
         Group("Addresses", [address(each) for each in found.addresses], more_addresses, list_url),
+        Group(
+            "Not in any list that was read", [_look_up(text, each) for each in found.can_look_up]
+        ),
         Group("Machines", [machine(each) for each in found.machines]),
         Group(
             "Organizations",
@@ -126,14 +124,15 @@ def pasted(found: Pasted) -> PastedResults:
     )
     parts = [f"{count} {text}" for count, text in counts if count]
     summary = ", ".join(parts) or "No addresses found"
-    if found.is_cut:
-        summary += f". Only the first {MAX_PASTED_ITEMS} items were looked at"
+    if found.cut:
+        summary += f". {found.cut}"
     groups = [
         Group("Can be unallocated", [address(each) for each in can]),
         Group("Not allocated", [address(each) for each in free]),
         Group("Can't be unallocated", [address(each) for each in cannot]),
         Group(
-            "Not found in any organization", [Hit(each, "", is_mono=True) for each in found.unknown]
+            "Not found in any organization",
+            [Hit(each, reverse("search") + _q(each), is_mono=True) for each in found.unknown],
         ),
         Group(
             "Not searched: addresses not read yet",
@@ -166,13 +165,30 @@ def machine(found: FoundMachine) -> Hit:
     return Hit(of.name, url, f"{of.id} · {token.organization_title}", "server")
 
 
+def _look_up(text: str, token: ApiToken) -> Hit:
+    """A link that reads an address or a machine now."""
+    if text.startswith("vm_"):
+        url = reverse("machine", args=[token.id, text])
+    elif text.startswith("ip_"):
+        url = reverse("address", args=[token.id, text])
+    else:
+        url = reverse("lookup", args=[token.id]) + _q(text)
+    organization = f"{token.organization_title}, with the token {token.label}"
+    return Hit(f"Look up {text} now", url, organization, "search")
+
+
+def _q(text: str) -> str:
+    return f"?{urlencode({'q': text})}"
+
+
 def _person(name: str) -> Hit:
     query = urlencode({"person": name, "when": "all"})
     return Hit(name, f"{reverse('audit')}?{query}", "Attempts of this person", "user-round")
 
 
 def _entry(entry: AuditEntry) -> Hit:
-    parts = [entry.get_outcome_display(), entry.user_name, entry.reason]
+    day = f"{timezone.localtime(entry.created_at):%-d %b %Y}"
+    parts = [entry.get_outcome_display(), day, entry.user_name, entry.reason]
     return Hit(
         entry.address, entry.get_absolute_url(), " · ".join(filter(None, parts)), "history", True
     )

@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_safe
 
 from ipadmin import access
-from ipadmin.access import SignedInRequest
+from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.audit.search import pages
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry
-from ipadmin.services import find
-from ipadmin.ui import search_results
-from ipadmin.views.parts import wants_part
+from ipadmin.services import find, inventory
+from ipadmin.ui import explanations, search_results
+from ipadmin.views.parts import CANNOT_READ, wants_part
 
 # Characters of a search that is no pasted text.
 MAX_LENGTH = 200
+# Characters of a text in a URL: proxies and gunicorn refuse a long one. A longer text is sent by
+# POST.
+MAX_IN_URL = 1000
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def search(request: SignedInRequest) -> HttpResponse:
     """Addresses of all the user's tokens, machines, people, entries and pages of the site; for a
-    pasted text exactly the addresses that it names."""
-    text = request.GET.get("q", "").replace("\0", "").strip()
+    pasted text exactly the addresses that it names. POST changes nothing."""
+    is_post = request.method == "POST"
+    given = (request.POST if is_post else request.GET).get("q", "")
+    text = given.replace("\0", "").strip()
+    context: dict[str, object] = {
+        "text": text,
+        "max_in_url": MAX_IN_URL,
+        "max_pasted": find.MAX_PASTED_LENGTH + 1,
+        "is_long": len(given) > MAX_IN_URL,
+        "is_cut": not is_post and len(given) >= MAX_IN_URL,
+    }
     abilities = access.abilities(request.user)
-    context: dict[str, object] = {"text": text}
-    if abilities.may_unallocate and find.is_pasted(text):
+    if abilities.may_unallocate and (len(text) > MAX_LENGTH or find.is_pasted(text)):
         context["pasted"] = search_results.pasted(find.pasted(request.user, text))
     elif text:
-        text = text[:MAX_LENGTH]
+        text = find.as_item(text) or text[:MAX_LENGTH]
         found = find.find(request.user, text) if abilities.may_unallocate else find.Found()
         entries, people = _history(request, text) if abilities.may_view_history else ([], [])
         context["results"] = search_results.results(text, abilities, found, entries, people)
     is_part = wants_part(request)
     template = "ipadmin/_search_results.html" if is_part else "ipadmin/search.html"
     return render(request, template, context)
+
+
+@require_safe
+@operators_only
+def lookup(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
+    """To the page of an address, which Katapult is asked for, or why there is none. To the search
+    for any other text."""
+    token = access.own_ready_token(request.user, token_id)
+    text = request.GET.get("q", "")
+    address = find.as_item(text)
+    if not address or "/" in address or "_" in address:
+        return redirect(f"{reverse('search')}?{urlencode({'q': text})}")
+    try:
+        return redirect("address", token.id, inventory.find(token, address=address).id)
+    except CANNOT_READ as error:
+        context = {"token": token, "sought": address, "problem": explanations.of_error(error)}
+        return render(request, "ipadmin/lookup.html", context)
 
 
 def _history(request: SignedInRequest, text: str) -> tuple[Sequence[AuditEntry], list[str]]:

@@ -19,7 +19,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest
-from ipadmin.ui.themes import THEME_COOKIE, THEMES
+from ipadmin.checks import api_host
+from ipadmin.context_processors import environment
+from ipadmin.middleware import previous_page
+from ipadmin.ui import themes
 from ipadmin.ui.time_zones import CHOICE_COOKIE
 from ipadmin.views.parts import wants_part
 
@@ -68,7 +71,7 @@ def time_zone(request: HttpRequest) -> HttpResponse:
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Use a light or dark theme (`choice`), or else that of the system; then back to `next`."""
-    return _preference(request, THEME_COOKIE, THEMES)
+    return _preference(request, themes.THEME_COOKIE, themes.THEMES)
 
 
 def _preference(request: HttpRequest, cookie: str, choices: tuple[str, ...]) -> HttpResponse:
@@ -88,14 +91,17 @@ def _preference(request: HttpRequest, cookie: str, choices: tuple[str, ...]) -> 
 
 
 def _error_page(
-    status: int, title: str, message: str, icon: str = "triangle-alert"
+    status: int, title: str, message: str, icon: str = "triangle-alert", *, next_step: str = ""
 ) -> Callable[..., HttpResponse]:
-    """A view that shows an error; for htmx only the message."""
+    """A view that shows an error; for htmx only the message. `next_step` is the name of a button in
+    `_error_page.html`, beside the one to the start page."""
 
     @requires_csrf_token
     def view(request: HttpRequest, *_args: object, **_reason: object) -> HttpResponse:
         template = "_error.html" if wants_part(request) else "error.html"
-        context = _context(request, title, message) | {"icon": icon}
+        context = _context(request, title, message) | {"icon": icon, "next_step": next_step}
+        if next_step == "reload":
+            context["page"] = previous_page(request) or request.get_full_path()
         return render(request, f"ipadmin/{template}", context, status=status)
 
     return view
@@ -118,17 +124,23 @@ page_not_found = _error_page(
     "Page not found",
     "This page does not exist, or you may not see it. Nothing was changed.",
     "file-search",
+    next_step="search",
 )
 csrf_failure = _error_page(
     403,
     "This form is no longer valid",
     "Nothing was changed. You may have signed in or out in another tab, or your browser blocks "
     "cookies. Reload the page and try again.",
+    next_step="reload",
 )
 # allauth's page for too many attempts to sign in.
 too_many_requests = login_not_required(
     _error_page(
-        429, "Too many attempts", "Nothing was changed. Wait a minute, then try again.", "clock"
+        429,
+        "Too many attempts",
+        "Nothing was changed. Wait a minute, then try again.",
+        "clock",
+        next_step="reload",
     )
 )
 
@@ -139,6 +151,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "If you were unallocating an address, check the history before you try again: it shows "
         "whether a request was sent to Katapult."
     )
-    context = _context(request, "An internal error occurred", message)
+    context = _context(request, "An internal error occurred", message) | {
+        "theme": themes.chosen(request.COOKIES),
+        "environment": environment(),
+        "api_host": api_host(),
+    }
     template = "ipadmin/_error.html" if wants_part(request) else "500.html"
     return HttpResponse(render_to_string(template, context), status=500)

@@ -47,7 +47,9 @@ def _ask(
         context = {"token": token, "notice": notice, "problem": explanations.of_error(error)}
         return _page(request, context, status)
     bound = Bound(request.user, token, shown.ip.id)
-    form = _form(shown, initial={"confirmation": shown.signed(bound)})
+    # A reason that was typed before the session ended; see LoginRequiredMiddleware.
+    reason = request.GET.get("reason", "")
+    form = _form(shown, initial={"confirmation": shown.signed(bound), "reason": reason})
     return _page(request, _context(request, token, shown, form) | {"notice": notice}, status)
 
 

@@ -73,6 +73,7 @@
       if (!isBusy(dialog)) dialog.close();
       return;
     }
+    target.closest(".flash-close")?.parentElement.remove();
     const source = target.closest("[data-copy]");
     const isSelecting = !target.closest("button") && String(getSelection()) !== "";
     if (source && !target.closest("a") && !isSelecting) copy(source);

@@ -7,13 +7,21 @@
   const search = document.getElementById("site-search");
   const results = document.getElementById("site-results");
   const shortcuts = document.getElementById("shortcuts");
+  const ROW = "main tbody > tr, .hit";
+  const MAX_LENGTH = 100001;
   let wentAt = 0;
+  let isOpening = false;
+
+  if (!search) return;
+  // Longer texts than fit in a URL are sent by POST.
+  const maxInUrl = search.maxLength;
+  search.maxLength = MAX_LENGTH;
 
   const isTyping = (element) =>
     element.matches("textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=button])");
   const hits = () => [...results.querySelectorAll("[data-hit]")];
-  const rows = () => [...document.querySelectorAll("main tbody > tr:has(a)")];
-  const rowOf = (element) => element.closest("main tbody > tr");
+  const rowOf = (element) => element.closest(ROW);
+  const linkOf = (row) => row && row.querySelector("a[href]");
   const hide = () => { results.hidden = true; };
 
   const openSearch = () => {
@@ -34,16 +42,18 @@
   };
 
   const moveInRows = (step) => {
-    const links = rows().map((row) => row.querySelector("a"));
-    const row = rowOf(document.activeElement);
-    return move(links, row && row.querySelector("a"), step);
+    const focused = document.activeElement;
+    const within = focused.closest("#site-results") || document.querySelector("main");
+    const links = [...within.querySelectorAll(ROW)].map(linkOf).filter(Boolean);
+    return move(links, linkOf(rowOf(focused)), step);
   };
 
-  const unallocate = () => {
+  // `focus` or `click` the first such element of the current row.
+  const inRow = (selector, action) => {
     const row = rowOf(document.activeElement);
-    const link = row && row.querySelector("[data-unallocate]");
-    if (link) link.click();
-    return Boolean(link);
+    const element = row && row.querySelector(selector);
+    if (element) element[action]();
+    return Boolean(element);
   };
 
   const goTo = (key) => {
@@ -59,59 +69,83 @@
     k: () => moveInRows(-1),
     ArrowDown: () => rowOf(document.activeElement) && moveInRows(1),
     ArrowUp: () => rowOf(document.activeElement) && moveInRows(-1),
-    u: unallocate,
+    ArrowRight: () => inRow("[data-unallocate]", "focus"),
+    ArrowLeft: () => inRow("a[href]", "focus"),
+    u: () => inRow("[data-unallocate]", "click"),
     g: () => { wentAt = Date.now(); return true; },
   };
 
+  const submit = () => {
+    const { form } = search;
+    const isLong = search.value.length > maxInUrl;
+    form.method = isLong ? "post" : "get";
+    form.elements.csrfmiddlewaretoken.disabled = !isLong;
+    form.requestSubmit();
+  };
+
+  // The first result, or the page of what a pasted text names.
+  const openFirst = () => {
+    isOpening = false;
+    const [first] = hits();
+    if (first && !results.querySelector("[data-pasted]")) first.click();
+    else submit();
+  };
+
   const inSearch = (event) => {
+    const focused = document.activeElement;
     if (event.key === "Escape") {
+      event.preventDefault();
       hide();
-      search.blur();
+      focused.blur();
     } else if (event.key === "ArrowDown" && !results.hidden) {
-      if (move(hits(), document.activeElement, 1)) event.preventDefault();
+      event.preventDefault();
+      move(hits(), linkOf(rowOf(focused)) || focused, 1);
     } else if (event.key === "ArrowUp" && !results.hidden) {
       event.preventDefault();
-      const [first] = hits();
-      if (document.activeElement === first) search.focus();
-      else if (document.activeElement !== search) move(hits(), document.activeElement, -1);
-    } else if (event.key === "Enter" && event.target === search && !results.hidden) {
-      const [first] = hits();
-      if (!first || search.value !== results.dataset.query) return;
+      const current = linkOf(rowOf(focused)) || focused;
+      if (current === hits()[0]) search.focus();
+      else if (focused !== search) move(hits(), current, -1);
+    } else if (event.key === "Enter" && focused === search) {
       event.preventDefault();
-      first.click();
+      // Results that are still to come are opened as they come.
+      isOpening = search.value !== (results.dataset.query || "");
+      if (!isOpening) openFirst();
     }
   };
 
   document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]")) return;
+    const isInSearch = event.target.closest("#site-search-form");
+    if (isTyping(event.target) && !isInSearch) return;
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
       openSearch();
       return;
     }
-    if (event.target.closest("#site-search-form")) {
+    if (isInSearch) {
       inSearch(event);
       if (isTyping(event.target) || event.defaultPrevented) return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    if (document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const isGoing = Date.now() - wentAt < GO_MILLISECONDS && event.key in GO_TO;
     wentAt = 0;
     if (isGoing ? goTo(event.key) : SHORTCUTS[event.key]?.()) event.preventDefault();
   });
 
-  if (!search) return;
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-close-shortcuts]")) shortcuts.close();
     if (!event.target.closest("#site-search-form")) hide();
   });
-  results.addEventListener("htmx:afterSwap", () => {
-    results.dataset.query = search.value;
+  search.addEventListener("htmx:afterRequest", (event) => {
+    results.dataset.query = event.detail.requestConfig.parameters.q;
     results.hidden = !search.value.trim();
+    if (isOpening && results.dataset.query === search.value) openFirst();
   });
+  search.addEventListener("input", () => { isOpening = false; });
   search.addEventListener("focus", () => { if (search.value && hits().length) results.hidden = false; });
   // A field of one line drops the line breaks of what is pasted: spaces keep its words apart.
   search.addEventListener("paste", (event) => {
-    const text = event.clipboardData.getData("text");
+    const text = event.clipboardData.getData("text").slice(0, MAX_LENGTH);
     if (!/\n/.test(text)) return;
     event.preventDefault();
     search.setRangeText(text.replace(/\s+/g, " "), search.selectionStart, search.selectionEnd, "end");

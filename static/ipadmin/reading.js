@@ -34,6 +34,8 @@
     let isShown = true;
     try {
       const response = await fetch(url + query, { signal: controller.signal, headers: { "X-Requested-With": "fetch" } });
+      // To the sign-in page, because the session ended.
+      if (response.redirected) return location.reload();
       if (!response.ok) throw new Error(response.statusText);
       await parts(response, (html) => {
         isShown = location.search === query;

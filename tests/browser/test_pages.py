@@ -129,7 +129,7 @@ def one_address(scene: Scene) -> None:
 
 
 def no_such_address(scene: Scene) -> None:
-    scene.page.goto(reverse("address_find", args=[scene.token.id]) + "?q=192.0.2.1")
+    scene.page.goto(reverse("lookup", args=[scene.token.id]) + "?q=192.0.2.1")
 
 
 def one_token(scene: Scene) -> None:
@@ -154,7 +154,8 @@ def choose_organization(scene: Scene) -> None:
 def server_error(scene: Scene) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inventory, "read", None)
-        the_list(scene)
+        open_list(scene.page, scene.token, "?wait=1")
+        expect(scene.page.get_by_role("link", name="Check the history")).to_be_visible()
 
 
 def page_at(path: str) -> Callable[[Scene], None]:

@@ -31,6 +31,8 @@ ATTEMPT = uuid.UUID(int=1)
 PUBLIC = {"healthz", "account_login"}
 POST_ONLY = {"token_check", "time_zone", "theme", "audit_export"}
 WRITES = {
+    # Long pasted texts.
+    "search",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
     *("token_delete", "unallocate", "time_zone", "theme", "audit_export", "integrity"),
 }
@@ -39,7 +41,7 @@ PARTS = {"attempt_result", "addresses_read"}
 # Are for programs.
 DATA = {"healthz", "audit_entry_json"}
 # Lead somewhere else.
-REDIRECTS = {"home", "addresses_home", "token_organization", "account_login"}
+REDIRECTS = {"home", "addresses_home", "lookup", "token_organization", "account_login"}
 
 
 def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
