@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
-from allauth.account.adapter import get_adapter
 from django.db import DatabaseError
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -15,11 +14,11 @@ from django.views.decorators.http import require_POST
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
-from ipadmin.audit.activity import Actor
 from ipadmin.audit.export.export import Format, export
 from ipadmin.audit.export.limits import Download, TooManyDownloads
 from ipadmin.ui.history_form import HistoryFilters
 from ipadmin.ui.time_zones import text_of
+from ipadmin.views.parts import actor
 
 NOT_SEALED = (
     "Every export is recorded in the audit log, and this could not be recorded. Try again in a "
@@ -50,7 +49,7 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
         export,
         filters.apply(access.visible_entries(request.user)).order_by("-created_at", "-id"),
         Format(format),
-        by=_actor(request),
+        by=actor(request),
         criteria=filters.criteria(),
     )
     try:
@@ -64,15 +63,6 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     content_type = CONTENT_TYPES[Format(format)]
     return StreamingHttpResponse(download, content_type=content_type, headers=headers)
-
-
-def _actor(request: SignedInRequest) -> Actor:
-    return Actor(
-        user_id=request.user.pk,
-        user_name=request.user.get_username(),
-        source_ip=get_adapter(request).get_client_ip(request) or "",
-        request_id=request.request_id,
-    )
 
 
 def _not_understood(filters: HistoryFilters, format: str) -> str:
