@@ -52,7 +52,7 @@ def verification_facts(
     verification: AuditVerification, acknowledged: Acknowledgement | None
 ) -> Iterator[Fact]:
     if verification.finding and acknowledged and acknowledged.covers(verification):
-        note = f"{acknowledged.note} – {acknowledged.user_name}"
+        note = f"{acknowledged.note} ({acknowledged.user_name})"
         yield Fact("Acknowledged", at=acknowledged.at, note=note)
     yield Fact("Requested by", verification.user_name)
     yield Fact("Requested", at=verification.requested_at)
