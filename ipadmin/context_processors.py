@@ -20,7 +20,7 @@ def environment() -> str:
 
 
 # The pages with the warning of a failed verification.
-WARNED_PAGES = {"audit", "audit_entry", "audit_export", "integrity"}
+WARNED_PAGES = {"audit", "audit_entry", "audit_export"}
 
 
 def nonce(request: HttpRequest) -> dict[str, object]:

@@ -36,7 +36,8 @@ def facts(filters: HistoryFilters) -> Iterator[Fact]:
 
 def lines(summary: Summary) -> str:
     """`1,204 attempts: 1,205 lines, as of now.`"""
+    count = summary.attempts
     if summary.is_partial:
-        return f"More than {summary.attempts:,} attempts, one line each."
-    noun = "attempt" if summary.attempts == 1 else "attempts"
-    return f"{summary.attempts:,} {noun}: {summary.attempts + 1:,} lines, as of now."
+        return f"More than {count:,} attempts, one line each."
+    attempts, lines = "attempt" if count == 1 else "attempts", "lines" if count else "line"
+    return f"{count:,} {attempts}: {count + 1:,} {lines}, as of now."

@@ -50,9 +50,13 @@ class ExportForm(forms.Form):
         choices=export_texts.FORMATS, initial=Format.CSV, widget=forms.RadioSelect
     )
     columns = forms.ChoiceField(
-        choices=export_texts.COLUMNS, initial="short", required=False, widget=forms.RadioSelect
+        label="Columns of CSV",
+        choices=export_texts.COLUMNS,
+        initial="short",
+        required=False,
+        widget=forms.RadioSelect,
     )
-    file_zone = forms.ChoiceField(label="Times in CSV", required=False)
+    file_zone = forms.ChoiceField(label="Time zone of CSV", required=False)
 
     def __init__(self, data: QueryDict | None, readers_zone: tzinfo | None) -> None:
         super().__init__(data)

@@ -224,8 +224,8 @@ def test_a_download_ends_when_its_response_is_lost() -> None:
         ({"outcome": "won"}, "Outcome: "),
         ({"token": "mine"}, "Token: "),
         ({"format": "xlsx"}, "Format: "),
-        ({"columns": "none"}, "Columns: "),
-        ({"file_zone": "Mars"}, "Times in CSV: "),
+        ({"columns": "none"}, "Columns of CSV: "),
+        ({"file_zone": "Mars"}, "Time zone of CSV: "),
         ({"person": "a\x00b"}, "Person: "),
     ],
 )
