@@ -44,7 +44,7 @@ def address_by_id(request: SignedInRequest, token_id: uuid.UUID, address_id: str
     if not address_key(text):
         raise Http404
     url = reverse("address_now", args=[address_of(address_key(text))])
-    return redirect(f"{url}?{urlencode({'token': token.id})}")
+    return redirect(f"{url}?{urlencode({'token': str(token.id)})}")
 
 
 @require_safe
@@ -61,7 +61,7 @@ def address(request: SignedInRequest, address: str, tab: str) -> HttpResponse:
     entries = access.visible_entries(request.user).filter(address_key=key)
     newest = service.newest(entries)
     token = _token(request, address, newest)
-    by_token = f"?{urlencode({'token': token.id})}" if token and "token" in request.GET else ""
+    by_token = f"?{urlencode({'token': str(token.id)})}" if token and "token" in request.GET else ""
     context: dict[str, object] = {
         "title": address,
         "address": address,

@@ -10,7 +10,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from ipadmin.audit.activity import Actor
-from ipadmin.audit.integrity import status, verification
+from ipadmin.audit.integrity import chain, status, verification
 from ipadmin.models import AuditLink, AuditVerification, LinkKind
 from ipadmin.models.audit_verification import VerificationStatus
 from tests import tampering
@@ -93,5 +93,5 @@ def test_an_acknowledgement_is_sealed_and_covers_the_same_problem() -> None:
 
 def test_an_unreadable_acknowledgement_counts_for_nothing() -> None:
     bad = failed()
-    status.add_activity(LinkKind.ACKNOWLEDGED, {"verification": "x"})
+    chain.add_activity(LinkKind.ACKNOWLEDGED, {"verification": "x"})
     assert status.unacknowledged() == bad
