@@ -16,6 +16,7 @@ from ipadmin.views import (
 # The URL, not the session, says which token, and so which organization, a page is for.
 TOKEN_PATH = "tokens/<uuid:token_id>/"
 ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
+TEXT_PATH = "addresses/<str:address>/"
 
 urlpatterns = [
     path("", site.home, name="home"),
@@ -24,19 +25,9 @@ urlpatterns = [
     path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
-    path("addresses/<str:address>/", address.address, {"tab": "now"}, name="address_now"),
-    path(
-        "addresses/<str:address>/timeline/",
-        address.address,
-        {"tab": "timeline"},
-        name="address_timeline",
-    ),
-    path(
-        "addresses/<str:address>/attempts/",
-        address.address,
-        {"tab": "attempts"},
-        name="address_attempts",
-    ),
+    path(TEXT_PATH, address.address, {"tab": "now"}, name="address_now"),
+    path(TEXT_PATH + "timeline/", address.address, {"tab": "timeline"}, name="address_timeline"),
+    path(TEXT_PATH + "attempts/", address.address, {"tab": "attempts"}, name="address_attempts"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/add/", tokens.token_add, name="token_add"),
     path(TOKEN_PATH, tokens.token, name="token"),

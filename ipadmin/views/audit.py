@@ -71,16 +71,21 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
     entry = access.visible_entry(request.user, attempt_id)
     values = document.values_of(entry)
     seal = entry_seal.seal_of(values)
-    came_from = _list_of(request)
+    came_from, address = _list_of(request), address_of(entry.address_key)
+    # Without a list, the neighbours are those on the same address.
+    near = came_from or HistoryFilters(
+        QueryDict(urlencode({"q": address, "when": "all"})),
+        access.own_organizations(request.user),
+    )
     context = {
         "entry": entry,
         "explanation": explained(request.user, entry),
-        "address": address_of(entry.address_key),
+        "address": address,
         "list_url": reverse("audit") + (came_from.url() if came_from else ""),
         "list_query": f"?{urlencode({'from': came_from.given().urlencode()})}" if came_from else "",
-        "neighbours": timeline.neighbours_in(fetch_plan(came_from.search), entry)
-        if came_from
-        else timeline.neighbours(access.visible_entries(request.user), entry),
+        "neighbours": timeline.neighbours(fetch_plan(near.search), entry)
+        if came_from or address
+        else None,
         "seal": entry_texts.seal_badge(seal),
         "document_text": _document_text(values),
         "summary": entry_texts.summary(entry),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from ipadmin.audit.search import timeline
 from ipadmin.audit.search.pages import cursor_of
@@ -69,12 +69,6 @@ def shown(page: timeline.Timeline) -> list[AuditEntry]:
 @pytest.fixture
 def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "PER_PAGE", 2)
-
-
-def test_an_unsaved_entry_has_no_neighbours() -> None:
-    assert timeline.neighbours(AuditEntry.objects.none(), AuditEntry()) == timeline.Neighbours(
-        None, None
-    )
 
 
 @pytest.mark.django_db
@@ -251,30 +245,11 @@ def test_only_changes_since_the_newest_entry_count(
 # Neighbours
 
 
-def test_the_neighbours_of_an_attempt(make: Make, settings: Settings) -> None:
-    first, second, third = make(), make(1), make(1)
-    make(0.5, address="192.0.2.8", address_id="ip_2")
-    around = timeline.neighbours(AuditEntry.objects.all(), second)
-    assert around.earlier == (first.attempt_id, first.created_at)
-    assert around.later == (third.attempt_id, third.created_at)
-
-
-def test_neighbours_of_other_organizations_are_hidden(make: Make) -> None:
-    _, second, _ = make(organization_id="org_2"), make(1), make(2, organization_id="org_2")
-    own = AuditEntry.objects.filter(organization_id="org_1")
-    assert timeline.neighbours(own, second) == timeline.Neighbours(None, None)
-
-
-def test_an_invalid_address_has_no_neighbours(make: Make) -> None:
-    odd = [make(address="?", address_id="ip_9") for _ in range(2)]
-    assert timeline.neighbours(AuditEntry.objects.all(), odd[0]) == timeline.Neighbours(None, None)
-
-
-def test_the_neighbours_in_a_search(make: Make) -> None:
+def test_the_neighbours_a_search(make: Make) -> None:
     made = [make(hours, user_name="bob", address=f"192.0.2.{hours}") for hours in range(3)]
     make(1), make(2)
     plan = fetch_plan(Search(people=["bob"]))
-    around = timeline.neighbours_in(plan, made[1])
+    around = timeline.neighbours(plan, made[1])
     assert around.earlier == (made[0].attempt_id, made[0].created_at)
     assert around.later == (made[2].attempt_id, made[2].created_at)
-    assert timeline.neighbours_in(plan, made[2]).later is None
+    assert timeline.neighbours(plan, made[2]).later is None
