@@ -129,7 +129,7 @@ def one_address(scene: Scene) -> None:
 
 
 def no_such_address(scene: Scene) -> None:
-    scene.page.goto(reverse("address_find", args=[scene.token.id]) + "?q=192.0.2.1")
+    scene.page.goto(reverse("address_now", args=["192.0.2.1"]))
 
 
 def one_token(scene: Scene) -> None:
