@@ -6,6 +6,7 @@ with the value. A missing or wrong value raises nothing here: the system checks 
 """
 
 import os
+from datetime import time
 from pathlib import Path
 
 import django_stubs_ext
@@ -21,6 +22,7 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+NIGHT = time(2)
 
 # Not eager: a value that cannot be read counts as missing, and the checks report it.
 env = FileAwareEnv(eager=False, strip_whitespace=True)
@@ -49,6 +51,8 @@ TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 AUDIT_KEYS = _list("AUDIT_KEYS")
 # Where each finished entry is delivered as a line of JSON; see ipadmin/audit/stream/targets.py.
 AUDIT_STREAM = env.str("AUDIT_STREAM", "") or ""
+# Time of day, in UTC, at which the worker verifies the history; None for never.
+VERIFY_AT = None if env.str("VERIFY_AT", "") == "never" else env.time("VERIFY_AT", NIGHT) or NIGHT
 # The Authorization header of an HTTP stream.
 AUDIT_STREAM_AUTHORIZATION = env.str("AUDIT_STREAM_AUTHORIZATION", "") or ""
 # Whether operators see the entries of those organizations only that they have a token for.

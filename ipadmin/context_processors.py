@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+from functools import cache
+
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from ipadmin import __version__, access, tasks
+from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
-from ipadmin.models import User
+from ipadmin.models import AuditVerification, User
 from ipadmin.ui import navigation, themes
 
 
 def environment() -> str:
     return "sandbox" if settings.SANDBOX else "live"
+
+
+# The pages with the warning of a failed verification.
+WARNED_PAGES = {"audit", "audit_entry", "audit_export"}
 
 
 def nonce(request: HttpRequest) -> dict[str, object]:
@@ -25,6 +32,13 @@ def site(request: HttpRequest) -> dict[str, object]:
     # A request that failed early, for example because of its host, has no user.
     user: User | AnonymousUser = getattr(request, "user", None) or AnonymousUser()
     abilities = access.abilities(user)
+    name = request.resolver_match.url_name if request.resolver_match else ""
+
+    @cache
+    def failed_verification() -> AuditVerification | None:
+        is_warned = abilities.may_view_history and name in WARNED_PAGES
+        return status.unacknowledged() if is_warned or abilities.may_verify_history else None
+
     return {
         "environment": environment(),
         "api_host": api_host(),
@@ -34,5 +48,7 @@ def site(request: HttpRequest) -> dict[str, object]:
         # Callables: only complete pages use them.
         "navigation": lambda: navigation.links(request, abilities),
         "open_attempts": lambda: pages.open_attempts(user),
+        "failed_verification": failed_verification,
+        "is_warned": name in WARNED_PAGES,
         "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),
     }

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from ipadmin.views import (
+    address,
     addresses,
     audit,
     export,
@@ -8,7 +9,6 @@ from ipadmin.views import (
     machines,
     search,
     site,
-    timeline,
     tokens,
     unallocate,
 )
@@ -16,6 +16,7 @@ from ipadmin.views import (
 # The URL, not the session, says which token, and so which organization, a page is for.
 TOKEN_PATH = "tokens/<uuid:token_id>/"
 ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
+TEXT_PATH = "addresses/<str:address>/"
 
 urlpatterns = [
     path("", site.home, name="home"),
@@ -24,6 +25,9 @@ urlpatterns = [
     path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
+    path(TEXT_PATH, address.address, {"tab": "now"}, name="address_now"),
+    path(TEXT_PATH + "timeline/", address.address, {"tab": "timeline"}, name="address_timeline"),
+    path(TEXT_PATH + "attempts/", address.address, {"tab": "attempts"}, name="address_attempts"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/add/", tokens.token_add, name="token_add"),
     path(TOKEN_PATH, tokens.token, name="token"),
@@ -35,20 +39,13 @@ urlpatterns = [
     path(TOKEN_PATH + "addresses/read/", addresses.addresses_read, name="addresses_read"),
     path(TOKEN_PATH + "lookup/", search.lookup, name="lookup"),
     path(TOKEN_PATH + "machines/<slug:machine_id>/", machines.machine, name="machine"),
-    path(ADDRESS_PATH, addresses.address, name="address"),
+    path(ADDRESS_PATH, address.address_by_id, name="address"),
     path(ADDRESS_PATH + "unallocate/", unallocate.unallocate, name="unallocate"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export/", export.audit_export, name="audit_export"),
     path("audit/integrity/", integrity.integrity, name="integrity"),
     path(
         "audit/integrity/<int:verification_id>/", integrity.verification_detail, name="verification"
-    ),
-    path("audit/addresses/<str:address>/", timeline.address_timeline, name="address_timeline"),
-    path(
-        "audit/addresses/<str:address>/now/",
-        timeline.address_timeline,
-        {"look": True},
-        name="address_timeline_now",
     ),
     path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),
     path("audit/<uuid:attempt_id>.json", audit.audit_entry_json, name="audit_entry_json"),

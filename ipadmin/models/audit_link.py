@@ -16,6 +16,7 @@ class LinkKind(models.TextChoices):
     CHECKPOINT_CREATED = "checkpoint_created", "Checkpoint created"
     PRUNED = "pruned", "Pruned"
     READ_LATER = "read_later", "Read as unallocated"
+    ACKNOWLEDGED = "acknowledged", "Failed verification acknowledged"
 
 
 # Largest value of a BIGINT. SQLite accepts text in a numeric column and sorts it after all numbers.

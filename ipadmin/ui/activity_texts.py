@@ -23,6 +23,11 @@ LABELS = {
     "started": "Started as record",
     "checkpoint": "Checkpoint compared",
     "before": "Created before",
+    "note": "Note",
+    "finding": "Found",
+    "verification": "Verification",
+    "columns": "Columns",
+    "time_zone": "Time zone",
     "file": "File",
     "bytes": "Size in bytes",
     "attempt_id": "Attempt ID",
@@ -47,6 +52,7 @@ KINDS: dict[str, Badge] = {
     LinkKind.VERIFIED: Badge("neutral", "shield-check", "Verified: {links} intact"),
     LinkKind.CHECKPOINT_CREATED: Badge("neutral", "anchor", "Checkpoint created"),
     LinkKind.PRUNED: Badge("neutral", "scissors", "{entries} removed"),
+    LinkKind.ACKNOWLEDGED: Badge("neutral", "shield", "Failed verification acknowledged"),
     LinkKind.READ_LATER: Badge("neutral", "eye", "Read as unallocated after a failed attempt"),
 }
 EXPORT_STOPPED = Badge("warning", "download", "Export{format} stopped after {entries}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
-from ipadmin.models import ApiToken, AuditEntry, Outcome
+from ipadmin.models import AuditEntry, Outcome
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
@@ -42,13 +42,12 @@ def seal_badge(seal: EntrySeal) -> Badge:
     return found._replace(text=found.text.format(number), note=found.note.format(why))
 
 
-def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
-    """`token`: the reader's own token for the organization of the entry."""
-    basis = f", based on {entry.get_basis_display()}" if entry.basis else ""
+def summary(entry: AuditEntry) -> list[Fact]:
+    """What people ask first."""
     return [
-        Fact("Person", entry.user_name, note=f"user ID {entry.user_id}"),
-        Fact("From", code=entry.source_ip or "", none="Not recorded"),
-        Fact("Address", code=entry.address),
+        Fact("Person", entry.user_name),
+        Fact("Time", at=entry.created_at),
+        Fact("Reason", entry.reason, none="None given"),
         Fact(
             "Was allocated to",
             entry.allocation_name,
@@ -56,15 +55,13 @@ def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
             code=entry.allocation_id,
             none="Nothing",
         ),
-        Fact("Reason", entry.reason, none="None given"),
+        Fact("Reverse DNS", code=entry.reverse_dns, none="None"),
         Fact(
             "Organization",
             entry.organization_title,
             note=entry.organization_sub_domain,
             code=entry.organization_id,
-            url=reverse("addresses", args=[token.id]) if token else "",
         ),
-        Fact("Outcome", f"{entry.get_outcome_display()}{basis}"),
     ]
 
 
@@ -86,26 +83,27 @@ def ticket(entry: AuditEntry, url: str) -> str:
 
 
 def cards(entry: AuditEntry) -> list[tuple[str, list[Fact]]]:
-    """Titles and facts of the cards about the address, the times and the token."""
-    address = [
-        Fact("Address ID", code=entry.address_id),
-        Fact("Reverse DNS", code=entry.reverse_dns, none="None"),
-        Fact("VIP", "Yes" if entry.vip else "No"),
-        Fact("Label", entry.address_label, none="None"),
-    ]
-    times = [
-        Fact("Confirmed", at=entry.created_at),
+    """Titles and facts of the cards about the request, the address and the token."""
+    request = [
         Fact("Request sent", at=entry.sent_at, none="Not sent"),
         Fact("Finished", at=entry.finished_at, none="Not yet"),
+        Fact(
+            "From", code=entry.source_ip or "", note=f"user ID {entry.user_id}", none="Not recorded"
+        ),
+    ]
+    address = [
+        Fact("Address ID", code=entry.address_id),
+        Fact("VIP", "Yes" if entry.vip else "No"),
+        Fact("Label", entry.address_label, none="None"),
     ]
     activity = f"{reverse('audit')}?when=all&token={entry.token_id}"
     credentials = [
         Fact("Token", entry.token_label, none="No label"),
         Fact("Fingerprint", code=entry.token_fingerprint),
-        Fact("API", entry.environment.upper(), note=entry.api_url),
+        Fact("API", code=entry.api_url),
         Fact("History", "All activity of this token", url=activity),
     ]
-    return [("Address at the time", address), ("Times", times), ("Credentials", credentials)]
+    return [("Request", request), ("Address at the time", address), ("Credentials", credentials)]
 
 
 def response(entry: AuditEntry) -> Iterator[Fact]:
@@ -113,6 +111,8 @@ def response(entry: AuditEntry) -> Iterator[Fact]:
     no_status = "No response" if entry.sent_at else "No request was sent"
     left, permitted = entry.rate_limit_remaining, entry.rate_limit_permitted
     requests = f"{left}{f' of {permitted} per minute' if permitted else ''}"
+    if entry.basis:
+        yield Fact("Outcome based on", entry.get_basis_display())
     yield Fact("Status", str(entry.http_status or ""), none=no_status)
     if entry.error_code:
         yield Fact("Error code", code=entry.error_code)

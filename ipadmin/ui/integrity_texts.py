@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from ipadmin.audit.integrity.status import MOST_BEHIND, Chain, StreamState
+from django.conf import settings
+
+from ipadmin.audit.integrity.status import MOST_BEHIND, Acknowledgement, Chain, StreamState
 from ipadmin.models import AuditVerification
 from ipadmin.ui.components import Badge, Fact, Notice
 
@@ -39,7 +41,19 @@ def result(verification: AuditVerification) -> ResultText:
     return ResultText(Badge("success", "shield-check", "Verified"), sentence)
 
 
-def verification_facts(verification: AuditVerification) -> Iterator[Fact]:
+def schedule() -> str:
+    """When verifications run by themselves."""
+    if settings.VERIFY_AT is None:
+        return "Not verified by itself: VERIFY_AT is “never”."
+    return f"Verified every night at {settings.VERIFY_AT:%H:%M} UTC."
+
+
+def verification_facts(
+    verification: AuditVerification, acknowledged: Acknowledgement | None
+) -> Iterator[Fact]:
+    if verification.finding and acknowledged and acknowledged.covers(verification):
+        note = f"{acknowledged.note} ({acknowledged.user_name})"
+        yield Fact("Acknowledged", at=acknowledged.at, note=note)
     yield Fact("Requested by", verification.user_name)
     yield Fact("Requested", at=verification.requested_at)
     if verification.finished_at:

@@ -33,7 +33,7 @@ def timestamp(value: datetime | str | None, style: str = "full") -> SafeString |
         return str(value)
     exact, utc = time_zones.text_of(moment, "url"), time_zones.text_of(moment, zone=UTC)
     title = second = ""
-    if not text.endswith(" UTC"):
+    if moment.astimezone(timezone.get_current_timezone()).utcoffset():
         title = f' title="{utc}"'
         second = f'<time class="second" datetime="{exact}">{utc}</time>' if style == "both" else ""
     if style == "bare":

@@ -13,9 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ipadmin.audit.search.observations import Answer, Change, Observation, Source
 from ipadmin.audit.search.timeline import Attempt
 from ipadmin.models import ApiToken, AuditEntry, Outcome
-from ipadmin.services.live_state import LiveState
 from ipadmin.ui import explanations
-from ipadmin.ui.explanations import Explanation
 from ipadmin.ui.markup import attempt_link, holder, timestamp
 
 # The other outcomes have a reason.
@@ -56,26 +54,21 @@ class ObservationRow(NamedTuple):
 
 
 class AttemptText(NamedTuple):
-    """`change` comes before the name of the allocation, `sentences` follow."""
+    """`change` comes before the name of the allocation, `sentences` follow. `cause`: why the
+    attempt did not succeed."""
 
     entry: AuditEntry
+    cause: str
     change: str
     sentences: list[SafeString | str]
     changes: list[SafeString]
 
 
 class StateText(NamedTuple):
-    """Who had an address at a given time, and the observations that show it. As the state of the
-    address, `at` is when it was read now, or None if it was not; `announcement` is for screen
-    readers."""
+    """Who had an address at a given time, and the observations that show it."""
 
     sentence: SafeString
     observations: Sequence[ObservationRow] = ()
-    title: str = ""
-    announcement: str = ""
-    at: datetime | None = None
-    reverse_dns: str = ""
-    changes: Sequence[SafeString] = ()
 
 
 def answer(found: Answer) -> StateText:
@@ -140,6 +133,9 @@ def attempts(found: Iterable[Attempt]) -> list[AttemptText]:
     return [
         AttemptText(
             each.entry,
+            ""
+            if each.entry.outcome == Outcome.SUCCEEDED
+            else explanations.of_entry(each.entry).title,
             CHANGES.get(Outcome(each.entry.outcome), "Not unallocated from"),
             list(_sentences(each)),
             [change(one) for one in each.changes],
@@ -159,36 +155,9 @@ def _sentences(found: Attempt) -> Iterator[SafeString | str]:
         yield f"Its state afterwards is not known{' yet' if entry.is_open else ''}."
 
 
-def live_state(found: LiveState, latest: AuditEntry) -> StateText:
-    """The address as it was read just now."""
-    ip, holding = found.ip, found.observation.holding
-    announcement = "Not allocated"
-    sentence = format_html("<strong>{}</strong>", announcement)
-    if ip.allocation:
-        announcement = f"Allocated to {ip.allocation.name or ip.allocation.id}"
-        sentence = format_html("Allocated to {}", holder(holding))
-    if holding.is_gone:
-        announcement = "No longer this organization's"
-        sentence = format_html(
-            "The ID {} now belongs to {}. {} is no longer this organization's under this ID.",
-            latest.address_id,
-            ip.address,
-            latest.address,
-        )
-    return StateText(
-        sentence,
-        title="Now",
-        announcement=announcement,
-        at=found.observation.at,
-        reverse_dns="" if holding.is_gone else ip.reverse_dns or "",
-        changes=[change(each) for each in found.changes],
-    )
-
-
-def last_state(found: Answer | None, problem: Explanation | None) -> StateText:
+def last_state(found: Answer | None) -> StateText:
     """The address as it was last seen, where it was not, or could not be, read now."""
-    text = answer(found) if found else StateText(format_html("{}", NEVER_SEEN))
-    return text._replace(title="When last seen", announcement=problem.title if problem else "")
+    return answer(found) if found else StateText(format_html("{}", NEVER_SEEN))
 
 
 def who_can_check(token: ApiToken | None, latest: AuditEntry | None) -> str:

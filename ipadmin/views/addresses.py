@@ -1,4 +1,4 @@
-"""The list of an organization's addresses, and the page of one address."""
+"""The list of an organization's addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from django_htmx.http import push_url, replace_url
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
-from ipadmin.audit.search import pages
 from ipadmin.models import ApiToken
 from ipadmin.services import changes, inventory, listing
 from ipadmin.services.listing import Filters
@@ -128,38 +127,3 @@ def _list_context(
     if not found.rows:
         context["empty"] = address_texts.empty_list(found, token.organization_title)
     return context
-
-
-@require_safe
-@operators_only
-def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
-    """One address, read now, with its recent attempts."""
-    token = access.own_ready_token(request.user, token_id)
-    context: dict[str, object] = {"token": token, "sought": address_id}
-    entries = access.visible_entries(request.user)
-    context["attempts"] = pages.recent_attempts(entries, address_id)
-    try:
-        ip = inventory.find(token, id=address_id)
-    except CANNOT_READ as error:
-        context["problem"] = explanations.of_error(error)
-    else:
-        is_listed = _is_listed(token, ip.id)
-        context |= {
-            "ip": ip,
-            "lead": address_texts.allocation_lead(ip),
-            "notice": address_texts.membership(is_listed, token.organization_title),
-            "why_not": listing.why_not(ip),
-            "can_unallocate": is_listed is not False and not listing.why_not(ip),
-        }
-    return render(request, "ipadmin/address.html", context)
-
-
-def _is_listed(token: ApiToken, address_id: str) -> bool | None:
-    """Whether the organization's list has the address; None if the list can't be read."""
-    known = inventory.stored(token)
-    if known and (address_id in known.by_id or inventory.is_fresh(known)):
-        return address_id in known.by_id
-    try:
-        return address_id in inventory.read(token).by_id
-    except CANNOT_READ:
-        return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import uuid
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -18,7 +20,6 @@ from ipadmin.audit.search import pages, timeline
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
 from ipadmin.models.search_keys import address_of
-from ipadmin.services import live_state
 from ipadmin.ui import entry_texts, history_texts
 from ipadmin.ui.charts import chart
 from ipadmin.ui.history_form import PAGES, HistoryFilters
@@ -44,6 +45,7 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "newer_url": filters.page_url("after", page.newer_than),
         "older_label": "Search further" if page.searched_to and not page.is_newer else "Older",
         "newer_label": "Search further" if page.searched_to and page.is_newer else "Newer",
+        "list_query": urlencode({"from": filters.given().urlencode()}),
         "summary": summary,
         "figures": history_texts.figures(summary),
         "count_text": history_texts.count(page, summary),
@@ -69,24 +71,41 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
     entry = access.visible_entry(request.user, attempt_id)
     values = document.values_of(entry)
     seal = entry_seal.seal_of(values)
-    may_read = access.abilities(request.user).may_unallocate
-    token = live_state.token_for(request.user, entry) if may_read else None
+    came_from, address = _list_of(request), address_of(entry.address_key)
+    # Without a list, the neighbours are those on the same address.
+    near = came_from or HistoryFilters(
+        QueryDict(urlencode({"q": address, "when": "all"})),
+        access.own_organizations(request.user),
+    )
     context = {
         "entry": entry,
         "explanation": explained(request.user, entry),
-        "neighbours": timeline.neighbours(access.visible_entries(request.user), entry),
-        "address": address_of(entry.address_key),
-        "token": token,
+        "address": address,
+        "list_url": reverse("audit") + (came_from.url() if came_from else ""),
+        "list_query": f"?{urlencode({'from': came_from.given().urlencode()})}" if came_from else "",
+        "neighbours": timeline.neighbours(fetch_plan(near.search), entry)
+        if came_from or address
+        else None,
         "seal": entry_texts.seal_badge(seal),
         "document_text": _document_text(values),
-        "ticket": entry_texts.ticket(entry, request.build_absolute_uri()),
-        "summary": entry_texts.summary(entry, token),
+        "ticket": entry_texts.ticket(entry, request.build_absolute_uri(entry.get_absolute_url())),
+        "summary": entry_texts.summary(entry),
         "readings": list(entry_texts.readings(entry)),
         "cards": entry_texts.cards(entry),
         "response": entry_texts.response(entry),
         "record": entry_texts.record(entry, seal),
     }
     return render(request, "ipadmin/audit_entry.html", context)
+
+
+def _list_of(request: SignedInRequest) -> HistoryFilters | None:
+    """The list that the reader came from, by `?from=` and its query. Its entries are those that the
+    reader may see, whatever the query says; None for an invalid one."""
+    query = request.GET.get("from")
+    if query is None:
+        return None
+    filters = HistoryFilters(QueryDict(query), access.own_organizations(request.user))
+    return None if filters.errors else filters
 
 
 @require_safe

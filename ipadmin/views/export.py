@@ -1,25 +1,30 @@
-"""Download all entries that match the filters of the history page."""
+"""Export all entries that match the filters of the history page: the form, and the download."""
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from functools import partial
 
 import structlog
-from allauth.account.adapter import get_adapter
+from django import forms
 from django.db import DatabaseError
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
-from ipadmin.audit.activity import Actor
+from ipadmin.audit.export import csv
 from ipadmin.audit.export.export import Format, export
 from ipadmin.audit.export.limits import Download, TooManyDownloads
+from ipadmin.audit.search.plan import fetch_plan
+from ipadmin.audit.search.summary import summarize
+from ipadmin.ui import export_texts
 from ipadmin.ui.history_form import HistoryFilters
-from ipadmin.ui.time_zones import text_of
+from ipadmin.ui.time_zones import browsers_zone, name_of, text_of, zone_called
+from ipadmin.views.parts import actor, wants_part
 
 NOT_SEALED = (
     "Every export is recorded in the audit log, and this could not be recorded. Try again in a "
@@ -38,20 +43,66 @@ CONTENT_TYPES = {
 log = structlog.get_logger(__name__)
 
 
-@require_POST
+class ExportForm(forms.Form):
+    """Beside the filters of the history: the form of the file."""
+
+    format = forms.ChoiceField(
+        choices=export_texts.FORMATS, initial=Format.CSV, widget=forms.RadioSelect
+    )
+    columns = forms.ChoiceField(
+        label="Columns of CSV",
+        choices=export_texts.COLUMNS,
+        initial="short",
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    file_zone = forms.ChoiceField(label="Time zone of CSV", required=False)
+
+    def __init__(self, data: QueryDict | None, readers_zone: tzinfo | None) -> None:
+        super().__init__(data)
+        names = dict.fromkeys(["UTC", *([name_of(readers_zone)] if readers_zone else [])])
+        self.fields["file_zone"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+
+    @property
+    def layout(self) -> csv.Layout:
+        columns = tuple(csv.COLUMNS) if self.cleaned_data["columns"] == "all" else csv.SHORT
+        return csv.Layout(columns, zone_called(self.cleaned_data["file_zone"]) or UTC)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 @history_readers_only
 def audit_export(request: SignedInRequest) -> HttpResponseBase:
-    """Newest first. A POST, because the export is recorded in the audit log."""
-    filters = HistoryFilters(request.POST, access.own_organizations(request.user))
-    format = request.POST.get("format", "")
-    if format not in CONTENT_TYPES or filters.errors:
-        return _not_exported(request, 400, _not_understood(filters, format))
+    """The form, in a dialog for htmx. A POST downloads the file, newest entries first: it is
+    recorded in the audit log."""
+    data = request.POST if request.method == "POST" else request.GET
+    filters = HistoryFilters(data, access.own_organizations(request.user))
+    zone = browsers_zone(request.COOKIES)
+    form = ExportForm(request.POST if request.method == "POST" else None, zone)
+    if filters.errors or form.errors:
+        return _not_exported(request, 400, _not_understood(filters, form))
+    if request.method == "POST":
+        return _download(request, filters, form)
+    context = {
+        "form": form,
+        "filters": filters,
+        "facts": export_texts.facts(filters),
+        "lines": export_texts.lines(summarize(fetch_plan(filters.search), filters.now)),
+    }
+    template = "_export_form.html" if wants_part(request) else "export.html"
+    return render(request, f"ipadmin/{template}", context)
+
+
+def _download(
+    request: SignedInRequest, filters: HistoryFilters, form: ExportForm
+) -> HttpResponseBase:
+    format = Format(form.cleaned_data["format"])
     begin = partial(
         export,
         filters.apply(access.visible_entries(request.user)).order_by("-created_at", "-id"),
-        Format(format),
-        by=_actor(request),
+        format,
+        by=actor(request),
         criteria=filters.criteria(),
+        layout=form.layout,
     )
     try:
         download = Download(request.user.pk, begin)
@@ -62,29 +113,18 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
         return _not_exported(request, 503, NOT_SEALED)
     name = f"history-{text_of(timezone.now(), 'url').replace(':', '')}.{format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    content_type = CONTENT_TYPES[Format(format)]
-    return StreamingHttpResponse(download, content_type=content_type, headers=headers)
+    return StreamingHttpResponse(download, content_type=CONTENT_TYPES[format], headers=headers)
 
 
-def _actor(request: SignedInRequest) -> Actor:
-    return Actor(
-        user_id=request.user.pk,
-        user_name=request.user.get_username(),
-        source_ip=get_adapter(request).get_client_ip(request) or "",
-        request_id=request.request_id,
-    )
-
-
-def _not_understood(filters: HistoryFilters, format: str) -> str:
+def _not_understood(*of: forms.Form) -> str:
     """Why nothing is exported: without an invalid filter, the file would have more entries than
     requested."""
     wrong = [
-        f"{filters.fields[name].label or name.capitalize()}: {' '.join(map(str, errors))}"
-        for name, errors in filters.errors.items()
+        f"{form.fields[name].label or name.capitalize()}: {' '.join(map(str, errors))}"
+        for form in of
+        for name, errors in form.errors.items()
     ]
-    if format not in CONTENT_TYPES:
-        wrong.append(f"Format: choose {' or '.join(Format)}.")
-    return f"Some filters are invalid. {' '.join(wrong)}"
+    return f"Some values are invalid. {' '.join(wrong)}"
 
 
 def _not_exported(request: SignedInRequest, status: int, message: str) -> HttpResponse:

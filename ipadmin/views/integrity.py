@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import structlog
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from ipadmin import tasks
 from ipadmin.access import SignedInRequest, auditors_only
@@ -15,10 +17,22 @@ from ipadmin.audit.integrity import status, verification
 from ipadmin.audit.integrity.checkpoint import parse_checkpoint
 from ipadmin.models import AuditVerification
 from ipadmin.ui import activity_texts, integrity_texts
-from ipadmin.views.parts import wants_part
+from ipadmin.views.parts import actor, wants_part
 
 ALREADY_RUNNING = "A verification was already running. This is it; no other one was started."
 NOT_COMPARED = " Your checkpoint is not compared: verify again when it has finished."
+ACKNOWLEDGED = "The failed verification is acknowledged. The warning is no longer shown."
+NOT_SEALED = "The acknowledgement could not be recorded, so the warning stays. Try again."
+
+log = structlog.get_logger(__name__)
+
+
+class AcknowledgeForm(forms.Form):
+    note = forms.CharField(
+        max_length=500,
+        help_text="What was found out, and what is done about it. It is kept in the activity log.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
 
 
 class VerifyForm(forms.Form):
@@ -59,19 +73,34 @@ def integrity(request: SignedInRequest) -> HttpResponse:
     return render(request, "ipadmin/integrity.html", _page(request, form), status=status_code)
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @auditors_only
 def verification_detail(request: SignedInRequest, verification_id: int) -> HttpResponse:
-    """One verification. The page of a running one reloads its result until it has finished."""
+    """One verification. The page of a running one reloads its result until it has finished. A POST
+    acknowledges a failed one."""
     (found,) = status.confirmed([get_object_or_404(AuditVerification, pk=verification_id)])
+    done = status.acknowledgement()
+    is_open = bool(found.finding) and not (done and done.covers(found))
+    form = AcknowledgeForm(request.POST if request.method == "POST" and is_open else None)
+    if form.is_valid():
+        try:
+            status.acknowledge(found, form.cleaned_data["note"], actor(request))
+        except (DatabaseError, StopIteration):
+            log.exception("acknowledgement_not_sealed", verification=found.pk)
+            form.add_error(None, NOT_SEALED)
+        else:
+            messages.success(request, ACKNOWLEDGED)
+            return redirect("verification", found.pk)
     context = {
         "verification": found,
         "result": integrity_texts.result(found),
-        "facts": integrity_texts.verification_facts(found),
+        "facts": integrity_texts.verification_facts(found, done),
+        "form": form if is_open else None,
         "worker_runs": not found.is_running or tasks.worker_is_running(),
     }
     template = "_verification.html" if wants_part(request) else "verification.html"
-    return render(request, f"ipadmin/{template}", context)
+    status_code = 422 if form.errors else 200
+    return render(request, f"ipadmin/{template}", context, status=status_code)
 
 
 def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, object]:
@@ -90,6 +119,7 @@ def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, object]:
         "running": next((each for each in verifications if each.is_running), None),
         "latest": latest,
         "result": integrity_texts.result(latest) if latest else None,
+        "schedule": integrity_texts.schedule(),
         "worker_runs": tasks.worker_is_running(),
         "stream_badge": integrity_texts.stream_badge(stream) if stream else None,
         "stream_facts": integrity_texts.stream_facts(stream) if stream else None,

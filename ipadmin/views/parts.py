@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from allauth.account.adapter import get_adapter
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,6 +13,7 @@ from django_htmx.http import trigger_client_event
 from ipadmin import access, crypto
 from ipadmin.access import SignedInRequest
 from ipadmin.audit import competing
+from ipadmin.audit.activity import Actor
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import AuditEntry, User
 from ipadmin.services import budget, changes, inventory, later_reads, listing
@@ -28,6 +30,16 @@ def wants_part(request: HttpRequest) -> bool:
     headers = request.headers
     whole = "HX-Boosted" in headers or "HX-History-Restore-Request" in headers
     return headers.get("HX-Request") == "true" and not whole
+
+
+def actor(request: SignedInRequest) -> Actor:
+    """The user, as activity names them."""
+    return Actor(
+        user_id=request.user.pk,
+        user_name=request.user.get_username(),
+        source_ip=get_adapter(request).get_client_ip(request) or "",
+        request_id=request.request_id,
+    )
 
 
 def explained(user: User, entry: AuditEntry) -> explanations.Explanation:

@@ -142,8 +142,8 @@ def _paths() -> dict[str, str]:
     return {name: f"/audit/?{query}" for name, query in asked.items()} | {
         "one entry": entry.get_absolute_url(),
         "one entry with evidence": unknown.get_absolute_url(),
-        "timeline of an address": f"/audit/addresses/{entry.address}/",
-        "who had it": f"/audit/addresses/{entry.address}/?at={entry.created_at:%Y-%m-%dT%H:%M}",
+        "timeline of an address": f"/addresses/{entry.address}/timeline/",
+        "who had it": f"/addresses/{entry.address}/timeline/?at={entry.created_at:%Y-%m-%dT%H:%M}",
         "integrity": "/audit/integrity/",
     }
 

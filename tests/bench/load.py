@@ -67,7 +67,9 @@ class Operator(threading.Thread):
         super().__init__(daemon=True)
         # gunicorn closes idle connections after two seconds.
         limits = httpx.Limits(keepalive_expiry=1)
-        self.client = httpx.Client(base_url=site, cookies=cookie, timeout=60, limits=limits)
+        self.client = httpx.Client(
+            base_url=site, cookies=cookie, timeout=60, limits=limits, follow_redirects=True
+        )
         self.base = f"/tokens/{token}/addresses/"
         self.until, self.think = until, think
         self.times: dict[str, list[float]] = defaultdict(list)

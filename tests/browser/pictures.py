@@ -59,7 +59,7 @@ def show(page: Page, box: Sandbox, token: ApiToken, docs: Path) -> None:
     page.goto("/audit/?when=30d")
     page.screenshot(path=docs / "history.png")
     busiest = AuditEntry.objects.values_list("address").annotate(n=Count("id")).order_by("-n")
-    page.goto(f"/audit/addresses/{busiest[0][0]}/")
+    page.goto(f"/addresses/{busiest[0][0]}/timeline/")
     page.screenshot(path=docs / "timeline.png")
 
 

@@ -39,8 +39,8 @@ def test_error_description_names_its_source(status: int | None, label: str) -> N
 
 def test_outcome_with_its_basis() -> None:
     made = entry(outcome="succeeded", basis="evidence")
-    text = "Succeeded, based on reading the address afterwards"
-    assert fact(entry_texts.summary(made, None), "Outcome").text == text
+    text = "reading the address afterwards"
+    assert fact(entry_texts.response(made), "Outcome based on").text == text
 
 
 @pytest.mark.parametrize("standing", list(Standing))

@@ -17,7 +17,7 @@ ALL = Abilities(may_unallocate=True, may_view_history=True, may_manage_people=Tr
     [
         ("/tokens/", ["Tokens"]),
         ("/audit/", ["History"]),
-        ("/audit/addresses/192.0.2.7/", ["History"]),
+        ("/addresses/192.0.2.7/timeline/", ["Addresses"]),
         ("/addresses/", ["Addresses"]),
         ("/", []),
     ],

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from tests.conftest import ClientOf
+from tests.page import Page
 from tests.services.conftest import attempt, confirmed, seen
 from tests.services.katapult import ADDRESS, IP, VM
 from tests.views.conftest import HTMX, MakeEntry
@@ -161,8 +162,7 @@ def test_a_later_read_that_contradicts_the_entry_is_shown(
 ) -> None:
     made = entry(**FAILED, sent_at=timezone.now())
     katapult.listed = [listed(7, None, id=IP, address=ADDRESS)]
-    url = reverse("addresses", args=[token.id])
-    assert alices.get(f"{url}?wait=1").status_code == 200
+    assert alices.get(reverse("addresses", args=[token.id]), {"wait": 1}).status_code == 200
     text = alices.get(made.get_absolute_url()).text
     assert "(list of addresses). This request may have been carried out late" in text
     assert "No change was seen" not in text
@@ -178,7 +178,7 @@ def test_only_the_page_of_an_open_entry_polls(
 
 def test_the_sections_of_an_entry_are_in_order(alices: Client, entry: MakeEntry) -> None:
     text = alices.get(entry(**EVERYTHING).get_absolute_url()).text
-    heads = ("Summary", "Evidence", "Times", "Response from Katapult", "Audit log", "Raw JSON")
+    heads = ("Summary", "Evidence", "Raw JSON", "Response from Katapult", "Request", "Audit log")
     places = [text.index(f"{head}</h2>") for head in heads]
     assert places == sorted(places)
 
@@ -189,27 +189,77 @@ def test_an_entry_without_evidence_has_no_evidence_table(alices: Client, entry: 
 
 def test_an_entry_links_to_the_attempts_around_it(alices: Client, entry: MakeEntry) -> None:
     made = [entry(created_at=WHEN + timedelta(hours=hours)) for hours in range(3)]
+    entry(created_at=WHEN, address="192.0.2.8")
     text = alices.get(made[1].get_absolute_url()).text
-    assert f'rel="prev" href="{made[0].get_absolute_url()}"' in text
-    assert f'rel="next" href="{made[2].get_absolute_url()}"' in text
-    assert reverse("address_timeline", args=[ADDRESS]) in text
+    assert f'rel="prev" href="{made[2].get_absolute_url()}"' in text
+    assert f'rel="next" href="{made[0].get_absolute_url()}"' in text
+    assert "Newer on this address" in text
+
+
+def test_an_entry_follows_the_list_that_the_reader_came_from(
+    alices: Client, entry: MakeEntry
+) -> None:
+    def made(hours: int, **fields: Any) -> AuditEntry:
+        return entry(created_at=WHEN + timedelta(hours=hours), **fields)
+
+    bobs = [made(hours, user_name="bob", address=f"192.0.2.{hours + 1}") for hours in range(3)]
+    made(1), made(2)
+    listed_page = Page(alices.get("/audit/?person=bob&when=all&before=4102444800000000-1"))
+    links = listed_page.values("href", ".entries tbody")
+    here = next(link for link in links if str(bobs[1].attempt_id) in link)
+    page = Page(alices.get(here))
+    assert page.one('[rel="prev"]').attributes["href"] == here.replace(
+        str(bobs[1].attempt_id), str(bobs[2].attempt_id)
+    )
+    assert str(bobs[0].attempt_id) in str(page.one('[rel="next"]').attributes["href"])
+    assert page.one(".crumbs a").attributes["href"] == "/audit/?person=bob&when=all"
+
+
+@pytest.mark.parametrize("query", ["?from=outcome%3Dwon", "?from=token%3Dx", "?from=q%3D%2500"])
+def test_an_invalid_list_is_ignored(alices: Client, entry: MakeEntry, query: str) -> None:
+    page = Page(alices.get(entry().get_absolute_url() + query))
+    assert page.one(".crumbs a").attributes["href"] == "/audit/"
+
+
+def test_a_list_shows_no_entries_of_other_organizations(
+    alices: Client, token: ApiToken, entry: MakeEntry, settings: Any
+) -> None:
+    settings.HISTORY_OF_OWN_ORGANIZATIONS = True
+    made = entry(created_at=WHEN)
+    hidden = entry(created_at=WHEN + timedelta(hours=1), organization_id="org_2")
+    text = alices.get(f"{made.get_absolute_url()}?from=when%3Dall").text
+    assert str(hidden.attempt_id) not in text
 
 
 def test_the_only_attempt_on_an_address_has_no_neighbours(alices: Client, entry: MakeEntry) -> None:
     text = alices.get(entry().get_absolute_url()).text
-    assert "on this address" not in text
+    assert "Newer on" not in text
+    assert "Older on" not in text
 
 
-def test_text_that_is_no_address_has_no_timeline(alices: Client, entry: MakeEntry) -> None:
-    assert "Timeline" not in alices.get(entry(address="?").get_absolute_url()).text
+def test_an_entry_links_to_the_page_of_its_address(alices: Client, entry: MakeEntry) -> None:
+    page = Page(alices.get(entry().get_absolute_url()))
+    assert reverse("address_now", args=[ADDRESS]) in page.values("href", ".actions")
+    page = Page(alices.get(entry(address="?").get_absolute_url()))
+    assert page.values("href", ".actions") == []
 
 
-def test_an_operator_gets_links_from_an_entry(
-    alices: Client, token: ApiToken, audrey: User, client_of: ClientOf, entry: MakeEntry
-) -> None:
-    url, here = entry().get_absolute_url(), reverse("address", args=[token.id, IP])
-    assert f'href="{here}"' in alices.get(url).text
-    assert here not in client_of(audrey).get(url).text
+def test_no_fact_of_an_entry_is_shown_three_times(alices: Client, entry: MakeEntry) -> None:
+    made = entry(**EVERYTHING | {"evidence": [], "basis": "answer"})
+    page = Page(alices.get(made.get_absolute_url()))
+    page.one(".raw").decompose()
+    for said in ("alice", "web-01.example.net", VM, "2026-01-02 03:04:05 UTC", "Failed", IP):
+        shown = [text for text in page.texts("dd, h1, .lead, .outcome p") if said in text]
+        assert 1 <= len(shown) <= (3 if "03:04" in said else 2), (said, shown)
+
+
+def test_utc_is_not_repeated_where_it_is_the_local_time(alices: Client, entry: MakeEntry) -> None:
+    url = entry(**EVERYTHING).get_absolute_url()
+    seconds = {}
+    for zone in ("UTC", "Europe/London", "Asia/Tokyo"):
+        alices.cookies["timezone"] = zone
+        seconds[zone] = len(Page(alices.get(url)).all("time.second"))
+    assert seconds == {"UTC": 0, "Europe/London": 0, "Asia/Tokyo": 3}
 
 
 def test_a_host_name_breaks_after_its_dots(alices: Client, entry: MakeEntry) -> None:

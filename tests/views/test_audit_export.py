@@ -18,12 +18,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ipadmin.audit.export import limits
+from ipadmin.audit.export.csv import COLUMNS
 from ipadmin.audit.export.limits import Download, TooManyDownloads
 from ipadmin.audit.integrity import chain
 from ipadmin.models import ApiToken, AuditLink, Outcome, User
 from tests.conftest import ClientOf
 from tests.page import Page
-from tests.views.conftest import MakeEntry
+from tests.views.conftest import HTMX, MakeEntry
 from tests.views.katapult import HOSTILE
 
 URL = "/audit/export/"
@@ -222,7 +223,9 @@ def test_a_download_ends_when_its_response_is_lost() -> None:
         ({"since": "yesterday"}, "Since: "),
         ({"outcome": "won"}, "Outcome: "),
         ({"token": "mine"}, "Token: "),
-        ({"format": "xlsx"}, "Format: choose csv or jsonl."),
+        ({"format": "xlsx"}, "Format: "),
+        ({"columns": "none"}, "Columns of CSV: "),
+        ({"file_zone": "Mars"}, "Time zone of CSV: "),
         ({"person": "a\x00b"}, "Person: "),
     ],
 )
@@ -269,8 +272,8 @@ def test_an_anonymous_export_is_redirected_to_sign_in(client: Client) -> None:
     assert trace() == []
 
 
-@pytest.mark.parametrize("method", ["get", "put"])
-def test_an_export_is_a_post(alices: Client, method: str) -> None:
+@pytest.mark.parametrize("method", ["put", "delete"])
+def test_only_a_post_exports(alices: Client, method: str) -> None:
     assert getattr(alices, method)(URL).status_code == 405
     assert trace() == []
 
@@ -299,18 +302,67 @@ def test_a_narrowed_operator_exports_only_own_organizations(
 # On the page
 
 
-def test_the_form_on_the_page_exports_its_filters(alices: Client, entry: MakeEntry) -> None:
+def test_the_form_exports_the_filters_of_the_page(alices: Client, entry: MakeEntry) -> None:
     entry(reason="hers")
     entry(reason="his", user_name="bob")
     page = Page(alices.get("/audit/?person=alice&when=all&before=4102444800000000-1"))
-    form = page.one(f'form[action="{URL}"]')
-    inputs = [each.attributes for each in form.css('input[type="hidden"]')]
-    asked = {each["name"]: each["value"] for each in inputs}
-    asked.pop("csrfmiddlewaretoken")
-    assert asked == {"person": "alice", "when": "all"}
-    buttons = form.css('button[formmethod="post"][name="format"]')
-    assert [each.attributes["value"] for each in buttons] == ["csv", "jsonl"]
-    assert reasons(alices.post(URL, asked | {"format": "csv"})) == ["hers"]
+    url = page.links["Export…"]
+    assert url == f"{URL}?person=alice&when=all"
+    form = Page(alices.get(url))
+    sent = form.form("format")
+    sent.pop("csrfmiddlewaretoken")
+    assert sent == {
+        "person": ["alice"],
+        "when": ["all"],
+        "format": ["csv"],
+        "columns": ["short"],
+        "file_zone": ["UTC"],
+    }
+    assert form.one('button[type="submit"][formmethod="post"]').text().strip() == "Download"
+    assert reasons(alices.post(URL, sent)) == ["hers"]
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_the_form_says_what_the_file_will_contain(
+    alices: Client, entry: MakeEntry, headers: dict[str, str]
+) -> None:
+    entry(user_name="bob")
+    entry(user_name="bob")
+    entry()
+    page = Page(alices.get(f"{URL}?person=bob&when=all", headers=headers))
+    for said in ("2 attempts: 3 lines", "Person bob", "All time", "scripts/check_export.py"):
+        assert said in page.text
+    assert ("</html>" in page.html) is (not headers)
+
+
+def test_the_form_of_an_invalid_filter(alices: Client) -> None:
+    answer = alices.get(f"{URL}?outcome=won")
+    assert (answer.status_code, "Outcome: " in answer.text) == (400, True)
+
+
+def test_a_narrowed_operator_is_told_so(narrowed: None, alices: Client) -> None:
+    assert "Only your own" in alices.get(URL).text
+
+
+def test_all_columns_in_the_readers_zone(alices: Client, entry: MakeEntry) -> None:
+    alices.cookies["timezone"] = "Asia/Tokyo"
+    entry(created_at=datetime(2026, 1, 2, 22, tzinfo=UTC))
+    form = Page(alices.get(f"{URL}?when=all"))
+    assert [each.attributes["value"] for each in form.all("option")] == ["UTC", "Asia/Tokyo"]
+    more = {"columns": "all", "file_zone": "Asia/Tokyo"}
+    [row] = csv.DictReader(io.StringIO(body(alices.post(URL, CSV | more)).decode("utf-8-sig")))
+    assert row["Time (Asia/Tokyo)"] == "2026-01-03T07:00:00+09:00"
+    assert len(row) == len(COLUMNS)
+    assert trace()[0]["time_zone"] == "Asia/Tokyo"
+    assert "columns" not in trace()[0]
+
+
+def test_json_lines_are_whole_and_in_utc(alices: Client, entry: MakeEntry) -> None:
+    alices.cookies["timezone"] = "Asia/Tokyo"
+    entry()
+    usual = body(alices.post(URL, JSON_LINES)).splitlines()[0]
+    more = {"columns": "short", "file_zone": "Asia/Tokyo"}
+    assert body(alices.post(URL, JSON_LINES | more)).splitlines()[0] == usual
 
 
 def test_an_empty_history_offers_no_export(alices: Client) -> None:

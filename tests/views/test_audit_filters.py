@@ -106,7 +106,7 @@ def test_the_history_says_how_many_match_and_how_the_search_was_read(
     text = alices.get(f"{URL}?q={ADDRESS}").text
     assert "3 of 3 attempts, newest first" in text
     assert f"the address {ADDRESS}" in text
-    assert f'href="/audit/addresses/{ADDRESS}/"' in text
+    assert f'href="/addresses/{ADDRESS}/timeline/"' in text
 
 
 def test_the_chip_of_a_time_says_utc(alices: Client, entry: MakeEntry) -> None:

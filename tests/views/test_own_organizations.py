@@ -118,12 +118,12 @@ def test_an_attempt_of_another_organization_is_not_found_by_its_id(
         assert told(answer.text) == []
 
 
-@pytest.mark.parametrize("path", ["", "now/"])
-def test_the_timeline_has_attempts_of_ones_own_organizations_only(
+@pytest.mark.parametrize("path", ["timeline/", "attempts/"])
+def test_the_page_of_an_address_has_attempts_of_ones_own_organizations_only(
     alices: Client, own: AuditEntry, others: AuditEntry, path: str
 ) -> None:
     mine = keep(address="198.51.100.9")
-    text = alices.get(f"/audit/addresses/198.51.100.9/{path}?at=2026-11-23").text
+    text = alices.get(f"/addresses/198.51.100.9/{path}?at=2026-11-23").text
     assert str(mine.attempt_id) in text
     assert str(others.attempt_id) not in text
     assert [each for each in told(text) if each != "198.51.100.9"] == []
@@ -136,14 +136,13 @@ def test_an_entry_has_no_link_to_another_organizations_attempt(
     assert str(others.attempt_id) not in alices.get(mine.get_absolute_url()).text
 
 
-@pytest.mark.parametrize("path", ["", "unallocate/"])
-def test_the_page_of_an_address_lists_attempts_of_ones_own_organizations(
-    alices: Client, katapult: Organizations, path: str
+def test_the_confirmation_lists_attempts_of_ones_own_organizations(
+    alices: Client, katapult: Organizations
 ) -> None:
     mine = keep(address_id=IP)
     other = keep(address_id=IP, organization_id="org_2", user_name="zeppelin")
     token = ApiToken.objects.get()
-    text = alices.get(f"/tokens/{token.pk}/addresses/{IP}/{path}").text
+    text = alices.get(f"/tokens/{token.pk}/addresses/{IP}/unallocate/").text
     assert str(mine.attempt_id) in text
     assert str(other.attempt_id) not in text
     assert "zeppelin" not in text

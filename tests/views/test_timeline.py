@@ -1,7 +1,6 @@
-"""The timeline of one address: its timeline, its state now, and who had it at a moment."""
+"""The timeline of an address: attempts, changes in between, and who had it at a moment."""
 
 # Pytest passes them by name.
-# ruff: noqa: PLR0917
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -12,18 +11,16 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.sandbox import Sandbox
-from tests.conftest import ClientOf
 from tests.sandbox_client import some
 from tests.services.katapult import ADDRESS, OTHER_VM
 from tests.views.conftest import HTMX, PLANTED, MakeEntry
 from tests.views.katapult import HOSTILE, Organizations
 
 URL = reverse("address_timeline", args=[ADDRESS])
-NOW = reverse("address_timeline_now", args=[ADDRESS])
+NOW = reverse("address_now", args=[ADDRESS])
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-LOADS = 'hx-trigger="load"'
 
 
 @pytest.fixture
@@ -56,8 +53,6 @@ def test_the_timeline_has_every_attempt(
 def test_the_timeline_of_an_address_without_attempts(alices: Client, token: ApiToken) -> None:
     text = alices.get(URL).text
     assert "No attempts on this address" in text
-    assert f"{reverse('search')}?q={ADDRESS}" in text
-    assert LOADS not in text
 
 
 def test_a_change_between_attempts_is_shown(
@@ -92,7 +87,7 @@ def test_a_long_timeline_is_paged(
     made = [at(entry, hours) for hours in range(3)]
     first = alices.get(URL).text
     older = first.split('rel="next" href="')[1].split('"')[0]
-    second = alices.get(older).text
+    second = alices.get(URL + older).text
     pages = [each.split('class="timeline"')[1] for each in (first, second)]
     shown = [[entry.get_absolute_url() in page for entry in made] for page in pages]
     assert shown == [[False, True, True], [True, False, False]]
@@ -119,18 +114,18 @@ def test_ids_are_named_where_they_differ(alices: Client, entry: MakeEntry) -> No
 
 @pytest.mark.parametrize("address", ["x", "185.44.", "192.0.2.0/24", "192.0.2.07", "1.2.3", ":"])
 def test_the_timeline_of_an_invalid_address_answers_404(alices: Client, address: str) -> None:
-    assert alices.get(f"/audit/addresses/{address}/").status_code == 404
-    assert alices.get(f"/audit/addresses/{address}/now/").status_code == 404
+    assert alices.get(f"/addresses/{address}/").status_code == 404
+    assert alices.get(f"/addresses/{address}/timeline/").status_code == 404
 
 
-def test_the_timeline_redirects_to_the_canonical_address(alices: Client, entry: MakeEntry) -> None:
-    made = at(entry, 0, address="2001:DB8::7")
-    answer = alices.get("/audit/addresses/2001:0DB8::7/?at=2026-01-02")
-    assert answer["Location"] == "/audit/addresses/2001:db8::7/?at=2026-01-02"
-    assert made.get_absolute_url() in alices.get("/audit/addresses/2001:db8::7/").text
-
-
-# Now
+@pytest.mark.parametrize("tab", ["", "timeline/", "attempts/"])
+def test_each_tab_redirects_to_the_canonical_address(
+    alices: Client, entry: MakeEntry, tab: str
+) -> None:
+    at(entry, 0, address="2001:DB8::7")
+    answer = alices.get(f"/addresses/2001:0DB8::7/{tab}?at=2026-01-02")
+    assert answer["Location"] == f"/addresses/2001:db8::7/{tab}?at=2026-01-02"
+    assert "Acme" in alices.get(answer["Location"]).text
 
 
 # Who had it at this moment
@@ -180,20 +175,6 @@ def test_the_holder_of_an_unknown_address_is_not_known(alices: Client) -> None:
 
 
 @pytest.mark.parametrize("url", [URL, NOW])
-def test_only_readers_of_the_history_see_a_timeline(
-    alices: Client,
-    charlie: User,
-    adam: User,
-    audrey: User,
-    client_of: ClientOf,
-    taken: AuditEntry,
-    url: str,
-) -> None:
-    assert alices.get(url).status_code == client_of(audrey).get(url).status_code == 200
-    assert client_of(charlie).get(url).status_code == client_of(adam).get(url).status_code == 403
-
-
-@pytest.mark.parametrize("url", [URL, NOW])
 def test_operators_may_be_narrowed_to_their_own(
     alices: Client, token: ApiToken, entry: MakeEntry, settings: Settings, url: str
 ) -> None:
@@ -202,7 +183,6 @@ def test_operators_may_be_narrowed_to_their_own(
     answer = alices.get(url, {"at": "2026-01-03"})
     assert other.get_absolute_url() not in answer.text
     assert "Brook" not in answer.text
-    assert "in your own organizations" in answer.text
 
 
 def test_the_timeline_is_escaped(
@@ -212,7 +192,9 @@ def test_the_timeline_is_escaped(
     at(entry, 0, **texts, outcome="unknown")
     at(entry, 1, outcome="failed", error_code="x", error_description=HOSTILE, **texts)
     katapult.more = {"reverse_dns": HOSTILE, "allocation_type": HOSTILE, "allocation_id": HOSTILE}
-    texts_shown = alices.get(NOW, {"at": "2026-01-02T12:30:00"}).text
+    texts_shown = alices.get(URL, {"at": "2026-01-02T12:30:00"}).text
+    texts_shown += alices.get(NOW).text
+    texts_shown += alices.get(reverse("address_attempts", args=[ADDRESS])).text
     assert HOSTILE[:10] not in texts_shown
     assert texts_shown.count("&lt;script&gt;") > 8
     assert PLANTED not in texts_shown
@@ -223,5 +205,5 @@ def test_the_timeline_reads_the_sandbox(
 ) -> None:
     found = some(box)
     at(entry, 0, address=found["address"], address_id=found["id"])
-    url = reverse("address_timeline_now", args=[found["address"]])
+    url = reverse("address_now", args=[found["address"]])
     assert found["reverse_dns"] in alices.get(url, headers=HTMX).text

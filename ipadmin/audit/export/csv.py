@@ -6,6 +6,8 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 from ipadmin.audit import document
@@ -55,6 +57,13 @@ COLUMNS = {
     "id": "Entry",
 }
 
+# The columns that most readers need.
+SHORT = (
+    *("created_at", "outcome", "address", "allocation_name", "user_name", "reason"),
+    *("organization_name", "error_code", "attempt_id"),
+)
+TIMES = ("created_at", "sent_at", "finished_at")
+
 # Most texts: they begin with a letter or digit, and contain no separator.
 IS_HARMLESS = re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z .,:/_()\[\]'-]*)?").fullmatch
 # Equals, plus, minus and at, with their wide and small forms, which spreadsheets also accept.
@@ -66,14 +75,39 @@ INVISIBLE = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\uf
 FORMULA = re.compile(rf"(?<![^;\t\r\n])(?=[{INVISIBLE}\"]*[{SIGNS}])|^(?=[\t\r])")
 
 
-def header() -> bytes:
-    """The byte order mark and the titles of the columns."""
-    return (BYTE_ORDER_MARK + _written([list(COLUMNS.values())])).encode()
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns, and the zone of the times in them: ISO 8601 with the offset."""
 
+    columns: Sequence[str] = tuple(COLUMNS)
+    zone: tzinfo = UTC
 
-def lines(entries: Sequence[RawEntry]) -> bytes:
-    """A line for each entry."""
-    return _written([[_cell(entry.get(name)) for name in COLUMNS] for entry in entries]).encode()
+    def details(self) -> dict[str, str]:
+        """What is not as usual, as JSON."""
+        details = {} if len(self.columns) == len(COLUMNS) else {"columns": ", ".join(self.columns)}
+        return details if self.zone is UTC else {**details, "time_zone": str(self.zone)}
+
+    def header(self) -> bytes:
+        """The byte order mark and the titles of the columns."""
+        titles = [COLUMNS[name].replace("(UTC)", f"({self.zone})") for name in self.columns]
+        return (BYTE_ORDER_MARK + _written([titles])).encode()
+
+    def lines(self, entries: Sequence[RawEntry]) -> bytes:
+        """A line for each entry."""
+        rows = [[_cell(entry.get(name)) for name in self.columns] for entry in entries]
+        if self.zone is not UTC:
+            times = [index for index, name in enumerate(self.columns) if name in TIMES]
+            for row in rows:
+                for index in times:
+                    row[index] = self._local(row[index])
+        return _written(rows).encode()
+
+    def _local(self, text: str) -> str:
+        """A time that was changed in the database to none is unchanged."""
+        try:
+            return datetime.fromisoformat(text).astimezone(self.zone).isoformat()
+        except (ValueError, OverflowError):
+            return text
 
 
 @lru_cache(maxsize=4096)

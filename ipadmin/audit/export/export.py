@@ -23,6 +23,9 @@ from ipadmin.audit.export import csv, jsonl
 from ipadmin.audit.integrity import chain
 from ipadmin.models import AuditEntry, AuditLink, LinkKind
 
+# Part of a file, with its entries.
+Piece = tuple[Sequence[RawEntry], bytes]
+
 log = structlog.get_logger(__name__)
 
 
@@ -61,27 +64,32 @@ def export(
     by: Actor,
     criteria: dict[str, list[str]],
     progress: ExportProgress | None = None,
+    layout: csv.Layout | None = None,
 ) -> Generator[bytes]:
     """The file in pieces of some hundred entries. `entries` must not be sliced. `criteria` says
-    which entries.
+    which entries; `layout` is that of CSV, all columns in UTC unless given.
 
     Must not run within a transaction. Raises django.db.Error at once when the start cannot be
     sealed; nothing is exported then. Raises EntriesMissing after the last entry when an entry is
     hidden from the query. A caller that stops early closes the generator.
     """
     details = {"by": by.details(), "criteria": criteria, "format": str(format)}
-    started = _seal(LinkKind.EXPORT_STARTED, {**details})
-    return _stream(entries, format, started, progress or ExportProgress())
+    is_csv, layout = format is Format.CSV, layout or csv.Layout()
+    started = _seal(LinkKind.EXPORT_STARTED, {**details, **(layout.details() if is_csv else {})})
+    pieces = _pieces(entries, layout if is_csv else None)
+    return _stream(entries, pieces, started, progress or ExportProgress(), is_csv=is_csv)
 
 
 def _stream(
     entries: QuerySet[AuditEntry],
-    format: Format,
+    found: Generator[Piece],
     started: AuditLink,
     progress: ExportProgress,
+    *,
+    is_csv: bool,
 ) -> Generator[bytes]:
     try:
-        with closing(_pieces(entries, format)) as pieces:
+        with closing(found) as pieces:
             for batch, piece in pieces:
                 progress.add(batch, piece)
                 yield piece
@@ -94,18 +102,16 @@ def _stream(
             log.exception("end_of_export_not_sealed", started=started.sequence)
         raise
     link = _seal_end(started, progress, is_complete=True)
-    if format is Format.JSON_LINES:
+    if not is_csv:
         yield jsonl.last_line(link)
 
 
-def _pieces(
-    entries: QuerySet[AuditEntry], format: Format
-) -> Generator[tuple[Sequence[RawEntry], bytes]]:
-    """Pieces of the file, each with its entries. One statement reads all entries, as they are when
+def _pieces(entries: QuerySet[AuditEntry], layout: csv.Layout | None) -> Generator[Piece]:
+    """Pieces of the file, as CSV with a layout. One statement reads all entries, as they are when
     the export begins."""
-    if format is Format.CSV:
-        yield [], csv.header()
-    to_lines = csv.lines if format is Format.CSV else jsonl.lines
+    if layout:
+        yield [], layout.header()
+    to_lines = layout.lines if layout else jsonl.lines
     with transaction_on_postgresql():
         for batch in document.batches(entries):
             yield batch, to_lines(batch)

@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin import crypto
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.integrity import unreadable
-from ipadmin.audit.integrity.chain import LINK_FIELDS, Link, seals_before
+from ipadmin.audit.integrity.chain import LINK_FIELDS, Link, add_activity, seals_before
 from ipadmin.audit.integrity.verification import sealed_result
 from ipadmin.models import AuditLink, AuditStream, AuditVerification, LinkKind
 from ipadmin.models.audit_link import HIGHEST
@@ -64,6 +65,21 @@ class StreamState:
     @property
     def is_far_behind(self) -> bool:
         return self.behind > MOST_BEHIND
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The latest acknowledgement of a failed verification, by the id of that verification."""
+
+    verification: int
+    finding: str
+    note: str
+    user_name: str
+    at: datetime | None
+
+    def covers(self, failed: AuditVerification) -> bool:
+        """An older failure, or the same problem found again."""
+        return failed.pk <= self.verification or failed.finding == self.finding
 
 
 def chain() -> Chain | None:
@@ -117,6 +133,35 @@ def confirmed(some: Iterable[AuditVerification]) -> list[AuditVerification]:
         if each.holds and not (link and _confirms(link, each, before.get(link.sequence, b""))):
             each.finding = NOT_CONFIRMED
     return found
+
+
+def unacknowledged() -> AuditVerification | None:
+    """The newest failed verification, unless an auditor has acknowledged it: as its row says, in
+    one query if none has failed, because every page of the history asks."""
+    failed = AuditVerification.objects.exclude(finding="").order_by("-pk").first()
+    done = acknowledgement() if failed else None
+    return None if done and failed and done.covers(failed) else failed
+
+
+def acknowledgement() -> Acknowledgement | None:
+    """None without any, or when its link cannot be read."""
+    details = _latest(LinkKind.ACKNOWLEDGED, "details")
+    try:
+        return Acknowledgement(
+            int(details["verification"]),
+            str(details["finding"]),
+            str(details["note"]),
+            str(details["by"]["user_name"]),
+            _moment(_latest(LinkKind.ACKNOWLEDGED, "at")),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def acknowledge(failed: AuditVerification, note: str, by: Actor) -> None:
+    """Seal an acknowledgement as activity. Raises DatabaseError."""
+    details = {"by": by.details(), "verification": failed.pk, "finding": failed.finding}
+    add_activity(LinkKind.ACKNOWLEDGED, {**details, "note": note})
 
 
 def _confirms(link: Link, verification: AuditVerification, previous: bytes) -> bool:

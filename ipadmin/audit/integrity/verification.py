@@ -1,13 +1,14 @@
-"""Verifications: requested on a page and done by a thread of the worker, or done by a command. The
-result is stored, and sealed as activity."""
+"""Verifications: requested on a page or every night and done by a thread of the worker, or done by
+a command. The result is stored, and sealed as activity."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -20,6 +21,8 @@ from ipadmin.models import AuditVerification, LinkKind
 from ipadmin.models.audit_verification import VerificationStatus
 
 HOLDS = "holds"
+# Who requests the nightly verification. No user can have a name with a space.
+NIGHTLY = "nightly verification"
 HEARTBEAT_SECONDS = 1.0
 # Without a heartbeat for so long, the worker was killed. Comparing the indexes has none: it takes
 # some 10 seconds for a million entries.
@@ -65,6 +68,18 @@ def request(user_name: str, checkpoint: str = "") -> tuple[AuditVerification, bo
             links_total=chain_end.last_sequence(),
         )
         return requested, True
+
+
+def request_nightly() -> None:
+    """Request the verification of this night, unless that was done. A worker that did not run at
+    VERIFY_AT does it later."""
+    if settings.VERIFY_AT is None:
+        return
+    now = timezone.now()
+    due = datetime.combine(now.date(), settings.VERIFY_AT, now.tzinfo)
+    due -= timedelta(days=due > now)
+    if not AuditVerification.objects.filter(user_name=NIGHTLY, requested_at__gte=due).exists():
+        request(NIGHTLY)
 
 
 def perform_requested() -> AuditVerification | None:

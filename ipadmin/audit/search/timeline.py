@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet, Subquery
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin.audit.search.observations import (
@@ -25,7 +25,8 @@ from ipadmin.audit.search.observations import (
     holder_at,
     left,
 )
-from ipadmin.audit.search.pages import Cursor, beyond, cursor_of
+from ipadmin.audit.search.pages import Cursor, beyond, cursor_of, find
+from ipadmin.audit.search.plan import Plan
 from ipadmin.models import AuditEntry, Outcome
 
 PER_PAGE = 50
@@ -70,7 +71,7 @@ class Timeline:
 
 
 class Neighbours(NamedTuple):
-    """The attempts before and after one on the same address: id and time."""
+    """The attempts before and after one in a search: id and time."""
 
     earlier: tuple[UUID, datetime] | None = None
     later: tuple[UUID, datetime] | None = None
@@ -122,16 +123,16 @@ def last_known(entries: Sequence[AuditEntry]) -> Answer | None:
     return holder_at(entries, timezone.now()) if entries else None
 
 
-def neighbours(entries: Entries, entry: AuditEntry) -> Neighbours:
-    """One query. None for an entry whose address is not valid."""
-    same = entries.filter(address_key=entry.address_key)
-    if not entry.address_key:
-        return Neighbours()
-    earlier, later = _earlier(same, cursor_of(entry)), _later(same, cursor_of(entry))
-    names = ("attempt_id", "created_at")
-    columns = [Subquery(each.values(name)[:1]) for each in (earlier, later) for name in names]
-    row = AuditEntry.objects.filter(pk=entry.pk).values_list(*columns).get()
-    return Neighbours(row[:2] if row[0] else None, row[2:] if row[2] else None)
+def neighbours(plan: Plan, entry: AuditEntry) -> Neighbours:
+    """The next older and newer match of a search."""
+    here = cursor_of(entry)
+    found = [
+        find(plan, start=here, limit=1, is_newer=is_newer).cursors for is_newer in (False, True)
+    ]
+    ids = [entry.pk, *(each.id for some in found for each in some)]
+    rows = AuditEntry.objects.filter(pk__in=ids).values_list("pk", "attempt_id", "created_at")
+    by_id = {pk: (attempt_id, at) for pk, attempt_id, at in rows}
+    return Neighbours(*(by_id.get(some[0].id) if some else None for some in found))
 
 
 def _changes_before(entries: Sequence[AuditEntry]) -> dict[int, list[Change]]:

@@ -27,10 +27,15 @@ class Command(BaseCommand):
         # Threads, because a task that enqueues its successor ends for good when its worker is
         # killed. The stream has its own, so that a slow target delays nothing else.
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
-        _keep_doing(verification.perform_requested, every=VERIFY_EVERY_SECONDS)
+        _keep_doing(_verify, every=VERIFY_EVERY_SECONDS)
         if settings.AUDIT_STREAM:
             _keep_doing(_stream, every=STREAM_EVERY_SECONDS)
         call_command("db_worker", interval=1, verbosity=0, reload=False)
+
+
+def _verify() -> None:
+    verification.request_nightly()
+    verification.perform_requested()
 
 
 def _stream() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv as standard_csv
 import io
 import re
+from datetime import UTC, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -42,7 +44,7 @@ def entry(**values: Any) -> Any:
 
 def cell(value: Any) -> str:
     """The reason of an entry with this value, read back from its line."""
-    [row] = read(csv.lines([entry(reason=value)]))
+    [row] = read(csv.Layout().lines([entry(reason=value)]))
     return row[list(csv.COLUMNS).index("reason")]
 
 
@@ -83,7 +85,7 @@ def test_no_text_runs_and_none_loses_a_character(text: str) -> None:
 
 @given(st.lists(HEAVY, min_size=1, max_size=5))
 def test_each_entry_is_one_row(texts: list[str]) -> None:
-    rows = read(csv.lines([entry(reason=text, user_name="x") for text in texts]))
+    rows = read(csv.Layout().lines([entry(reason=text, user_name="x") for text in texts]))
     assert [row[list(csv.COLUMNS).index("user_name")] for row in rows] == ["x"] * len(texts)
 
 
@@ -105,4 +107,42 @@ def test_other_values_than_texts(value: Any, shown: str) -> None:
 
 def test_the_header_names_every_field_of_the_document() -> None:
     assert sorted(csv.COLUMNS) == sorted(document.fields())
-    assert read(csv.header()) == [list(csv.COLUMNS.values())]
+    assert read(csv.Layout().header()) == [list(csv.COLUMNS.values())]
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        (UTC, "2026-07-01T22:30:00.000006Z"),
+        (ZoneInfo("Europe/Zurich"), "2026-07-02T00:30:00.000006+02:00"),
+        (ZoneInfo("America/St_Johns"), "2026-07-01T20:00:00.000006-02:30"),
+    ],
+)
+def test_times_are_in_the_zone_of_the_layout(zone: tzinfo, shown: str) -> None:
+    layout = csv.Layout(("reason", "created_at"), zone)
+    made = entry(created_at="2026-07-01T22:30:00.000006Z", reason="2026-07-01T22:30:00Z")
+    assert read(layout.lines([made])) == [["2026-07-01T22:30:00Z", shown]]
+    assert read(layout.header()) == [["Reason", f"Time ({zone})"]]
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "then", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+)
+def test_a_time_that_cannot_be_converted_is_unchanged(value: str | None) -> None:
+    for zone in ("America/St_Johns", "Asia/Tokyo"):
+        [[shown]] = read(
+            csv.Layout(("finished_at",), ZoneInfo(zone)).lines([entry(finished_at=value)])
+        )
+        assert shown[:4] in {"", "then", "0001", "9999"}
+
+
+def test_only_what_is_unusual_of_a_layout_is_recorded() -> None:
+    assert csv.Layout().details() == {}
+    assert csv.Layout(("id",), ZoneInfo("Asia/Tokyo")).details() == {
+        "columns": "id",
+        "time_zone": "Asia/Tokyo",
+    }
+
+
+def test_the_short_columns_are_columns() -> None:
+    assert set(csv.SHORT) < set(csv.COLUMNS)

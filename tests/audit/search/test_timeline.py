@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from ipadmin.audit.search import timeline
 from ipadmin.audit.search.pages import cursor_of
+from ipadmin.audit.search.plan import fetch_plan
+from ipadmin.audit.search.query import Search
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.services import live_state
@@ -67,12 +69,6 @@ def shown(page: timeline.Timeline) -> list[AuditEntry]:
 @pytest.fixture
 def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "PER_PAGE", 2)
-
-
-def test_an_unsaved_entry_has_no_neighbours() -> None:
-    assert timeline.neighbours(AuditEntry.objects.none(), AuditEntry()) == timeline.Neighbours(
-        None, None
-    )
 
 
 @pytest.mark.django_db
@@ -228,42 +224,32 @@ def test_changes_up_to_the_state_now(
     make: Make, token: ApiToken, katapult: Katapult, holder: str | None, count: int
 ) -> None:
     katapult.holder = holder
-    live = live_state.look_up([make()], token)
+    live = live_state.look_up(token, ADDRESS, [make()])
     assert (live.ip.address, len(live.changes)) == (ADDRESS, count)
 
 
-def test_an_address_id_that_belongs_to_another_address_now(
+def test_the_entries_of_another_address_id_are_not_compared(
     make: Make, token: ApiToken, katapult: Katapult
 ) -> None:
-    katapult.more = {"address": "192.0.2.99"}
-    live = live_state.look_up([make()], token)
-    assert (live.observation.holding.is_gone, len(live.changes)) == (True, 1)
+    live = live_state.look_up(token, ADDRESS, [make(address_id="ip_2", allocation_id=OTHER_VM)])
+    assert (live.ip.id, live.changes) == (IP, [])
 
 
 def test_only_changes_since_the_newest_entry_count(
     make: Make, token: ApiToken, katapult: Katapult
 ) -> None:
     entries = [make(1), make(outcome="succeeded")]
-    assert live_state.look_up(entries, token).changes == []
+    assert live_state.look_up(token, ADDRESS, entries).changes == []
 
 
 # Neighbours
 
 
-def test_the_neighbours_of_an_attempt(make: Make, settings: Settings) -> None:
-    first, second, third = make(), make(1), make(1)
-    make(0.5, address="192.0.2.8", address_id="ip_2")
-    around = timeline.neighbours(AuditEntry.objects.all(), second)
-    assert around.earlier == (first.attempt_id, first.created_at)
-    assert around.later == (third.attempt_id, third.created_at)
-
-
-def test_neighbours_of_other_organizations_are_hidden(make: Make) -> None:
-    _, second, _ = make(organization_id="org_2"), make(1), make(2, organization_id="org_2")
-    own = AuditEntry.objects.filter(organization_id="org_1")
-    assert timeline.neighbours(own, second) == timeline.Neighbours(None, None)
-
-
-def test_an_invalid_address_has_no_neighbours(make: Make) -> None:
-    odd = [make(address="?", address_id="ip_9") for _ in range(2)]
-    assert timeline.neighbours(AuditEntry.objects.all(), odd[0]) == timeline.Neighbours(None, None)
+def test_the_neighbours_a_search(make: Make) -> None:
+    made = [make(hours, user_name="bob", address=f"192.0.2.{hours}") for hours in range(3)]
+    make(1), make(2)
+    plan = fetch_plan(Search(people=["bob"]))
+    around = timeline.neighbours(plan, made[1])
+    assert around.earlier == (made[0].attempt_id, made[0].created_at)
+    assert around.later == (made[2].attempt_id, made[2].created_at)
+    assert timeline.neighbours(plan, made[2]).later is None
