@@ -20,8 +20,8 @@ from ipadmin.models import ApiToken
 from ipadmin.services import changes, inventory, listing
 from ipadmin.services.listing import Filters
 from ipadmin.services.snapshots import Inventory
-from ipadmin.ui import address_texts, explanations
-from ipadmin.views.parts import CANNOT_READ, wants_part
+from ipadmin.ui import address_texts
+from ipadmin.views.parts import CANNOT_READ, problem, wants_part
 
 # Between the parts of a streamed list; see static/ipadmin/reading.js.
 SEPARATOR = "<!-- part -->"
@@ -49,7 +49,7 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         try:
             shown = inventory.read(token)
         except CANNOT_READ as error:
-            context["problem"] = explanations.of_error(error)
+            context["problem"] = problem(request, error, token)
     context |= _list_context(request, token, shown)
     if not wants_part(request):
         context["tokens"] = request.user.api_tokens.ready()
@@ -81,7 +81,7 @@ def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpRespons
                 yield render_to_string("ipadmin/_listing.html", context, request) + SEPARATOR
         except CANNOT_READ as error:
             context = _list_context(request, token, inventory.stored(token))
-            context |= {"problem": explanations.of_error(error)}
+            context |= {"problem": problem(request, error, token, page="addresses")}
             yield render_to_string("ipadmin/_listing.html", context, request) + SEPARATOR
 
     # Not compressed: that would hold parts back.
@@ -123,7 +123,7 @@ def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> H
     try:
         ip = inventory.find(token, id=address_id)
     except CANNOT_READ as error:
-        context["problem"] = explanations.of_error(error)
+        context["problem"] = problem(request, error, token)
     else:
         is_listed = _is_listed(token, ip.id)
         context |= {
@@ -131,7 +131,7 @@ def address(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> H
             "lead": address_texts.allocation_lead(ip),
             "notice": address_texts.membership(is_listed, token.organization_title),
             "why_not": listing.why_not(ip),
-            "can_unallocate": is_listed is not False and not listing.why_not(ip),
+            "can_unallocate": not (token.is_read_only or is_listed is False or listing.why_not(ip)),
         }
     return render(request, "ipadmin/address.html", context)
 

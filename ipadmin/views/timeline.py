@@ -17,8 +17,9 @@ from ipadmin.audit.search import timeline as service
 from ipadmin.models import AuditEntry
 from ipadmin.models.search_keys import address_key, address_of
 from ipadmin.services import live_state
-from ipadmin.ui import explanations, timeline_texts
+from ipadmin.ui import timeline_texts
 from ipadmin.ui.time_zones import MomentField, ZonedForm
+from ipadmin.views import parts
 from ipadmin.views.parts import CANNOT_READ, wants_part
 
 
@@ -83,6 +84,6 @@ def _state(
             found = live_state.look_up(newest, token)
             return context | {"state": timeline_texts.live_state(found, latest)}
         except CANNOT_READ as error:
-            problem = explanations.of_error(error)
+            problem = parts.problem(request, error, token, page="address_timeline_now")
     context["state"] = timeline_texts.last_state(service.last_known(newest), problem)
     return context | {"problem": problem, "loads_itself": token and latest and not problem}
