@@ -11,6 +11,7 @@ from ipadmin.views import (
     timeline,
     tokens,
     unallocate,
+    what_if,
 )
 
 # The URL, not the session, says which token, and so which organization, a page is for.
@@ -24,6 +25,7 @@ urlpatterns = [
     path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
+    path("what-if/", what_if.what_if, name="what_if"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/add/", tokens.token_add, name="token_add"),
     path(TOKEN_PATH, tokens.token, name="token"),

@@ -38,7 +38,9 @@ MAX_PER_PAGE = 200
 # does not answer.
 POOL_TIMEOUT_SECONDS = 2.0
 # Answers to an unallocation without an address: the token and its scopes were accepted. [frame]
-ABOUT_ARGUMENTS = frozenset({"invalid_argument", "missing_required_argument"})
+ABOUT_ARGUMENTS = frozenset(
+    {"invalid_argument", "missing_required_argument", "ip_address_not_found"}
+)
 
 
 def is_loopback(url: str) -> bool:
@@ -184,9 +186,10 @@ class KatapultClient:
 
         `{"ip_address": {}}` is a lookup without a value, which ends with `invalid_argument` or
         `missing_required_argument`: the scope is there. (Without the key, the API would take the
-        path segment for an id. [frame]) Raises KatapultError otherwise: ErrorAnswer with
-        `scope_not_granted` [doc] for a token without the scope. The user's own permissions are not
-        checked by it.
+        path segment for an id, which ends with `ip_address_not_found`. [frame])
+
+        Raises KatapultError otherwise: ErrorAnswer with `scope_not_granted` [doc] for a token
+        without the scope. The permissions of the token's user are not checked by this call.
         """
         path = "/ip_addresses/ip_address/unallocate"
         try:

@@ -83,5 +83,7 @@ def _link(kind: str, place: Place) -> Step | None:
         return Step(f"Open “{place.same_token.label}”", place.same_token.get_absolute_url())
     if (token := place.token) is None or kind not in TOKEN_PAGES:
         return None
+    if kind == "choose" and token.is_ready:
+        return None
     text, page, query = TOKEN_PAGES[kind]
     return Step(text, reverse(page, args=[token.id]) + query)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from ipadmin.models import ApiToken
-from ipadmin.services import budget, snapshots
-from ipadmin.services.snapshots import Inventory
+from ipadmin.models import ApiToken, InventorySnapshot
+from ipadmin.services import budget
 from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION, Findings
 from ipadmin.ui.components import Notice
 from ipadmin.ui.error_messages import WORDS
@@ -116,31 +115,27 @@ def abilities(token: ApiToken) -> list[tuple[str, bool | None]]:
 
 
 class Organization(NamedTuple):
-    """An organization of the user with its tokens: (token, state, calls left this minute). The
-    counts are those of `inventory`, the newest that was read with one of them."""
+    """An organization of the user with its tokens: (token, state, calls left this minute), and the
+    newest list of addresses that was read with one of them."""
 
     title: str
     sub_domain: str
     url: str
-    inventory: Inventory | None
+    snapshot: InventorySnapshot | None
     tokens: list[tuple[ApiToken, TokenState, int | None]]
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Allocated addresses, and all."""
-        addresses = self.inventory.addresses if self.inventory else ()
-        return sum(ip.allocation is not None for ip in addresses), len(addresses)
 
-
-def overview(tokens: Iterable[ApiToken]) -> list[Organization]:
+def overview(tokens: QuerySet[ApiToken]) -> list[Organization]:
     """The tokens of a user by organization, those without one first."""
+    tokens = tokens.select_related("snapshot").defer("snapshot__content")
     ordered = sorted(tokens, key=lambda each: each.organization_title.lower())
     found = []
     for _, group in groupby(ordered, key=lambda each: each.organization_title):
         own = list(group)
         first = own[0]
-        url = reverse("addresses", args=[first.id]) if first.is_ready else ""
-        read = [each for each in map(snapshots.load, own) if each]
+        usable = next((each for each in own if _unusable(each) is None), None)
+        url = reverse("addresses", args=[usable.id]) if usable else ""
+        read = [each.snapshot for each in own if hasattr(each, "snapshot")]
         newest = max(read, key=lambda each: each.read_at, default=None)
         rows = [(each, state(each), budget.remaining(each.fingerprint)) for each in own]
         title, sub_domain = first.organization_title, first.organization_sub_domain

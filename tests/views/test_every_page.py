@@ -31,7 +31,7 @@ PUBLIC = {"healthz", "account_login"}
 POST_ONLY = {"token_check", "time_zone", "audit_export"}
 WRITES = {
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
-    *("token_delete", "unallocate", "time_zone", "audit_export", "integrity"),
+    *("token_delete", "unallocate", "time_zone", "audit_export", "integrity", "what_if"),
 }
 # htmx asks for these alone.
 PARTS = {"attempt_result"}
