@@ -11,6 +11,7 @@ from ipadmin.views import (
     site,
     tokens,
     unallocate,
+    what_if,
 )
 
 # The URL, not the session, says which token, and so which organization, a page is for.
@@ -28,6 +29,7 @@ urlpatterns = [
     path(TEXT_PATH, address.address, {"tab": "now"}, name="address_now"),
     path(TEXT_PATH + "timeline/", address.address, {"tab": "timeline"}, name="address_timeline"),
     path(TEXT_PATH + "attempts/", address.address, {"tab": "attempts"}, name="address_attempts"),
+    path("what-if/", what_if.what_if, name="what_if"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/add/", tokens.token_add, name="token_add"),
     path(TOKEN_PATH, tokens.token, name="token"),

@@ -15,7 +15,7 @@ import httpx
 
 from ipadmin.katapult import responses
 from ipadmin.katapult.call import Call
-from ipadmin.katapult.errors import KatapultError, NotSent
+from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
 from ipadmin.katapult.transport import Transport
 from ipadmin.katapult.types import (
     Exchange,
@@ -37,6 +37,10 @@ MAX_PER_PAGE = 200
 # How long a call waits for a free connection. Short, so that calls do not queue while the API
 # does not answer.
 POOL_TIMEOUT_SECONDS = 2.0
+# Answers to an unallocation without an address: the token and its scopes were accepted. [frame]
+ABOUT_ARGUMENTS = frozenset(
+    {"invalid_argument", "missing_required_argument", "ip_address_not_found"}
+)
 
 
 def is_loopback(url: str) -> bool:
@@ -175,6 +179,27 @@ class KatapultClient:
         path = "/ip_addresses/ip_address/unallocate"
         body = {"ip_address": _lookup(id, address)}
         return self._call(token, "POST", path, body=body, parse=responses.nothing, fresh=True)
+
+    def probe_unallocate(self, token: Secret) -> Reply[None]:
+        """Find out whether a token has the scope to unallocate. Nothing can change: the call names
+        no address, and the API checks token and scopes first, then arguments, then acts. [frame]
+
+        `{"ip_address": {}}` is a lookup without a value, which ends with `invalid_argument` or
+        `missing_required_argument`: the scope is there. (Without the key, the API would take the
+        path segment for an id, which ends with `ip_address_not_found`. [frame])
+
+        Raises KatapultError otherwise: ErrorAnswer with `scope_not_granted` [doc] for a token
+        without the scope. The permissions of the token's user are not checked by this call.
+        """
+        path = "/ip_addresses/ip_address/unallocate"
+        try:
+            return self._call(
+                token, "POST", path, body={"ip_address": {}}, parse=responses.nothing, fresh=True
+            )
+        except ErrorAnswer as error:
+            if error.code not in ABOUT_ARGUMENTS:
+                raise
+            return Reply(None, error.exchange)
 
     def _call(
         self,

@@ -11,9 +11,6 @@ from django.utils import timezone
 from ipadmin import crypto
 from ipadmin.katapult.types import Organization, Secret
 
-# Either this scope or `virtual_machines` shows virtual machines. [doc]
-MACHINES_SCOPE = "virtual_machines:read"
-
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def ready(self) -> ApiTokenQuerySet:
@@ -42,8 +39,10 @@ class ApiToken(models.Model):
     organization_name = models.CharField(max_length=200, blank=True)
     organization_sub_domain = models.CharField(max_length=200, blank=True)
 
-    # Results of the last check; `can_list` is None when it is not known.
+    # Results of the last check; None where it is not known.
     can_list = models.BooleanField(null=True)
+    can_unallocate = models.BooleanField(null=True)
+    can_list_machines = models.BooleanField(null=True)
     missing_scopes = models.JSONField(default=list)
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -86,8 +85,13 @@ class ApiToken(models.Model):
 
     @property
     def may_list_machines(self) -> bool:
-        """False if the last check found that the token lacks the scope."""
-        return MACHINES_SCOPE not in self.missing_scopes
+        """False if the last check found that the token lacks the permission."""
+        return self.can_list_machines is not False
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the last check found that the token can't unallocate."""
+        return self.can_unallocate is False
 
     def encrypt_secret(self, secret: Secret) -> None:
         """Set the secret, encrypted for this row and owner. Does not save."""

@@ -20,6 +20,9 @@ class InventorySnapshot(models.Model):
     # Addresses, as Katapult counted them; null if it did not.
     total = models.PositiveIntegerField(null=True)
     is_complete = models.BooleanField()
+    # Of `content`, so that it need not be read for them.
+    address_count = models.PositiveIntegerField(default=0)
+    allocated_count = models.PositiveIntegerField(default=0)
     content = models.BinaryField()
 
     class Meta:

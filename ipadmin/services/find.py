@@ -102,7 +102,8 @@ def find(user: User, text: str) -> Found:
         found.total_addresses += shown.counts.all + shown.more
         room = PER_KIND - len(found.addresses)
         found.addresses += [
-            FoundAddress(token, row.ip, row.machine, row.why_not) for row in shown.rows[:room]
+            FoundAddress(token, row.ip, row.machine, row.why_not or _read_only(token))
+            for row in shown.rows[:room]
         ]
         room = PER_KIND - len(found.machines)
         found.machines += islice(_machines(token, inventory, text), room)
@@ -190,7 +191,11 @@ def _has_exact(found: Found, item: str) -> bool:
 
 def _found(token: ApiToken, inventory: Inventory, ip: IPAddress) -> FoundAddress:
     machine = inventory.machines.get(ip.allocation.id) if ip.allocation else None
-    return FoundAddress(token, ip, machine, why_not(ip))
+    return FoundAddress(token, ip, machine, why_not(ip) or _read_only(token))
+
+
+def _read_only(token: ApiToken) -> str:
+    return "The token is read-only" if token.is_read_only else ""
 
 
 def _item(text: str) -> str:

@@ -117,6 +117,8 @@ def store(token: ApiToken, inventory: Inventory) -> None:
         "read_at": inventory.read_at,
         "total": inventory.total,
         "is_complete": inventory.is_complete,
+        "address_count": len(inventory.addresses),
+        "allocated_count": sum(ip.allocation is not None for ip in inventory.addresses),
         "content": _pack(inventory),
     }
     try:

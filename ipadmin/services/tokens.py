@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ipadmin.katapult.errors import ErrorAnswer
+from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.katapult.types import Organization, Reply, Secret
 from ipadmin.models import ApiToken, User
 from ipadmin.services import api, snapshots
@@ -23,18 +23,38 @@ _NOT_PERMITTED = frozenset(
 )
 
 
+# Codes of a token that Katapult does not accept, anywhere or for its organization.
+REJECTED = frozenset(
+    {"invalid_api_token", "invalid_capabilities_token", "unauthorized_network_for_api_token"}
+)
+REJECTED_ORGANIZATION = frozenset(
+    {"organization_not_found", "organization_suspended", "organization_not_activated"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """The result of a check of a token with the API.
 
-    `organizations` are those that the token may list, if any. `can_list` says whether it may list
-    addresses; None while the organization is not known. Whether it may unallocate cannot be
-    checked.
+    `organizations` are those that the token may list, if any. `can_list` (addresses) and
+    `can_list_machines` are None while the organization is not known.
     """
 
     organizations: tuple[Organization, ...]
     can_list: bool | None
     missing_scopes: tuple[str, ...]
+    can_unallocate: bool | None = None
+    can_list_machines: bool | None = None
+
+
+class AlreadyAdded(Exception):
+    """The owner has `token`, with the same secret, for the same organization."""
+
+    code = "already_added"
+
+    def __init__(self, token: ApiToken) -> None:
+        super().__init__(str(token))
+        self.token = token
 
 
 class OrganizationMismatch(Exception):
@@ -45,9 +65,12 @@ def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
     """Check a secret, and store it encrypted. If it has access to one organization, that is chosen;
     otherwise the token is not ready until `choose_organization`.
 
-    Raises KatapultError; then nothing is stored.
+    Raises AlreadyAdded or KatapultError; then nothing is stored.
     """
+    same = ApiToken.objects.filter(owner=owner, fingerprint=secret.fingerprint)
+    _require_new(same)
     findings = _check(secret)
+    _require_new(same, *findings.organizations)
     fields = _findings_fields(findings)
     if len(findings.organizations) == 1:
         fields |= _organization_fields(findings.organizations[0])
@@ -66,18 +89,17 @@ def organizations(token: ApiToken) -> tuple[Organization, ...]:
 def choose_organization(token: ApiToken, organization: Organization) -> None:
     """Set the organization of a token; it can't be changed afterwards.
 
-    Raises KatapultError (such as `organization_not_found`), crypto.CannotDecrypt, and ValueError
-    when the token has an organization; then nothing is changed.
+    Raises AlreadyAdded, KatapultError (such as `organization_not_found`), crypto.CannotDecrypt, and
+    ValueError when the token has an organization; then nothing is changed.
     """
     if token.is_ready:
         raise ValueError("a token's organization never changes")
-    missing: list[str] = []
+    _require_new(_others(token, token.fingerprint), organization)
     # One with an id was listed by Katapult and exists; a sub-domain was typed and may be wrong.
     tolerated = _NOT_PERMITTED if organization.id else frozenset({"scope_not_granted"})
     with api.using(token) as secret:
-        can_list = _can_list(secret, organization, missing, tolerated)
-    fields = _organization_fields(organization)
-    fields |= _findings_fields(Findings((), can_list, tuple(missing)))
+        findings = _permissions(secret, organization, (), [], tolerated)
+    fields = _organization_fields(organization) | _findings_fields(findings)
     not_chosen = ApiToken.objects.filter(organization_id="", organization_sub_domain="")
     if not _write(token, fields, among=not_chosen):
         # Another tab chose an organization first, which stays.
@@ -86,10 +108,14 @@ def choose_organization(token: ApiToken, organization: Organization) -> None:
 
 def check(token: ApiToken) -> Findings:
     """Check a stored token again. Raises KatapultError and crypto.CannotDecrypt."""
-    with api.using(token) as secret:
-        findings = _check(secret, token.organization if token.is_ready else None)
     # If the secret was replaced in the meantime, the findings are not about the new one.
     same_secret = ApiToken.objects.filter(fingerprint=token.fingerprint)
+    try:
+        with api.using(token) as secret:
+            findings = _check(secret, token.organization if token.is_ready else None)
+    except KatapultError:
+        _write(token, {"checked_at": timezone.now()}, among=same_secret)
+        raise
     _write(token, _findings_fields(findings), among=same_secret)
     return findings
 
@@ -97,7 +123,7 @@ def check(token: ApiToken) -> Findings:
 def replace(token: ApiToken, secret: Secret) -> None:
     """Replace the secret of a token, for the same organization.
 
-    Raises OrganizationMismatch or KatapultError; then the old secret stays.
+    Raises OrganizationMismatch, AlreadyAdded or KatapultError; then the old secret stays.
     """
     organization = token.organization if token.is_ready else None
     try:
@@ -110,6 +136,7 @@ def replace(token: ApiToken, secret: Secret) -> None:
         named = {name for each in findings.organizations for name in (each.id, each.sub_domain)}
         if not {organization.id, organization.sub_domain} & named - {""}:
             raise OrganizationMismatch
+    _require_new(_others(token, secret.fingerprint), *filter(None, [organization]))
     token.encrypt_secret(secret)
     names = ("encrypted_secret", "last_four", "fingerprint")
     fields = _findings_fields(findings) | {name: getattr(token, name) for name in names}
@@ -117,15 +144,66 @@ def replace(token: ApiToken, secret: Secret) -> None:
     snapshots.forget(token)
 
 
+def _others(token: ApiToken, fingerprint: str) -> QuerySet[ApiToken]:
+    """The owner's other tokens with a secret."""
+    return ApiToken.objects.filter(owner=token.owner, fingerprint=fingerprint).exclude(pk=token.pk)
+
+
+def _require_new(same: QuerySet[ApiToken], *organizations: Organization) -> None:
+    """Raise AlreadyAdded if there is a token with the same secret for each of the organizations;
+    without organizations, if there is one whose organization is still to be chosen."""
+    if not organizations:
+        taken = [each for each in same if not each.is_ready]
+    else:
+        taken = [each for one in organizations for each in same if _is_for(each, one)]
+    if len(taken) >= max(1, len(organizations)):
+        raise AlreadyAdded(taken[0])
+
+
+def _is_for(token: ApiToken, organization: Organization) -> bool:
+    names = {token.organization_id, token.organization_sub_domain}
+    return bool(names & {organization.id, organization.sub_domain} - {""})
+
+
+def others_for(token: ApiToken) -> list[ApiToken]:
+    """The owner's other tokens for the same organization, without those known not to work."""
+    own = ApiToken.objects.ready().filter(owner=token.owner_id).exclude(pk=token.pk)
+    return [
+        each
+        for each in own
+        if _is_for(each, token.organization)
+        and each.last_error_code not in REJECTED | REJECTED_ORGANIZATION
+        and each.can_list is not False
+        and each.opens
+    ]
+
+
 def _check(secret: Secret, organization: Organization | None = None) -> Findings:
-    """Check which organizations a token may list, and whether it may list the addresses of the
-    given one, or of its only one. Raises KatapultError."""
+    """Check which organizations a token may list, and what it may do in the given one, or in its
+    only one. Raises KatapultError."""
     missing: list[str] = []
     named = _organizations(secret, missing)
     if organization is None and len(named) == 1:
         organization = named[0]
-    can_list = _can_list(secret, organization, missing) if organization else None
-    return Findings(named, can_list, tuple(dict.fromkeys(missing)))
+    return _permissions(secret, organization, named, missing)
+
+
+def _permissions(
+    secret: Secret,
+    organization: Organization | None,
+    named: tuple[Organization, ...],
+    missing: list[str],
+    tolerated: frozenset[str] = _NOT_PERMITTED,
+) -> Findings:
+    """What a token may do in an organization. `tolerated` are the errors of a useful token."""
+    client, can_list, can_list_machines = api.client(), None, None
+    if organization:
+        call = partial(client.ip_addresses, secret, organization, per_page=1)
+        can_list = _permitted(call, missing, tolerated) is not None
+        can_list_machines = _can_list_machines(secret, organization, missing)
+    can_unallocate = _permitted(partial(client.probe_unallocate, secret), missing) is not None
+    scopes = tuple(dict.fromkeys(missing))
+    return Findings(named, can_list, scopes, can_unallocate, can_list_machines)
 
 
 def _organizations(secret: Secret, missing: list[str]) -> tuple[Organization, ...]:
@@ -139,14 +217,15 @@ def _organizations(secret: Secret, missing: list[str]) -> tuple[Organization, ..
     return tuple(sorted(found.values(), key=lambda each: each.name.lower()))
 
 
-def _can_list(
-    secret: Secret,
-    organization: Organization,
-    missing: list[str],
-    tolerated: frozenset[str] = _NOT_PERMITTED,
-) -> bool:
-    call = partial(api.client().ip_addresses, secret, organization, per_page=1)
-    return _permitted(call, missing, tolerated) is not None
+def _can_list_machines(
+    secret: Secret, organization: Organization, missing: list[str]
+) -> bool | None:
+    """None where the answer is no answer to that: names of machines are no reason to refuse."""
+    try:
+        call = partial(api.client().virtual_machines, secret, organization, per_page=1)
+        return _permitted(call, missing) is not None
+    except KatapultError:
+        return None
 
 
 def _permitted(
@@ -176,6 +255,8 @@ def _organization_fields(organization: Organization) -> dict[str, object]:
 def _findings_fields(findings: Findings) -> dict[str, object]:
     return {
         "can_list": findings.can_list,
+        "can_unallocate": findings.can_unallocate,
+        "can_list_machines": findings.can_list_machines,
         "missing_scopes": list(findings.missing_scopes),
         "checked_at": timezone.now(),
         "last_error_code": "",

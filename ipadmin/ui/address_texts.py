@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from ipadmin.katapult.types import IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Outcome
-from ipadmin.models.api_token import MACHINES_SCOPE
 from ipadmin.services.confirmation import Confirmation, MachineFacts
 from ipadmin.services.listing import VIRTUAL_MACHINE, Listing, why_not
 from ipadmin.services.snapshots import Inventory
@@ -73,11 +72,11 @@ def names_hint(inventory: Inventory, token: ApiToken) -> str:
     if token.may_list_machines:
         return "The names of machines could not be read."
     shown = "from the history" if inventory.machines else "not shown"
-    return f"Names of machines are {shown}: this token lacks the scope {MACHINES_SCOPE}."
+    return f"Names of machines are {shown}: this token lacks the scope virtual_machines:read."
 
 
 def attempt_note(entry: AuditEntry) -> str:
-    """An attempt since the list was read, in the row of an address that it left without a button."""
+    """An attempt since the list was read, in the row of an address that has no button since."""
     if entry.is_open:
         return "checking…"
     return "Unallocated" if entry.outcome == Outcome.SUCCEEDED else "Was already unallocated"

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from ipadmin import __version__
 from ipadmin.katapult.errors import REFUSALS, ErrorAnswer, KatapultError
 from ipadmin.models import AuditEntry, Basis, Outcome
 from ipadmin.services import budget
 from ipadmin.services.later_reads import LaterRead
-from ipadmin.ui import evidence_texts, time_zones
+from ipadmin.ui import evidence_texts, next_steps, time_zones
 from ipadmin.ui.components import Linked
 from ipadmin.ui.error_messages import KATAPULT, WORDS, Words
 
@@ -46,7 +47,8 @@ DETAIL_LABELS = {
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What a page shows. `tone`: success, info, warning or danger. `facts`: (label, value) pairs to
-    copy. `attempts`: sentences about other attempts."""
+    copy. `attempts`: sentences about other attempts. `advice`: kinds of `steps`, which are buttons
+    and depend on the place."""
 
     tone: str
     title: str
@@ -56,6 +58,20 @@ class Explanation:
     facts: tuple[tuple[str, str], ...] = ()
     retry_at: datetime | None = None
     attempts: tuple[Linked, ...] = ()
+    advice: tuple[str, ...] = ()
+    steps: tuple[next_steps.Step, ...] = ()
+
+    def at(self, place: next_steps.Place) -> Explanation:
+        """The same with its steps."""
+        steps = next_steps.steps(self.advice, place, self.retry_at, self._details())
+        return replace(self, steps=tuple(steps))
+
+    def _details(self) -> str:
+        """The explanation as text, for support."""
+        now = time_zones.text_of(timezone.now(), zone=UTC)
+        facts = (*self.facts, ("Time", now), ("IP admin", __version__))
+        lines = [self.title, f"{self.what_happened} {self.changed}"]
+        return "\n".join([*lines, *(f"{label}: {value}" for label, value in facts)])
 
     @property
     def role(self) -> str:
@@ -154,6 +170,7 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
         words = words._replace(
             what_happened=f"{words.what_happened} {evidence_texts.still_allocated(entry)}",
             what_now="Start again if you still want to unallocate it.",
+            steps=("retry", "copy"),
         )
     elif entry.outcome == Outcome.REFUSED and entry.error_code not in NOT_THE_READING:
         words = words._replace(
@@ -181,6 +198,7 @@ def _words(code: str, description: str) -> Words:
         f"Katapult answered: {code}",
         description or "Katapult gave no description.",
         f"Follow Katapult's message, or report the code with the request ID below. {KATAPULT}",
+        steps=("copy", "retry"),
     )
 
 
@@ -192,7 +210,9 @@ def _of_words(
 ) -> Explanation:
     now = f"Try again at {time_zones.text_of(retry_at, 'time')}." if retry_at else words.what_now
     tone, title, happened = words.tone, words.title, words.what_happened
-    return Explanation(tone, title, happened, changed, now, tuple(facts), retry_at)
+    return Explanation(
+        tone, title, happened, changed, now, tuple(facts), retry_at, advice=words.steps
+    )
 
 
 def _facts(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import NamedTuple
 
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from ipadmin.models import ApiToken
-from ipadmin.services.tokens import Findings
-from ipadmin.ui.components import Linked, Notice
+from ipadmin.models import ApiToken, InventorySnapshot
+from ipadmin.services import budget
+from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION, Findings
+from ipadmin.ui.components import Notice
+from ipadmin.ui.error_messages import WORDS
+from ipadmin.ui.next_steps import Step
 
 ADDED = "Token “{0.label}” was added."
 CONNECTED = "“{0.label}” is now connected to {0.organization_title}."
@@ -28,46 +33,130 @@ class TokenState(NamedTuple):
     tone: str
     text: str
     detail: str
-    step: Linked
+    step: Step
+
+
+class Ability(NamedTuple):
+    """What a check finds out: a field of the token, the scope that it needs, and what does not work
+    without it."""
+
+    field: str
+    scope: str
+    without: str
+
+
+LIST = Ability("can_list", "ip_addresses:read", "Can't list addresses")
+UNALLOCATE = Ability("can_unallocate", "ip_addresses", "Can't unallocate")
+MACHINES = Ability("can_list_machines", "virtual_machines:read", "Can't show names of machines")
+READ_ONLY = "This token is read-only: it can't unallocate"
 
 
 def state(token: ApiToken) -> TokenState:
+    if unusable := _unusable(token):
+        return unusable
+    check = _step("Check again", "token_check", token)
+    lacks = _lacks(token)
+    if lacks == [UNALLOCATE]:
+        step = _step("Replace token", "token_replace", token)
+        return TokenState("warning", "Read-only", _without(UNALLOCATE, token), step)
+    if lacks:
+        detail = ". ".join(_without(each, token) for each in lacks)
+        return TokenState("warning", "Limited", detail, check)
+    if token.can_list is None:
+        return TokenState("neutral", "Not checked", "", check._replace(text="Check now"))
+    return TokenState("success", "Working", "", _step("Addresses", "addresses", token))
+
+
+def _unusable(token: ApiToken) -> TokenState | None:
+    """The state of a token that can't be used at all."""
+    code = token.last_error_code
     if not token.opens:
-        step = Linked("Enter again", reverse("token_replace", args=[token.id]))
-        return TokenState("danger", "Enter this token again", "It can't be decrypted", step)
+        step = _step("Enter again", "token_replace", token)
+        return TokenState("danger", "Enter again", "It can't be decrypted", step)
+    if code in REJECTED or (token.is_ready and code in REJECTED_ORGANIZATION):
+        is_lost = code in {"invalid_api_token", "invalid_capabilities_token"}
+        replace = _step("Replace token", "token_replace", token)
+        step = replace if is_lost else _step("Check again", "token_check", token)
+        return TokenState("danger", "Rejected by Katapult", WORDS[code].title, step)
     if not token.is_ready:
-        step = Linked("Choose organization", reverse("token_organization", args=[token.id]))
-        return TokenState("warning", "No organization", "", step)
-    tone, text, detail = "warning", "", ""
-    if token.missing_scopes:
-        text, detail = "Scope missing", ", ".join(token.missing_scopes)
-    elif token.last_error_code:
-        text, detail = "Error since last check", token.last_error_code
-    elif token.can_list is None:
-        tone, text = "neutral", "Not checked"
-    elif not token.can_list:
-        text, detail = "Can't list addresses", "Can look up single addresses"
-    else:
-        tone, text = "success", "Working"
-    step = Linked("Addresses", reverse("addresses", args=[token.id]))
-    return TokenState(tone, text, detail, step)
+        step = _step("Choose organization", "token_organization", token)
+        return TokenState("warning", "Choose organization", "", step)
+    return None
 
 
-def check_result(findings: Findings) -> Notice:
+def _step(text: str, page: str, token: ApiToken) -> Step:
+    return Step(text, reverse(page, args=[token.id]), is_post=page == "token_check")
+
+
+def _lacks(token: ApiToken) -> list[Ability]:
+    known = (LIST, UNALLOCATE, MACHINES)
+    return [each for each in known if getattr(token, each.field) is False]
+
+
+def _without(ability: Ability, token: ApiToken) -> str:
+    """What does not work, and the scope that is missing, if it is the scope."""
+    if ability.scope not in token.missing_scopes:
+        return f"{ability.without}: no permission"
+    return f"{ability.without}: scope {ability.scope} is missing"
+
+
+def read_only(token: ApiToken) -> str:
+    """Why nothing can be unallocated with a token; empty if it can, or if that is not known."""
+    return f"{READ_ONLY}. {_without(UNALLOCATE, token)}." if token.is_read_only else ""
+
+
+def abilities(token: ApiToken) -> list[tuple[str, bool | None]]:
+    """What the last check found that the token may do."""
+    return [
+        ("List addresses", token.can_list),
+        ("Unallocate", token.can_unallocate),
+        ("Show names of machines", token.can_list_machines),
+    ]
+
+
+class Organization(NamedTuple):
+    """An organization of the user with its tokens: (token, state, calls left this minute), and the
+    newest list of addresses that was read with one of them."""
+
+    title: str
+    sub_domain: str
+    url: str
+    snapshot: InventorySnapshot | None
+    tokens: list[tuple[ApiToken, TokenState, int | None]]
+
+
+def overview(tokens: QuerySet[ApiToken]) -> list[Organization]:
+    """The tokens of a user by organization, those without one first."""
+    tokens = tokens.select_related("snapshot").defer("snapshot__content")
+    ordered = sorted(tokens, key=lambda each: each.organization_title.lower())
+    found = []
+    for _, group in groupby(ordered, key=lambda each: each.organization_title):
+        own = list(group)
+        first = own[0]
+        usable = next((each for each in own if _unusable(each) is None), None)
+        url = reverse("addresses", args=[usable.id]) if usable else ""
+        read = [each.snapshot for each in own if hasattr(each, "snapshot")]
+        newest = max(read, key=lambda each: each.read_at, default=None)
+        rows = [(each, state(each), budget.remaining(each.fingerprint)) for each in own]
+        title, sub_domain = first.organization_title, first.organization_sub_domain
+        found.append(Organization(title, sub_domain, url, newest, rows))
+    return found
+
+
+def check_result(token: ApiToken, findings: Findings) -> Notice:
     """What a check found."""
-    tone, title, lines = "success", "The token works", []
-    if findings.can_list is False:
-        tone, title = "warning", "The token works, but can't list addresses"
-        lines.append("It can't list addresses. You can still look up an address or ID.")
-    elif findings.can_list:
-        lines.append("It can list the organization's addresses.")
-    if findings.missing_scopes:
-        tone, title = "warning", "The token works, but a scope is missing"
-        scopes = ", ".join(findings.missing_scopes)
-        lines.insert(0, f"Missing scope: {scopes}. Add it to the token in Katapult.")
+    lacks = _lacks(token)
+    lines = [f"{_without(each, token)}." for each in lacks]
+    if any(each.scope in token.missing_scopes for each in lacks):
+        lines.append("Add the scope to the token in Katapult, then check again.")
+    if not lacks and token.can_list:
+        lines.append("It can list the organization's addresses and unallocate them.")
     if findings.organizations:
         names = (each.name or each.sub_domain for each in findings.organizations)
         lines.append(f"It can access {', '.join(names)}.")
+    tone, title = (
+        ("warning", "The token works in part") if lacks else ("success", "The token works")
+    )
     return Notice(tone, title, tuple(lines))
 
 

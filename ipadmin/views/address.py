@@ -20,8 +20,9 @@ from ipadmin.audit.search import timeline as service
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.models.search_keys import address_key, address_of
 from ipadmin.services import listing, live_state
-from ipadmin.ui import address_texts, explanations, timeline_texts
+from ipadmin.ui import address_texts, timeline_texts
 from ipadmin.ui.time_zones import MomentField, ZonedForm
+from ipadmin.views import parts
 from ipadmin.views.parts import CANNOT_READ, wants_part
 
 TABS = {"now": "Now", "timeline": "Timeline", "attempts": "Attempts"}
@@ -39,7 +40,11 @@ def address_by_id(request: SignedInRequest, token_id: uuid.UUID, address_id: str
     try:
         text = live_state.address_called(token, address_id)
     except CANNOT_READ as error:
-        context = {"token": token, "title": address_id, "problem": explanations.of_error(error)}
+        context = {
+            "token": token,
+            "title": address_id,
+            "problem": parts.problem(request, error, token),
+        }
         return render(request, "ipadmin/address.html", context)
     if not address_key(text):
         raise Http404
@@ -75,7 +80,9 @@ def address(request: SignedInRequest, address: str, tab: str) -> HttpResponse:
         "latest": newest[0] if newest else None,
         "sees_own_only": access.own_organizations(request.user) is not None,
     }
-    context |= _now(token, address, newest) if tab == "now" else _attempts(request, entries)
+    context |= (
+        _now(request, token, address, newest) if tab == "now" else _attempts(request, entries)
+    )
     template = "_address.html" if wants_part(request) else "address.html"
     return render(request, f"ipadmin/{template}", context)
 
@@ -91,14 +98,16 @@ def _token(request: SignedInRequest, address: str, newest: list[AuditEntry]) -> 
     return live_state.token_for(request.user, newest[0] if newest else None, address)
 
 
-def _now(token: ApiToken | None, address: str, newest: list[AuditEntry]) -> dict[str, object]:
+def _now(
+    request: SignedInRequest, token: ApiToken | None, address: str, newest: list[AuditEntry]
+) -> dict[str, object]:
     """The address as it is read now; where that is not possible, as it was last seen."""
     problem = None
     if token:
         try:
             found = live_state.look_up(token, address, newest)
         except CANNOT_READ as error:
-            problem = explanations.of_error(error)
+            problem = parts.problem(request, error, token)
         else:
             why_not = listing.why_not(found.ip)
             return {
@@ -107,7 +116,7 @@ def _now(token: ApiToken | None, address: str, newest: list[AuditEntry]) -> dict
                 "lead": address_texts.allocation_lead(found.ip),
                 "notice": address_texts.membership(found.is_listed, token.organization_title),
                 "why_not": why_not,
-                "can_unallocate": found.is_listed is not False and not why_not,
+                "can_unallocate": not (token.is_read_only or found.is_listed is False or why_not),
                 "changes": [timeline_texts.change(each) for each in found.changes],
             }
     return {

@@ -20,8 +20,8 @@ from ipadmin.models import ApiToken
 from ipadmin.services import changes, inventory, listing
 from ipadmin.services.listing import Filters
 from ipadmin.services.snapshots import Inventory
-from ipadmin.ui import address_texts, explanations
-from ipadmin.views.parts import CANNOT_READ, wants_part
+from ipadmin.ui import address_texts
+from ipadmin.views.parts import CANNOT_READ, problem, wants_part
 
 # Between the parts of a streamed list; see static/ipadmin/reading.js.
 SEPARATOR = "<!-- part -->"
@@ -52,7 +52,7 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         try:
             shown = inventory.read(token)
         except CANNOT_READ as error:
-            context["problem"] = explanations.of_error(error)
+            context["problem"] = problem(request, error, token)
     context |= _list_context(request, token, shown)
     if not wants_part(request):
         context["tokens"] = request.user.api_tokens.ready()
@@ -80,8 +80,8 @@ def _url(request: SignedInRequest, *, wait: bool = False) -> str:
 @require_safe
 @operators_only
 def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponseBase:
-    """Read the list, and stream it while it is read: each part replaces the one before it. Where the
-    page shows an earlier reading, only the progress is sent until the new one is complete."""
+    """Read the list, and stream it while it is read: each part replaces the one before it. Where
+    the page shows an earlier reading, only the progress is sent until the new one is complete."""
     token = access.own_ready_token(request.user, token_id)
 
     def parts() -> Iterator[str]:
@@ -90,14 +90,16 @@ def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpRespons
                 template = "ipadmin/_listing.html"
                 if step.is_known:
                     template = "ipadmin/_list_status.html"
-                    context = {"status": address_texts.list_status(step.inventory)}
+                    context: dict[str, object] = {
+                        "status": address_texts.list_status(step.inventory)
+                    }
                 else:
                     context = _list_context(request, token, step.inventory)
                 context |= {"is_reading": not step.is_last}
                 yield render_to_string(template, context, request) + SEPARATOR
         except CANNOT_READ as error:
             context = _list_context(request, token, inventory.stored(token))
-            context |= {"problem": explanations.of_error(error)}
+            context |= {"problem": problem(request, error, token, page="addresses")}
             yield render_to_string("ipadmin/_listing.html", context, request) + SEPARATOR
 
     # Not compressed: that would hold parts back.

@@ -13,8 +13,7 @@ from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.audit.search import pages
 from ipadmin.services import machines
-from ipadmin.ui import explanations
-from ipadmin.views.parts import CANNOT_READ
+from ipadmin.views.parts import CANNOT_READ, problem
 
 
 @require_safe
@@ -32,7 +31,7 @@ def machine(request: SignedInRequest, token_id: uuid.UUID, machine_id: str) -> H
     try:
         found = machines.read(token, machine_id)
     except CANNOT_READ as error:
-        context["problem"] = explanations.of_error(error)
+        context["problem"] = problem(request, error, token)
     else:
         context |= {"found": found, "title": found.known.name if found.known else machine_id}
     return render(request, "ipadmin/machine.html", context)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import get_adapter
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django_htmx.http import trigger_client_event
 
 from ipadmin import access, crypto
@@ -15,13 +17,20 @@ from ipadmin.access import SignedInRequest
 from ipadmin.audit import competing
 from ipadmin.audit.activity import Actor
 from ipadmin.katapult.errors import KatapultError
-from ipadmin.models import AuditEntry, User
-from ipadmin.services import budget, changes, inventory, later_reads, listing
+from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.services import budget, changes, inventory, later_reads, listing, tokens
 from ipadmin.services.listing import Filters, Row
+from ipadmin.services.unallocate import OutcomeNotWritten
 from ipadmin.ui import entry_texts, explanations
+from ipadmin.ui.explanations import Explanation
+from ipadmin.ui.next_steps import Place, Step
 
 # What a call to Katapult with a stored token raises.
 CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
+# Other tokens that an error offers.
+MAX_OTHERS = 3
+# An older attempt is history: nobody tries it again from there.
+RECENT = timedelta(days=1)
 
 
 def wants_part(request: HttpRequest) -> bool:
@@ -42,10 +51,70 @@ def actor(request: SignedInRequest) -> Actor:
     )
 
 
-def explained(user: User, entry: AuditEntry) -> explanations.Explanation:
+def problem(
+    request: SignedInRequest,
+    error: Exception,
+    token: ApiToken | None = None,
+    *,
+    page: str = "",
+    retry: str = "Retry",
+) -> Explanation:
+    """An error with what can be done about it here. `page` names the URL of the whole page, if it
+    is not this one. `retry` is the text of the button that does it again; empty for none."""
+    match = request.resolver_match
+    assert match
+    name, kwargs = page or match.url_name or "", match.kwargs
+    query = f"?{request.GET.urlencode()}" if request.method == "GET" and request.GET else ""
+    again = Step(
+        retry,
+        f"{reverse(name, kwargs=kwargs)}{query}",
+        is_post=name == "token_check",
+        opens_dialog=name == "unallocate",
+    )
+    place = Place(
+        token,
+        again if retry else None,
+        _others(token, name, kwargs) if token else [],
+        error.entry.get_absolute_url() if isinstance(error, OutcomeNotWritten) else "",
+        error.token if isinstance(error, tokens.AlreadyAdded) else None,
+    )
+    return explanations.of_error(error).at(place)
+
+
+def _others(token: ApiToken, page: str, kwargs: dict[str, object]) -> list[tuple[ApiToken, str]]:
+    """Other tokens for the organization of a token, with the URL of the same page for each, or
+    else that of the list."""
+    has_token = page in {"address", "addresses", "machine", "unallocate"}
+    if not has_token:
+        page, kwargs = "addresses", {}
+    return [
+        (each, reverse(page, kwargs={**kwargs, "token_id": each.id}))
+        for each in tokens.others_for(token)
+        if page != "unallocate" or not each.is_read_only
+    ][:MAX_OTHERS]
+
+
+def explained(user: User, entry: AuditEntry) -> Explanation:
     """An attempt explained, with its competing attempts that the user may see."""
     others = competing.named_by(entry, access.visible_entries(user))
-    return explanations.of_entry(entry, others, later_reads.of(entry))
+    shown = explanations.of_entry(entry, others, later_reads.of(entry))
+    return shown.at(_place_of(user, entry)) if shown.advice else shown
+
+
+def _place_of(user: User, entry: AuditEntry) -> Place:
+    """What the user can do about an attempt: try again with the same token or another one, unless
+    it was long ago."""
+    token = user.api_tokens.ready().filter(pk=entry.token_id).first()
+    is_recent = timezone.now() - entry.created_at < RECENT
+    if token is None or not is_recent or not access.abilities(user).may_unallocate:
+        return Place()
+    kwargs: dict[str, object] = {"token_id": token.id, "address_id": entry.address_id}
+    try:
+        again = Step("Start again", reverse("unallocate", kwargs=kwargs), opens_dialog=True)
+        return Place(token, again, _others(token, "unallocate", kwargs))
+    except NoReverseMatch:
+        # The database was changed: there is no page for this id.
+        return Place(token)
 
 
 def result(request: SignedInRequest, entry: AuditEntry) -> HttpResponse:

@@ -18,8 +18,8 @@ from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry
 from ipadmin.services import find, inventory
-from ipadmin.ui import explanations, search_results
-from ipadmin.views.parts import CANNOT_READ, wants_part
+from ipadmin.ui import search_results
+from ipadmin.views.parts import CANNOT_READ, problem, wants_part
 
 # Characters of a search that is no pasted text.
 MAX_LENGTH = 200
@@ -68,7 +68,7 @@ def lookup(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     try:
         return redirect("address", token.id, inventory.find(token, address=address).id)
     except CANNOT_READ as error:
-        context = {"token": token, "sought": address, "problem": explanations.of_error(error)}
+        context = {"token": token, "sought": address, "problem": problem(request, error, token)}
         return render(request, "ipadmin/lookup.html", context)
 
 

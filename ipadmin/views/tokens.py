@@ -15,36 +15,40 @@ from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.models import ApiToken
+from ipadmin.services import budget
 from ipadmin.services import tokens as service
-from ipadmin.ui import explanations, token_texts
+from ipadmin.ui import token_texts
 from ipadmin.ui.explanations import Explanation
-from ipadmin.views.parts import CANNOT_READ
+from ipadmin.views.parts import CANNOT_READ, problem
+
+# What prevents the use of a secret.
+CANNOT_USE = (*CANNOT_READ, service.AlreadyAdded)
 
 
 @require_safe
 @operators_only
 def tokens(request: SignedInRequest) -> HttpResponse:
-    rows = [(token, token_texts.state(token)) for token in request.user.api_tokens.all()]
-    return render(request, "ipadmin/tokens.html", {"rows": rows})
+    organizations = token_texts.overview(request.user.api_tokens.all())
+    return render(request, "ipadmin/tokens.html", {"organizations": organizations})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("secret")
 @operators_only
 def token_add(request: SignedInRequest) -> HttpResponse:
-    form, problem = AddTokenForm(request.POST or None, owner=request.user), None
+    form, failed = AddTokenForm(request.POST or None, owner=request.user), None
     try:
         if form.is_valid():
             added = service.add(owner=request.user, **form.cleaned_data)
             messages.success(request, token_texts.ADDED.format(added))
             return redirect("token" if added.is_ready else "token_organization", added.id)
-    except CANNOT_READ as error:
-        problem = explanations.of_error(error)
+    except CANNOT_USE as error:
+        failed = problem(request, error, retry="")
     except IntegrityError:
         # Added in another tab at the same time.
         form.add_error("label", LABEL_TAKEN)
-    context = {"form": form, "problem": problem}
-    return render(request, "ipadmin/token_add.html", context, status=_status(form, problem))
+    context = {"form": form, "problem": failed}
+    return render(request, "ipadmin/token_add.html", context, status=_status(form, failed))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -53,20 +57,20 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
     token = access.own_token(request.user, token_id)
     if token.is_ready:
         return redirect("token", token.id)
-    form, problem = OrganizationForm(request.POST or None), None
+    form, failed = OrganizationForm(request.POST or None), None
     try:
         form = OrganizationForm(request.POST or None, service.organizations(token))
         if form.is_valid():
             service.choose_organization(token, form.chosen)
             messages.success(request, token_texts.CONNECTED.format(token))
             return redirect("addresses", token.id)
-    except CANNOT_READ as error:
-        problem = explanations.of_error(error)
-    context = {"token": token, "form": form, "problem": problem}
-    if not form.organizations and not problem:
+    except CANNOT_USE as error:
+        failed = problem(request, error, token)
+    context = {"token": token, "form": form, "problem": failed}
+    if not form.organizations and not failed:
         context["notice"] = token_texts.no_organizations(token)
     page = "ipadmin/token_organization.html"
-    return render(request, page, context, status=_status(form, problem))
+    return render(request, page, context, status=_status(form, failed))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -90,9 +94,10 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def token_check(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     try:
-        shown: dict[str, object] = {"check_result": token_texts.check_result(service.check(token))}
+        findings = service.check(token)
+        shown: dict[str, object] = {"check_result": token_texts.check_result(token, findings)}
     except CANNOT_READ as error:
-        shown = {"problem": explanations.of_error(error)}
+        shown = {"problem": problem(request, error, token, retry="Check again")}
     return _token_page(request, token, LabelForm(instance=token, owner=request.user), **shown)
 
 
@@ -101,7 +106,7 @@ def token_check(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 @operators_only
 def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
-    form, problem = SecretForm(request.POST or None), None
+    form, failed = SecretForm(request.POST or None), None
     try:
         if form.is_valid():
             service.replace(token, form.cleaned_data["secret"])
@@ -109,10 +114,10 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
             return redirect("token", token.id)
     except service.OrganizationMismatch:
         form.add_error("secret", token_texts.WRONG_ORGANIZATION.format(token))
-    except CANNOT_READ as error:
-        problem = explanations.of_error(error)
-    context = {"token": token, "form": form, "problem": problem}
-    return render(request, "ipadmin/token_replace.html", context, status=_status(form, problem))
+    except CANNOT_USE as error:
+        failed = problem(request, error, retry="")
+    context = {"token": token, "form": form, "problem": failed}
+    return render(request, "ipadmin/token_replace.html", context, status=_status(form, failed))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -129,10 +134,16 @@ def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def _token_page(
     request: SignedInRequest, token: ApiToken, form: LabelForm, **shown: object
 ) -> HttpResponse:
-    context = {"token": token, "state": token_texts.state(token), "form": form} | shown
+    context = {
+        "token": token,
+        "state": token_texts.state(token),
+        "abilities": token_texts.abilities(token),
+        "calls_left": budget.remaining(token.fingerprint),
+        "form": form,
+    } | shown
     return render(request, "ipadmin/token.html", context, status=_status(form, None))
 
 
-def _status(form: LabelForm | SecretForm | OrganizationForm, problem: Explanation | None) -> int:
+def _status(form: LabelForm | SecretForm | OrganizationForm, failed: Explanation | None) -> int:
     """422 for a form with errors, else 200, for errors of Katapult too."""
-    return 422 if form.is_bound and form.errors and not problem else 200
+    return 422 if form.is_bound and form.errors and not failed else 200

@@ -18,8 +18,8 @@ from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.services import confirmation
 from ipadmin.services import unallocate as service
 from ipadmin.services.confirmation import Bound, Confirmation
-from ipadmin.ui import address_texts, explanations
-from ipadmin.views.parts import CANNOT_READ, result, wants_part
+from ipadmin.ui import address_texts, token_texts
+from ipadmin.views.parts import CANNOT_READ, problem, result, wants_part
 
 EXPIRED = (
     "This confirmation has expired. Nothing was changed. Check the address again, then confirm."
@@ -44,7 +44,7 @@ def _ask(
     try:
         shown = confirmation.read(token, address_id)
     except CANNOT_READ as error:
-        context = {"token": token, "notice": notice, "problem": explanations.of_error(error)}
+        context = {"token": token, "notice": notice, "problem": problem(request, error, token)}
         return _page(request, context, status)
     bound = Bound(request.user, token, shown.ip.id)
     # A reason that was typed before the session ended; see LoginRequiredMiddleware.
@@ -77,7 +77,8 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
     try:
         return _result(request, service.unallocate(shown, circumstances))
     except (service.AuditUnavailable, service.OutcomeNotWritten) as error:
-        return _page(request, {"token": token, "problem": explanations.of_error(error)}, 503)
+        context = {"token": token, "problem": problem(request, error, token, retry="Start again")}
+        return _page(request, context, 503)
 
 
 def _form(
@@ -96,7 +97,7 @@ def _context(
         "ip": shown.ip,
         "machine": shown.machine and address_texts.machine_facts(shown.machine),
         "question": address_texts.question(shown),
-        "why_not": address_texts.why_not_confirmed(shown),
+        "why_not": token_texts.read_only(token) or address_texts.why_not_confirmed(shown),
         "warnings": address_texts.warnings(shown, attempts),
         "reverse_dns_after": address_texts.reverse_dns_after(shown.ip),
         "default_host": address_texts.default_host(shown.ip.address),

@@ -53,8 +53,8 @@ def is_allocated(box: Sandbox, address: Address) -> bool:
 
 
 def calls(box: Sandbox) -> int:
-    """The number of unallocate calls that the sandbox received."""
-    return len(box.ledger("unallocate"))
+    """The number of calls to unallocate an address that the sandbox received."""
+    return sum(bool(each["ip_address"]) for each in box.ledger("unallocate"))
 
 
 def the_entry() -> AuditEntry:

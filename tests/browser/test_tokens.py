@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, User
+from ipadmin.sandbox import Sandbox
 from tests.browser.conftest import Browse
-from tests.browser.steps import ask, confirm, open_list, ordinary, row
+from tests.browser.steps import ask, confirm, expect_accessible, open_list, ordinary, row
 from tests.browser.witness import PLANTED
+from tests.services.conftest import keep_token
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -77,6 +80,69 @@ def test_a_token_that_may_not_unallocate(browse: Browse, bob: User, box: object)
     ask(page, address)
     confirm(page)
     expect(row(page, address)).to_contain_text("Katapult denied permission")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "detail", "step"),
+    [
+        ("low-limit", "Working", "", "Addresses"),
+        ("read-only", "Read-only", "scope ip_addresses is missing", "Replace token"),
+        ("no-machines", "Limited", "scope virtual_machines:read is missing", "Check again"),
+        ("no-scopes", "Limited", "scope ip_addresses:read is missing", "Check again"),
+        ("expired", "Rejected by Katapult", "does not accept this token", "Replace token"),
+        ("other-network", "Rejected by Katapult", "from this network", "Check again"),
+        ("spoilt", "Enter again", "can't be decrypted", "Enter again"),
+    ],
+)
+@pytest.mark.parametrize("has_script", [True, False])
+def test_every_state_and_its_button(  # noqa: PLR0917
+    browse: Browse,
+    alice: User,
+    box: Sandbox,
+    kind: str,
+    state: str,
+    detail: str,
+    step: str,
+    *,
+    has_script: bool,
+) -> None:
+    northwind = box.world()["organizations"][0]
+    organization = Organization(northwind["id"], northwind["name"], northwind["sub_domain"])
+    token = keep_token(alice, f"{PLANTED}-{kind}", organization, "Main")
+    page = browse(alice, java_script_enabled=has_script)
+    if kind == "spoilt":
+        ApiToken.objects.update(encrypted_secret=b"spoilt")
+    page.goto(token.get_absolute_url())
+    page.locator(".card").get_by_role("button", name="Check again").click()
+    page.goto("/tokens/")
+    row = page.get_by_role("row").filter(has_text="Main")
+    expect(row).to_contain_text(state)
+    expect(row).to_contain_text(detail)
+    button = row.get_by_role("button" if step == "Check again" else "link", name=step)
+    if has_script:
+        expect_accessible(page)
+    button.click()
+    words = {"Addresses": "Addresses", "Check again": "Main"}.get(step, "Replace the secret")
+    expect(page.get_by_role("heading", level=1)).to_have_text(words)
+
+
+def test_a_read_only_token_offers_no_button_to_unallocate(browse: Browse, bob: User) -> None:
+    page = browse(bob)
+    paste(page, f"{PLANTED}-read-only")
+    page.get_by_label("Northwind Hosting").check()
+    page.get_by_role("button", name="Use this organization").click()
+    expect(page.locator("tbody tr")).to_have_count(30)
+    expect(page.get_by_text("This token can't unallocate.")).to_be_visible()
+    expect(page.locator("[data-unallocate]")).to_have_count(0)
+
+
+def test_the_same_token_is_not_added_twice(browse: Browse, bob: User) -> None:
+    page = browse(bob)
+    paste(page, f"{PLANTED}-second")
+    paste(page, f"{PLANTED}-second", "Again")
+    page.get_by_role("link", name="Open “Main”").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Main")
+    assert ApiToken.objects.count() == 1
 
 
 def test_renaming_checking_and_replacing_a_token_in_a_browser(page: Page, token: ApiToken) -> None:

@@ -221,3 +221,27 @@ def test_an_address_is_named_in_exactly_one_way(call: str, lookup: dict[str, str
     client = client_for(lambda _: pytest.fail("was sent"))
     with pytest.raises(TypeError):
         getattr(client, call)(TOKEN, **lookup)
+
+
+@pytest.mark.parametrize(
+    "code", ["invalid_argument", "missing_required_argument", "ip_address_not_found"]
+)
+def test_a_probe_names_no_address_and_finds_the_scope(code: str) -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(400, json={"error": {"code": code}})
+
+    assert client_for(answer).probe_unallocate(TOKEN).value is None
+    assert [json.loads(request.content) for request in requests] == [{"ip_address": {}}]
+
+
+@pytest.mark.parametrize("code", ["scope_not_granted", "rate_limit_reached", "permission_denied"])
+def test_a_probe_without_the_scope(code: str) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(403, json={"error": {"code": code}})
+
+    with pytest.raises(KatapultError) as caught:
+        client_for(answer).probe_unallocate(TOKEN)
+    assert caught.value.code == code

@@ -40,11 +40,13 @@ def html(status: int = 502) -> httpx.Response:
 class Katapult:
     """`reads` and `posts` are the answers to the next calls. After them, a read shows the address
     allocated to `holder`, and a POST unallocates it. `machines` are the virtual machines, in full;
-    without any, the token may not read them."""
+    without any, the token may not read them. `probes` are the answers to the next calls that
+    unallocate nothing, which are in no other list."""
 
     def __init__(self) -> None:
         self.reads: deque[Answer] = deque()
         self.posts: deque[Answer] = deque()
+        self.probes: deque[httpx.Response] = deque()
         self.requests: list[httpx.Request] = []
         self.holder: str | None = VM
         self.more: dict[str, Any] = {}
@@ -59,6 +61,8 @@ class Katapult:
         return " ".join(request.method for request in self.requests)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.content == b'{"ip_address":{}}':
+            return self.probes.popleft() if self.probes else refusal(400, "invalid_argument")
         self.requests.append(request)
         if request.url.path in {MACHINE, MACHINES}:
             return self.of_machines(request)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from ipadmin import crypto
-from ipadmin.katapult.errors import ErrorAnswer, NotSent
+from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
 from ipadmin.sandbox import Sandbox
@@ -55,6 +55,97 @@ def test_adding_a_token_finds_its_organization_and_scopes(
         special(name).last_four,
         special(name).fingerprint,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("", (True, True, True)),
+        ("read-only", (True, False, True)),
+        ("no-machines", (True, True, False)),
+        ("no-scopes", (False, False, False)),
+        # The scope is there; the user's permission shows only when an address is unallocated.
+        ("denied", (True, True, True)),
+    ],
+)
+def test_a_check_finds_what_a_token_may_do_and_changes_nothing(
+    alice: User, box: Sandbox, name: str, expected: tuple[bool, bool, bool]
+) -> None:
+    before = box.world()
+    token = add(alice, name)
+    tokens.choose_organization(token, organization(box, 0))
+    tokens.check(token)
+    kept = ApiToken.objects.get()
+    assert (kept.can_list, kept.can_unallocate, kept.can_list_machines) == expected
+    assert box.world() == before
+    assert {line["code"] for line in box.ledger("unallocate")} <= {
+        "invalid_argument",
+        "scope_not_granted",
+    }
+
+
+def test_names_of_machines_are_no_reason_to_refuse_a_token(alice: User, box: Sandbox) -> None:
+    box.set_faults([{"kind": "html", "call": "machines"}])
+    assert add(alice, "second").can_list_machines is None
+
+
+@pytest.mark.parametrize("kind", ["html", "rate_limit", "status"])
+def test_a_token_is_not_kept_if_it_is_not_known_whether_it_may_unallocate(
+    alice: User, box: Sandbox, kind: str
+) -> None:
+    box.set_faults([{"kind": kind, "call": "unallocate"}])
+    with pytest.raises(KatapultError):
+        add(alice, "second")
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["", "second", "no-organizations"])
+def test_the_same_token_is_not_added_twice(alice: User, box: Sandbox, name: str) -> None:
+    first = add(alice, name)
+    with pytest.raises(tokens.AlreadyAdded) as caught:
+        add(alice, name, "Again")
+    assert (caught.value.token, ApiToken.objects.count()) == (first, 1)
+
+
+def test_another_user_may_add_the_same_token(alice: User, bob: User, box: Sandbox) -> None:
+    add(alice, "second")
+    assert add(bob, "second", "Bob's").owner == bob
+
+
+def test_one_secret_for_two_organizations(alice: User, box: Sandbox) -> None:
+    first = add(alice, "")
+    tokens.choose_organization(first, organization(box, 0))
+    second = add(alice, "", "Other")
+    with pytest.raises(tokens.AlreadyAdded) as caught:
+        tokens.choose_organization(second, organization(box, 0))
+    assert (caught.value.token, second.is_ready) == (first, False)
+    tokens.choose_organization(second, organization(box, 1))
+    with pytest.raises(tokens.AlreadyAdded):
+        add(alice, "", "Third")
+
+
+def test_a_secret_is_not_replaced_by_that_of_another_token(alice: User, box: Sandbox) -> None:
+    keep_token(alice, PLANTED, organization(box, 0), "Other")
+    token = keep_token(alice, "an-old-secret-000", organization(box, 0))
+    with pytest.raises(tokens.AlreadyAdded):
+        tokens.replace(token, special(""))
+    token.refresh_from_db()
+    assert token.decrypt_secret() == Secret("an-old-secret-000")
+
+
+def test_other_tokens_for_an_organization(alice: User, bob: User, box: Sandbox) -> None:
+    here, there = organization(box, 0), organization(box, 1)
+    token = keep_token(alice, PLANTED, here)
+    good = keep_token(alice, "a-good-one", Organization("", "", here.sub_domain), "Good")
+    keep_token(alice, "elsewhere", there, "Elsewhere")
+    keep_token(bob, "of-bob", here, "Bob's")
+    expired = keep_token(alice, "expired", here, "Expired")
+    expired.last_error_code = "invalid_api_token"
+    lost = keep_token(alice, "lost", here, "Lost")
+    lost.encrypted_secret = b"spoilt"
+    for each in (expired, lost):
+        each.save()
+    assert tokens.others_for(token) == [good]
 
 
 @pytest.mark.parametrize(
@@ -143,12 +234,17 @@ def test_checking_forgets_an_error_that_is_over(alice: User, box: Sandbox) -> No
     assert kept.checked_at > token.checked_at
 
 
-def test_a_failed_check_keeps_its_error(alice: User, box: Sandbox) -> None:
+def test_a_failed_check_keeps_its_error_and_its_time(alice: User, box: Sandbox) -> None:
     token = add(alice, "second")
+    before = token.checked_at
     box.set_faults([{"kind": "error", "code": "invalid_api_token"}])
     with pytest.raises(ErrorAnswer):
         tokens.check(token)
-    assert ApiToken.objects.get().last_error_code == "invalid_api_token"
+    kept = ApiToken.objects.get()
+    assert (kept.last_error_code, kept.can_list) == ("invalid_api_token", True)
+    assert before
+    assert kept.checked_at
+    assert kept.checked_at > before
 
 
 @pytest.mark.parametrize("name", ["", "read-only", "no-organizations"])

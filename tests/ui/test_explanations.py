@@ -39,7 +39,7 @@ KATAPULTS = [
 OURS = [
     *("not_sent", "no_free_connection", "answer_lost", "unreadable_answer", "answer_not_kept"),
     *("audit_unavailable", "outcome_not_written", "token_unreadable", "interrupted"),
-    *("already_unallocated", "allocation_changed", "reads_wait"),
+    *("already_unallocated", "allocation_changed", "reads_wait", "already_added"),
 ]
 
 

@@ -22,53 +22,123 @@ def token(**more: Any) -> ApiToken:
     return made
 
 
+MAY = {"can_list": True, "can_unallocate": True, "can_list_machines": True}
+
+
 @pytest.mark.parametrize(
-    ("fields", "text", "url"),
+    ("fields", "text", "detail", "step", "page"),
     [
-        ({"can_list": True}, "Working", "addresses"),
-        ({}, "Not checked", "addresses"),
-        ({"can_list": False}, "Can't list addresses", "addresses"),
-        ({"missing_scopes": ["ip_addresses"]}, "Scope missing", "addresses"),
-        ({"last_error_code": "permission_denied"}, "Error since last check", "addresses"),
-        ({"organization_id": ""}, "No organization", "token_organization"),
+        (MAY, "Working", "", "Addresses", "addresses"),
+        (
+            MAY | {"can_unallocate": False, "missing_scopes": ["ip_addresses"]},
+            "Read-only",
+            "Can't unallocate: scope ip_addresses is missing",
+            "Replace token",
+            "token_replace",
+        ),
+        (
+            MAY | {"can_unallocate": False},
+            "Read-only",
+            "Can't unallocate: no permission",
+            "Replace token",
+            "token_replace",
+        ),
+        (
+            MAY | {"can_list_machines": False, "missing_scopes": ["virtual_machines:read"]},
+            "Limited",
+            "Can't show names of machines: scope virtual_machines:read is missing",
+            "Check again",
+            "token_check",
+        ),
+        (
+            {"can_list": False, "can_unallocate": False, "missing_scopes": ["ip_addresses:read"]},
+            "Limited",
+            (
+                "Can't list addresses: scope ip_addresses:read is missing. "
+                "Can't unallocate: no permission"
+            ),
+            "Check again",
+            "token_check",
+        ),
+        (
+            MAY | {"last_error_code": "invalid_api_token"},
+            "Rejected by Katapult",
+            "Katapult does not accept this token",
+            "Replace token",
+            "token_replace",
+        ),
+        (
+            MAY | {"last_error_code": "unauthorized_network_for_api_token"},
+            "Rejected by Katapult",
+            "This token can't be used from this network",
+            "Check again",
+            "token_check",
+        ),
+        (
+            MAY | {"last_error_code": "organization_suspended"},
+            "Rejected by Katapult",
+            "The organization is suspended",
+            "Check again",
+            "token_check",
+        ),
+        # An error of one call says nothing about the token.
+        (MAY | {"last_error_code": "answer_lost"}, "Working", "", "Addresses", "addresses"),
+        (
+            {"organization_id": "", "last_error_code": "organization_not_found"},
+            "Choose organization",
+            "",
+            "Choose organization",
+            "token_organization",
+        ),
+        (
+            {"encrypted_secret": b"something else"},
+            "Enter again",
+            "It can't be decrypted",
+            "Enter again",
+            "token_replace",
+        ),
+        ({}, "Not checked", "", "Check now", "token_check"),
     ],
 )
-def test_state_says_the_next_step(fields: dict[str, Any], text: str, url: str) -> None:
-    made = token(**fields)
-    state = token_texts.state(made)
-    assert (state.text, state.step.url) == (text, reverse(url, args=[made.id]))
-
-
-def test_a_token_that_cannot_be_decrypted_is_to_be_entered_again() -> None:
+def test_each_state_has_a_button_for_the_next_step(
+    fields: dict[str, Any], text: str, detail: str, step: str, page: str
+) -> None:
     made = token()
-    made.encrypted_secret = b"something else"
+    for name, value in fields.items():
+        setattr(made, name, value)
     state = token_texts.state(made)
-    assert state.text == "Enter this token again"
-    assert state.step.url == reverse("token_replace", args=[made.id])
+    assert (state.text, state.detail, state.step.text) == (text, detail, step)
+    assert state.step.url == reverse(page, args=[made.id])
+    assert state.step.is_post == (page == "token_check")
 
 
 @pytest.mark.parametrize(
-    ("findings", "tone", "title", "line"),
+    ("fields", "title", "line"),
     [
-        (Findings((ACME,), True, ()), "success", "The token works", "It can access Acme."),
+        (MAY, "The token works", "It can access Acme."),
+        (MAY, "The token works", "It can list the organization's addresses and unallocate them."),
         (
-            Findings((), True, ("a", "b")),
-            "warning",
-            "The token works, but a scope is missing",
-            "Missing scope: a, b. Add it to the token in Katapult.",
+            MAY | {"can_unallocate": False, "missing_scopes": ["ip_addresses"]},
+            "The token works in part",
+            "Can't unallocate: scope ip_addresses is missing.",
         ),
         (
-            Findings((), False, ()),
-            "warning",
-            "The token works, but can't list addresses",
-            "It can't list addresses. You can still look up an address or ID.",
+            MAY | {"can_unallocate": False, "missing_scopes": ["ip_addresses"]},
+            "The token works in part",
+            "Add the scope to the token in Katapult, then check again.",
         ),
     ],
 )
-def test_check_result(findings: Findings, tone: str, title: str, line: str) -> None:
-    shown = token_texts.check_result(findings)
-    assert (shown.tone, shown.title) == (tone, title)
+def test_check_result(fields: dict[str, Any], title: str, line: str) -> None:
+    shown = token_texts.check_result(token(**fields), Findings((ACME,), True, ()))
+    assert shown.title == title
     assert line in shown.lines
+
+
+def test_only_a_read_only_token_is_said_to_be_so() -> None:
+    assert token_texts.read_only(token(can_unallocate=False)).startswith("This token is read-only")
+    assert token_texts.read_only(token(can_unallocate=True)) == ""
+    assert token_texts.read_only(token()) == ""
 
 
 def test_a_connected_token_names_its_organization() -> None:

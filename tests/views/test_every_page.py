@@ -35,7 +35,7 @@ WRITES = {
     "search",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
     *("token_delete", "unallocate", "time_zone", "theme", "audit_export", "integrity"),
-    "verification",
+    *("verification", "what_if"),
 }
 # Scripts ask for these alone.
 PARTS = {"attempt_result", "addresses_read"}

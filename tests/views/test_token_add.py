@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from ipadmin.models import ApiToken, User
 from ipadmin.sandbox import Sandbox
+from tests.page import Page
 from tests.services.katapult import html, refusal
 from tests.views.conftest import HTMX
 from tests.views.katapult import HOSTILE, SECOND, Organizations
@@ -70,11 +71,11 @@ def test_adding_a_token_with_htmx(alices: Client) -> None:
     assert ApiToken.objects.count() == 1
 
 
-def test_a_new_token_is_checked_with_reading_calls_only(
+def test_a_new_token_is_checked_with_calls_that_change_nothing(
     alices: Client, katapult: Organizations
 ) -> None:
     alices.post(URL, NEW)
-    assert katapult.methods == "GET GET GET"
+    assert katapult.methods == "GET GET GET GET"
     assert {r.headers["Authorization"] for r in katapult.requests} == {f"Bearer {SECRET}"}
 
 
@@ -170,6 +171,16 @@ def test_a_secret_is_never_shown_again(
     alices: Client, katapult: Organizations, secret: str
 ) -> None:
     assert secret not in alices.post(URL, {"label": "", "secret": secret}).text
+
+
+@pytest.mark.usefixtures("katapult")
+def test_the_same_token_is_not_added_twice(alices: Client) -> None:
+    alices.post(URL, NEW)
+    answer = alices.post(URL, NEW | {"label": "Again"})
+    assert answer.status_code == 200
+    assert "You have already added this token" in answer.text
+    [link] = Page(answer).all(".steps a")
+    assert link.attributes["href"] == reverse("token", args=[ApiToken.objects.get().id])
 
 
 def test_two_tokens_cannot_have_one_label(

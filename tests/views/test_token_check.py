@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from ipadmin.models import ApiToken
-from tests.services.katapult import html, refusal
+from tests.page import Page
+from tests.services.katapult import IP, html, refusal
 from tests.views.conftest import HTMX, PLANTED
 from tests.views.katapult import HOSTILE, Organizations
 
@@ -49,15 +50,46 @@ def test_checking_reports_a_missing_scope(
 ) -> None:
     katapult.lists.append(refusal(403, "scope_not_granted", {"scopes": ["ip_addresses:read"]}))
     text = alices.post(url).text
-    assert "a scope is missing" in text
-    assert "Missing scope: ip_addresses:read" in text
+    assert "The token works in part" in text
+    assert "list addresses: scope ip_addresses:read is missing" in text
 
 
 def test_checking_reports_a_list_that_is_not_permitted(
     alices: Client, url: str, katapult: Organizations
 ) -> None:
     katapult.lists.append(refusal(403, "permission_denied"))
-    assert "list addresses. You can still look up" in alices.post(url).text
+    assert "list addresses: no permission" in alices.post(url).text
+
+
+def test_checking_finds_a_token_that_is_read_only(
+    alices: Client, token: ApiToken, url: str, katapult: Organizations
+) -> None:
+    katapult.probes.append(refusal(403, "scope_not_granted", {"scopes": ["ip_addresses"]}))
+    text = alices.post(url).text
+    assert "Read-only" in text
+    assert "unallocate: scope ip_addresses is missing" in text
+    token.refresh_from_db()
+    assert token.can_unallocate is False
+    # Nothing on the site offers what can't work.
+    pages = [
+        reverse("addresses", args=[token.id]) + "?wait=1",
+        reverse("address", args=[token.id, IP]),
+    ]
+    for page in pages:
+        assert reverse("unallocate", args=[token.id, IP]) not in alices.get(page).text
+    assert "This token can" in alices.get(pages[0]).text
+    confirmation = alices.get(reverse("unallocate", args=[token.id, IP])).text
+    assert "This token is read-only" in confirmation
+    assert 'class="confirm-form"' not in confirmation
+    assert reverse("unallocate", args=[token.id, IP]) not in alices.get("/search/?q=192.0.2.7").text
+
+
+def test_a_failed_check_can_be_made_again(
+    alices: Client, token: ApiToken, url: str, katapult: Organizations
+) -> None:
+    katapult.names.append(refusal(503, "service_unavailable"))
+    form = Page(alices.post(url)).one(".explanation form")
+    assert (form.attributes["method"], form.attributes["action"]) == ("post", url)
 
 
 @pytest.mark.parametrize(
