@@ -23,7 +23,7 @@ from ipadmin.audit.search.plan import (
     select_from,
 )
 from ipadmin.audit.search.query import HIGHEST_CHARACTER, Search, any_of
-from ipadmin.models import AuditEntry, AuditValueCounter, User
+from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter, User
 from ipadmin.models.search_keys import folded
 
 PER_PAGE = 50
@@ -208,26 +208,57 @@ def _read(
     plan: Plan, scan: IndexScan, start: Cursor | None, limit: int, *, is_newer: bool
 ) -> Matches:
     """The nearest matches of one index scan."""
-    range = plan.search.period & beyond(start, is_newer=is_newer)
-    order = ("created_at", "id") if is_newer else ("-created_at", "-id")
+    found = _InOrder(scan, plan.search.period, start, is_newer=is_newer)
+    filters = [*([scan.others] if scan.others else []), *plan.filters]
 
     def first(entries: QuerySet[AuditEntry]) -> list[Cursor]:
-        rows = entries.order_by(*order).values_list("created_at", "id")
+        rows = entries.order_by(*found.order).values_list("created_at", "id")
         return [Cursor(*row) for row in rows[:limit]]
 
     if scan.few:
+        range = plan.search.period & beyond(start, is_newer=is_newer)
         return Matches(first(select_few(scan.few).filter(scan.q, range, *plan.filters)))
-    entries = AuditEntry.objects.filter(scan.q, range).order_by(*order)
-    if not plan.filters:
-        return Matches(first(entries))
+    if not filters:
+        return Matches(found.cursors(0, limit))
     for count in SEARCHED_ENTRIES:
-        cursors = first(select_from(entries[:count]).filter(*plan.filters))
+        cursors = first(found.window(count).filter(*filters))
         if len(cursors) >= limit:
             return Matches(cursors)
-        last = entries.values_list("created_at", "id")[count - 1 : count + 1]
+        last = found.cursors(count - 1, count + 1)
         if len(last) < 2:
             return Matches(cursors)
-    return Matches(cursors, searched_to=Cursor(*last[0]))
+    return Matches(cursors, searched_to=last[0])
+
+
+class _InOrder:
+    """The entries of an index scan in order of time: by an index of the entries, or of the words of
+    reasons."""
+
+    def __init__(
+        self, scan: IndexScan, period: Q, start: Cursor | None = None, *, is_newer: bool = False
+    ) -> None:
+        sign = "" if is_newer else "-"
+        self.order = f"{sign}created_at", f"{sign}id"
+        self.words = AuditReasonWord.objects.filter(period, word=scan.word)
+        self.entries = AuditEntry.objects.filter(scan.q, period)
+        self.is_of_words = bool(scan.word)
+        if self.is_of_words:
+            range = beyond(start, is_newer=is_newer, id="entry_id")
+            self.words = self.words.filter(range).order_by(self.order[0], f"{sign}entry_id")
+            self.positions = self.words.values_list("created_at", "entry_id")
+        else:
+            range = beyond(start, is_newer=is_newer)
+            self.entries = self.entries.filter(range).order_by(*self.order)
+            self.positions = self.entries.values_list("created_at", "id")
+
+    def cursors(self, first: int, end: int) -> list[Cursor]:
+        return [Cursor(*row) for row in self.positions[first:end]]
+
+    def window(self, count: int) -> QuerySet[AuditEntry]:
+        """The first of them, as a query."""
+        if self.is_of_words:
+            return select_few(Q(pk__in=self.words.values("entry_id")[:count]))
+        return select_from(self.entries[:count])
 
 
 def newest(plan: Plan) -> tuple[list[QuerySet[AuditEntry]], bool]:
@@ -240,9 +271,10 @@ def newest(plan: Plan) -> tuple[list[QuerySet[AuditEntry]], bool]:
         if scan.few:
             some = select_few(scan.few).filter(scan.q, plan.search.period)
         else:
-            window = AuditEntry.objects.filter(scan.q, plan.search.period)[:MAX_SORTED_ENTRIES]
-            ends += window.values_list("created_at", flat=True)[MAX_SORTED_ENTRIES - 1 :]
-            some = select_from(window)
+            scanned = _InOrder(scan, plan.search.period)
+            last = scanned.cursors(MAX_SORTED_ENTRIES - 1, MAX_SORTED_ENTRIES)
+            ends += [each.created_at for each in last]
+            some = scanned.window(MAX_SORTED_ENTRIES).filter(scan.others)
         found.append(some.filter(~any_of(previous), *plan.filters))
         previous.append(scan.q)
     # All scans go as far back as the one that was cut first.
@@ -250,14 +282,15 @@ def newest(plan: Plan) -> tuple[list[QuerySet[AuditEntry]], bool]:
     return [some.filter(since) for some in found], bool(ends)
 
 
-def beyond(start: Cursor | None, *, is_newer: bool) -> Q:
+def beyond(start: Cursor | None, *, is_newer: bool, id: str = "id") -> Q:
     """The entries on one side of a cursor. Its first condition is what an index is searched by."""
     if start is None:
         return Q()
-    moment, id = start
+    moment, number = start
     if is_newer:
-        return Q(created_at__gte=moment) & (Q(created_at__gt=moment) | Q(id__gt=id))
-    return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q(id__lt=id))
+        is_later = Q(created_at__gt=moment) | Q((f"{id}__gt", number))
+        return Q(created_at__gte=moment) & is_later
+    return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q((f"{id}__lt", number)))
 
 
 def people(text: str) -> list[str]:

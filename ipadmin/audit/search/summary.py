@@ -160,7 +160,7 @@ class Counts:
             at = datetime.combine(day, time(), UTC)
             self.counts.append(AttemptCount(at, outcome, *numbers))
         errors = rows.exclude(error_code="").values_list("error_code").annotate(Sum("attempts"))
-        self.errors.update(dict(errors.order_by()))
+        self.errors += Counter(dict(errors.order_by()))
 
     def _spans(self, search: Search) -> Q:
         """The counters of each day; or of whole months, and of the days before and after them."""
