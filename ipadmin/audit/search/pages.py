@@ -209,7 +209,7 @@ def _read(
 ) -> Matches:
     """The nearest matches of one index scan."""
     found = _InOrder(scan, plan.search.period, start, is_newer=is_newer)
-    filters = [*([scan.others] if scan.others else []), *plan.filters]
+    filters = [each for each in (scan.others, *plan.filters) if each]
 
     def first(entries: QuerySet[AuditEntry]) -> list[Cursor]:
         rows = entries.order_by(*found.order).values_list("created_at", "id")
@@ -237,18 +237,16 @@ class _InOrder:
     def __init__(
         self, scan: IndexScan, period: Q, start: Cursor | None = None, *, is_newer: bool = False
     ) -> None:
-        sign = "" if is_newer else "-"
+        sign, self.word = "" if is_newer else "-", scan.word
         self.order = f"{sign}created_at", f"{sign}id"
-        self.words = AuditReasonWord.objects.filter(period, word=scan.word)
-        self.entries = AuditEntry.objects.filter(scan.q, period)
-        self.is_of_words = bool(scan.word)
-        if self.is_of_words:
-            range = beyond(start, is_newer=is_newer, id="entry_id")
-            self.words = self.words.filter(range).order_by(self.order[0], f"{sign}entry_id")
+        if scan.word:
+            words = AuditReasonWord.objects.filter(period, word=scan.word)
+            words = words.filter(beyond(start, is_newer=is_newer, id="entry_id"))
+            self.words = words.order_by(f"{sign}created_at", f"{sign}entry_id")
             self.positions = self.words.values_list("created_at", "entry_id")
         else:
-            range = beyond(start, is_newer=is_newer)
-            self.entries = self.entries.filter(range).order_by(*self.order)
+            entries = AuditEntry.objects.filter(scan.q, period, beyond(start, is_newer=is_newer))
+            self.entries = entries.order_by(*self.order)
             self.positions = self.entries.values_list("created_at", "id")
 
     def cursors(self, first: int, end: int) -> list[Cursor]:
@@ -256,7 +254,7 @@ class _InOrder:
 
     def window(self, count: int) -> QuerySet[AuditEntry]:
         """The first of them, as a query."""
-        if self.is_of_words:
+        if self.word:
             return select_few(Q(pk__in=self.words.values("entry_id")[:count]))
         return select_from(self.entries[:count])
 
