@@ -23,6 +23,7 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),
+    path("times/", site.times, name="times"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/add/", tokens.token_add, name="token_add"),

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
 from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.ui import tickets
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
@@ -55,7 +56,7 @@ def summary(entry: AuditEntry, token: ApiToken | None) -> list[Fact]:
             code=entry.allocation_id,
             none="Nothing",
         ),
-        Fact("Reason", entry.reason, none="None given"),
+        Fact("Reason", tickets.linked(entry.reason), none="None given"),
         Fact(
             "Organization",
             entry.organization_title,

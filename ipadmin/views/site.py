@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ipadmin import access
 from ipadmin.access import SignedInRequest
 from ipadmin.ui.themes import THEME_COOKIE, THEMES
-from ipadmin.ui.time_zones import CHOICE_COOKIE
+from ipadmin.ui.time_zones import CHOICE_COOKIE, TIMES_COOKIE
 from ipadmin.views.parts import wants_part
 
 PLAIN = "text/plain; charset=utf-8"
@@ -63,6 +63,12 @@ def _migrations() -> frozenset[tuple[str, str]]:
 def time_zone(request: HttpRequest) -> HttpResponse:
     """Show times in UTC (`choice=utc`) or in the browser's zone; then back to the page `next`."""
     return _preference(request, CHOICE_COOKIE, ("utc",))
+
+
+@require_POST
+def times(request: HttpRequest) -> HttpResponse:
+    """Show times as they are (`choice=absolute`) or how long ago they were; then back to `next`."""
+    return _preference(request, TIMES_COOKIE, ("absolute",))
 
 
 @require_POST

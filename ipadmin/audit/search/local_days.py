@@ -1,5 +1,5 @@
-"""Attempts by day of a time zone. Counters are of days in UTC: the attempts between a midnight in UTC
-and one in the zone are read, and moved to their day."""
+"""Attempts by day of a time zone. Counters are of days in UTC: the attempts between a midnight in
+UTC and one in the zone are read, and moved to their day."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from ipadmin.audit.search.query import HIGHEST_CHARACTER, Search, any_of
 from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter, User
 from ipadmin.models.search_keys import folded
 
-PER_PAGE = 50
+PER_PAGE = 40
 MAX_RECENT = 20
 # Entries of an index scan to which the other conditions are applied: first a few; if they do not
 # fill a page, more; then the page ends with a link to search further.
@@ -38,7 +38,7 @@ FIELD_OF_FILTER = {
     "organization": "organization_key",
 }
 FILTER_OF_FIELD = {field: name for name, field in FIELD_OF_FILTER.items()}
-MAX_VALUES = 500
+MAX_VALUES = 50
 # The fields that the list shows. Reading all fields would double the time of a page.
 LISTED_FIELDS = (
     "attempt_id",
