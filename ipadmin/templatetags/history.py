@@ -32,7 +32,7 @@ def outcome_symbols() -> SafeString:
         icon(name, 13).replace("<svg", f'<symbol id="o-{outcome}"').replace("</svg", "</symbol")
         for outcome, (_, name) in OUTCOMES.items()
     )
-    return mark_safe(f"<svg width="0" height="0" hidden>{drawn}</svg>")  # noqa: S308  of our own
+    return mark_safe(f'<svg width="0" height="0" hidden>{drawn}</svg>')  # noqa: S308  of our own
 
 
 @register.simple_tag

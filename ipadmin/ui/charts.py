@@ -131,7 +131,7 @@ def _segments(counts: dict[Outcome, int], full: int) -> list[Segment]:
     for outcome, n in shown.items():
         height = MIN_SEGMENT_HEIGHT + rest * n / total
         y -= height
-        segments.append(Segment(outcome, round(y, 1), round(height, 1)))
+        segments.append(Segment(outcome, round(y, 2), round(height, 2)))
     return segments
 
 
