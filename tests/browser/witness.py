@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +17,9 @@ PLANTED = "planted0token0planted0CANARY"
 # The browser reports each violation as a console error; this one adds the URL and the file.
 REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", event =>
     console.error(`CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
-# Console messages for status 4xx, 5xx and lost connections, which some tests cause.
+# Console messages for status 4xx, 5xx, lost connections and replaced requests, as tests cause them.
 EXPECTED = re.compile(
-    r"Failed to load resource|Response Status Error Code|htmx:(sendError|afterRequest)"
+    r"Failed to load resource|Response Status Error Code|htmx:(sendError|sendAbort|afterRequest)"
 )
 
 
@@ -48,7 +49,7 @@ class Witness:
 
         def middleware(request: HttpRequest) -> HttpResponse:
             response = get_response(request)
-            body = "" if response.streaming else response.text
+            body = "" if response.streaming else text_of(response)
             type_ = response.headers.get("Content-Type", "")
             path = request.get_full_path() + response.headers.get("Location", "")
             self.answers.append(Answer(path, response.status_code, type_, body))
@@ -102,6 +103,13 @@ class _InlineFinder(HTMLParser):
         if tag == "style" or (tag == "script" and not given.get("src") and not is_data):
             self.found.append(tag)
         self.found += [f"{tag} {name}" for name in given if re.match(r"style$|on|hx-on", name)]
+
+
+def text_of(response: HttpResponse) -> str:
+    """The body, which may be compressed."""
+    if response.headers.get("Content-Encoding") == "gzip":
+        return gzip.decompress(response.content).decode()
+    return response.text
 
 
 def inline_parts(html: str) -> list[str]:

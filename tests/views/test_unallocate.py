@@ -10,6 +10,7 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from django.test import Client, override_settings
 from django.urls import reverse
+from pytest_django import Settings
 
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from ipadmin.sandbox import Sandbox
