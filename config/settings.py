@@ -57,6 +57,11 @@ VERIFY_AT = None if env.str("VERIFY_AT", "") == "never" else env.time("VERIFY_AT
 AUDIT_STREAM_AUTHORIZATION = env.str("AUDIT_STREAM_AUTHORIZATION", "") or ""
 # Whether operators see the entries of those organizations only that they have a token for.
 HISTORY_OF_OWN_ORGANIZATIONS = env.bool("HISTORY_OF_OWN_ORGANIZATIONS", False) or False
+# Links for ticket keys in reasons: an http or https URL with {key}, and what a key looks like.
+TICKET_URL = env.str("TICKET_URL", "") or ""
+TICKET_PATTERN = env.str("TICKET_PATTERN", "") or r"\b[A-Z][A-Z0-9]+-[0-9]+\b"
+# What an operator must give before unallocating: no, reason, or ticket (a reason with a key).
+REASON_REQUIRED = env.str("REASON_REQUIRED", "") or "no"
 # Seconds for which a confirmation page is valid.
 CONFIRMATION_MAX_AGE = env.int("CONFIRMATION_MAX_AGE", 600) or 600
 # Seconds; see ipadmin.katapult.client.Timeouts. Katapult usually answers within 0.5 s.

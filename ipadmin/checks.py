@@ -6,6 +6,7 @@ value, and none shows a value that could be secret.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +26,7 @@ DATABASE_URL = (
     "characters percent-encoded; without it var/db.sqlite3 is used."
 )
 MIN_SECRET_KEY_LENGTH = 50
+REASONS_REQUIRED = ("no", "reason", "ticket")
 # As `AuditStream.target`.
 LONGEST_STREAM_URL = 300
 
@@ -45,6 +47,8 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E009", _stream(), f"Write {FORMS}, or remove it: then entries are delivered nowhere."),
         ("E005", _api_url(settings.KATAPULT_API_URL), API_URL),
         ("E006", _database(), DATABASE_URL),
+        ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
+        ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -97,6 +101,24 @@ def _stream() -> str:
     except ValueError as error:
         return f"AUDIT_STREAM cannot be used: {error}"
     return ""
+
+
+def _tickets() -> str:
+    url = settings.TICKET_URL
+    if url and (_split(url).scheme not in {"http", "https"} or not _split(url).hostname):
+        return "TICKET_URL is not an http or https URL."
+    if url and "{key}" not in url:
+        return "TICKET_URL does not contain {key}."
+    try:
+        re.compile(settings.TICKET_PATTERN)
+    except re.error as error:
+        return f"TICKET_PATTERN is not a regular expression: {error}."
+    return ""
+
+
+def _reason_required() -> str:
+    is_known = settings.REASON_REQUIRED in REASONS_REQUIRED
+    return "" if is_known else "REASON_REQUIRED has an unknown value."
 
 
 def _api_url(url: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
+from ipadmin.ui import tickets
 
 LABEL_TAKEN = "You already have a token with this label."
 
@@ -95,7 +97,12 @@ class UnallocateForm(forms.Form):
     """The confirmation of an attempt. `typed_address` is required if `address_to_type` is given."""
 
     confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
-    reason = forms.CharField(max_length=500, required=False, help_text="Saved in the history.")
+    reason = forms.CharField(
+        max_length=500,
+        required=False,
+        help_text="Saved in the history.",
+        error_messages={"required": "Give a reason. It is saved in the history."},
+    )
     typed_address = forms.CharField(
         max_length=64,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
@@ -114,8 +121,17 @@ class UnallocateForm(forms.Form):
         typed.label = f"Type {address_to_type} to confirm"
         # With JavaScript, the button is enabled when the text matches.
         typed.widget.attrs["data-enables"] = address_to_type
+        self.fields["reason"].required = settings.REASON_REQUIRED != "no"
+        if settings.REASON_REQUIRED == "ticket":
+            self.fields["reason"].help_text = "With a ticket key. Saved in the history."
         if not address_to_type:
             del self.fields["typed_address"]
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if settings.REASON_REQUIRED == "ticket" and not tickets.has_key(reason):
+            raise ValidationError("Give a reason with a ticket key, such as OPS-4685.")
+        return reason
 
     def clean_typed_address(self) -> str:
         typed: str = self.cleaned_data["typed_address"]

@@ -25,6 +25,7 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),
+    path("times/", site.times, name="times"),
     path("addresses/", addresses.addresses_home, name="addresses_home"),
     path(TEXT_PATH, address.address, {"tab": "now"}, name="address_now"),
     path(TEXT_PATH + "timeline/", address.address, {"tab": "timeline"}, name="address_timeline"),

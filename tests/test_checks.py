@@ -120,3 +120,24 @@ def test_a_stream_that_can_be_delivered_to(
 ) -> None:
     settings.AUDIT_STREAM, settings.AUDIT_STREAM_AUTHORIZATION = url, authorization
     assert problems() == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "pattern", "problem"),
+    [
+        ("javascript:alert({key})", "X", "not an http or https URL"),
+        ("/browse/{key}", "X", "not an http or https URL"),
+        ("https://tickets.example.com/", "X", "does not contain {key}"),
+        ("", "(", "not a regular expression"),
+    ],
+)
+def test_ticket_links_that_cannot_work(
+    settings: Settings, url: str, pattern: str, problem: str
+) -> None:
+    settings.TICKET_URL, settings.TICKET_PATTERN = url, pattern
+    assert problem in problems()["ipadmin.E010"]
+
+
+def test_the_required_reason_is_one_of_three(settings: Settings) -> None:
+    settings.REASON_REQUIRED = "yes"
+    assert "no, reason or ticket" in problems()["ipadmin.E011"]

@@ -16,8 +16,7 @@ COMMITTED = """
 959eab40de65e025fb3bc6ea76c9de030d202340e3eaa3dcd3de436baec6ef1d  migrations/0001_schema.py
 d9333beb1a9f6ddcfc44452c1a47238b5361085f7a20c6bc13b8c3f5a25b1f74  migrations/0002_roles.py
 a1458e005f3556347bb257fa650ee648197c8f164b67321c824c0c75d1e9069c  migrations/0003_triggers.py
-837a21ce7d5fb0347b04a55903603f8ed4b3c2b51a85ebebf6863feb4d967118  migrations/0004_inventory_snapshot.py
-aab3f97572108dbcfdc282456aad6edfcb5e8218ee890165043454267ecdc3b9  migrations/0005_acknowledgements.py
+1b1194cb615b280d7c978c7ac2226a8c06791296c42e8b291e2ad7e50d637a96  migrations/0004_inventory.py
 662faf42ff7a0c6c21adbdd88c07d7ea1923ddb35bfc9cfbd89012a3753c9c19  models/triggers.py
 """
 DIGESTS = {name: digest for digest, name in map(str.split, COMMITTED.strip().splitlines())}

@@ -17,6 +17,8 @@ from django.db import connection
 from ipadmin.audit.document import RawEntry
 from ipadmin.models import AuditCounter, AuditValueCounter, Facet, Span
 from ipadmin.models.audit_entry import keys_of
+from ipadmin.models.audit_reason_word import REASON_WORD
+from ipadmin.models.search_keys import reason_words
 
 # SQLite allows 999 parameters in a statement; a row has up to 9.
 ROWS_PER_STATEMENT = 90
@@ -87,6 +89,8 @@ class Counters:
                 self.values[field, value] += sign
                 if label and sign > 0:
                     self.labels[field, value] = values[label][:200]
+        for word in reason_words(entry["reason"]):
+            self.values[REASON_WORD, word] += sign
 
     def write(self) -> None:
         """Add everything to the counters in the database."""

@@ -15,8 +15,9 @@ from django.db.models import Q, QuerySet
 from ipadmin.audit import counters, document, rows
 from ipadmin.audit.document import RawEntry
 from ipadmin.audit.integrity import chain
-from ipadmin.models import AuditEntry, LinkKind
+from ipadmin.models import AuditEntry, AuditReasonWord, LinkKind
 from ipadmin.models.audit_entry import keys_of
+from ipadmin.models.search_keys import reason_words
 
 JSON_FIELDS = ("error_detail", "evidence", "competing_attempts")
 
@@ -27,6 +28,7 @@ def open(entry: AuditEntry) -> None:
     _make_storable(entry)
     with transaction.atomic(durable=True):
         entry.save(force_insert=True)
+        _add_words([entry])
         values = document.values_of(entry)
         _refuse_other(values, {name: getattr(entry, name) for name in document.OPENING})
         chain.seal_opened(values)
@@ -68,6 +70,7 @@ def add_finished(new: Sequence[AuditEntry]) -> None:
     counts = counters.Counters()
     with transaction.atomic():
         AuditEntry.objects.bulk_create(new)
+        _add_words(new)
         written = AuditEntry.objects.filter(attempt_id__in=[entry.attempt_id for entry in new])
         chain.add_entry_links(chain.locked_chain(), _counted(written, counts))
         counts.write()
@@ -76,6 +79,14 @@ def add_finished(new: Sequence[AuditEntry]) -> None:
 def _make_storable(entry: AuditEntry) -> None:
     for name in JSON_FIELDS:
         setattr(entry, name, document.storable(getattr(entry, name)))
+
+
+def _add_words(new: Sequence[AuditEntry]) -> None:
+    AuditReasonWord.objects.bulk_create(
+        AuditReasonWord(entry_id=entry.pk, word=word, created_at=entry.created_at)
+        for entry in new
+        for word in reason_words(entry.reason)
+    )
 
 
 def _counted(

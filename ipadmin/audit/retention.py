@@ -36,6 +36,7 @@ from ipadmin.models import (
     AuditCounter,
     AuditEntry,
     AuditLink,
+    AuditReasonWord,
     AuditStream,
     AuditValueCounter,
     LinkKind,
@@ -204,7 +205,9 @@ def _remove(part: Part, before: datetime, since: int, details: dict[str, Any]) -
         _refuse_what_came_since(since, before)
         locked.pruning_before = part.before
         locked.save()
-        deleted, _by_model = _finished(part.before).delete()
+        pruned = _finished(part.before)
+        AuditReasonWord.objects.filter(entry_id__in=pruned.order_by().values("pk")).delete()
+        deleted, _by_model = pruned.delete()
         if deleted != len(part.links):
             raise NotPruned(
                 f"{deleted:,} entries have {len(part.links):,} seals. `manage.py verify_audit` says"

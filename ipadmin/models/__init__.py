@@ -4,6 +4,7 @@ from ipadmin.models.api_token import ApiToken
 from ipadmin.models.audit_counter import AuditCounter, AuditValueCounter, Facet, Span
 from ipadmin.models.audit_entry import AuditEntry, Basis, Outcome
 from ipadmin.models.audit_link import AuditChain, AuditLink, LinkKind
+from ipadmin.models.audit_reason_word import AuditReasonWord
 from ipadmin.models.audit_stream import AuditStream
 from ipadmin.models.audit_verification import AuditVerification
 from ipadmin.models.inventory_snapshot import InventorySnapshot
@@ -15,6 +16,7 @@ __all__ = [
     "AuditCounter",
     "AuditEntry",
     "AuditLink",
+    "AuditReasonWord",
     "AuditStream",
     "AuditValueCounter",
     "AuditVerification",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 
@@ -15,6 +16,10 @@ IPV4_KEY_LENGTH = 9
 IPV6_KEY_LENGTH = 33
 # Longest key of a name, in characters. Longer names are found by a prefix.
 MAX_KEY_LENGTH = 200
+# A ticket key (`ops-4685`), or a run of at least two letters and digits.
+WORD = re.compile(r"[^\W_]+-[0-9]+(?![^\W_])|[^\W_]{2,}")
+MAX_WORD_LENGTH = 40
+MAX_WORDS = 40
 
 
 @lru_cache(maxsize=10_000)
@@ -111,3 +116,11 @@ def _padded(first: str, last: str, length: int) -> KeyRange:
 def folded(text: str) -> str:
     """A name without regard to case."""
     return text.casefold()[:MAX_KEY_LENGTH]
+
+
+def reason_words(reason: str) -> list[str]:
+    """The words by which a reason is found, without regard to case, each once: ticket keys as a
+    whole, of longer words the first MAX_WORD_LENGTH characters, at most MAX_WORDS."""
+    text = unicodedata.normalize("NFKC", reason.casefold())
+    words = dict.fromkeys(word[:MAX_WORD_LENGTH] for word in WORD.findall(text))
+    return [*words][:MAX_WORDS]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
-from html import escape
 
 from django import template
 from django.contrib.messages.storage.base import Message
@@ -17,15 +15,15 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from ipadmin.models import ApiToken, AuditEntry, AuditValueCounter, Outcome
+from ipadmin.models import ApiToken, Outcome
 from ipadmin.services.listing import Row
 from ipadmin.templatetags.icons import icon
-from ipadmin.ui import address_texts, markup, time_zones
-from ipadmin.ui.charts import Chart, Column
+from ipadmin.ui import address_texts, markup, tickets, time_zones
 
 register = template.Library()
 register.simple_tag(markup.timestamp)
 register.simple_tag(markup.age)
+register.filter("linked", tickets.linked)
 register.filter(markup.kind)
 register.filter(address_texts.attempt_note)
 register.filter(markup.breakable)
@@ -79,20 +77,6 @@ def outcome_badge(outcome: str) -> SafeString:
     name = dict(Outcome.choices).get(outcome, outcome)
     html = '<span class="badge" data-tone="{}">{} {}</span>'
     return format_html(html, tone, icon(drawn, 13), name)
-
-
-@register.simple_tag
-def held_by(entry: AuditEntry) -> SafeString:
-    """What held an address, for a list: its name, or its kind where it has none, and its id."""
-    if not entry.allocation:
-        return format_html('<span class="quiet">{}</span>', "Nothing")
-    name = entry.allocation_name
-    return format_html(
-        '<span class="{}">{}</span> <span class="second mono">{}</span>',
-        "strong" if name else "",
-        name or markup.kind(entry.allocation_type) or "Something",
-        entry.allocation_id,
-    )
 
 
 @register.simple_tag
@@ -151,64 +135,6 @@ def highlight(text: str | None, query: str) -> SafeString:
     return mark_safe("".join(marked))  # noqa: S308  every part is escaped above
 
 
-# Markup that repeats hundreds of times: a template would take as long for it as for
-# the rest of the page.
-
-
 @register.filter
 def thousands(number: int) -> str:
     return f"{number:,}"
-
-
-@register.simple_tag
-def bars(chart: Chart) -> SafeString:
-    """A link for each bar that has attempts."""
-    drawn = "".join(_bar(column, chart) for column in chart.columns if column.href)
-    return mark_safe(drawn)  # noqa: S308  numbers, and what `_bar` escapes
-
-
-def _bar(column: Column, chart: Chart) -> str:
-    segments = "".join(
-        f'<rect class="segment" data-outcome="{segment.outcome}" x="{column.x}%" y="{segment.y}"'
-        f' width="{column.width}%" height="{segment.height}"/>'
-        for segment in column.segments
-    )
-    return (
-        f'<a href="{escape(column.href)}" aria-label="{column.when} (UTC): {column.parts}">'
-        f'<rect class="hit" x="{column.left}%" y="{chart.top}" width="{column.span}%"'
-        f' height="{chart.plot}"/>{segments}<text class="when" y="12">{column.when}</text>'
-        f'<text class="parts" x="100%" y="12">{column.parts}</text></a>'
-    )
-
-
-@register.simple_tag
-def bar_rows(chart: Chart) -> SafeString:
-    """The chart as rows of a table, one for each bar that has attempts."""
-    rows = (
-        f'<tr><th scope="row"><a href="{escape(column.href)}">{column.when}</a></th>'
-        + "".join(f"<td>{count}</td>" for count in column.counts)
-        + "</tr>"
-        for column in chart.columns
-        if column.href
-    )
-    return mark_safe("".join(rows))  # noqa: S308  numbers, and escaped texts
-
-
-@register.simple_tag
-def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | None) -> SafeString:
-    """The options of a `<select>`, the selected one (value and name) first."""
-    value, name = selected or ("", "")
-    made = [f'<option value="{escape(value)}" selected>{escape(name)}</option>'] if value else []
-    made += (
-        f'<option value="{escape(each.value)}">{escape(each.title)}</option>'
-        for each in values
-        if each.value != value
-    )
-    return mark_safe("".join(made))  # noqa: S308  everything is escaped
-
-
-@register.simple_tag
-def names(values: Iterable[AuditValueCounter]) -> SafeString:
-    """The options of a `<datalist>`."""
-    made = (f'<option value="{escape(each.title)}">' for each in values)
-    return mark_safe("".join(made))  # noqa: S308  everything is escaped

@@ -7,14 +7,14 @@ pixels, 0 at the top.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from itertools import count
 from math import ceil
 from typing import NamedTuple
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
-from ipadmin.ui.time_zones import text_of
+from ipadmin.ui.time_zones import name_of, text_of
 
 # From the bottom of a bar to its top.
 STACK = (Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.PENDING)
@@ -69,12 +69,13 @@ class Tick(NamedTuple):
 
 class Chart(NamedTuple):
     """`columns` are oldest first; `legend` has the outcomes that occur, in the order of `STACK`,
-    and how often."""
+    and how often; `zone` is the name of the zone of the times."""
 
     columns: list[Column]
     y_ticks: list[Tick]
     x_ticks: list[Tick]
     legend: list[tuple[Outcome, int]]
+    zone: str
     height: int = HEIGHT
     top: int = TOP
     base: int = BASE
@@ -93,21 +94,32 @@ def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
         parts = [f"{n:,} {outcome}" for outcome, n in counts.items() if n]
         columns.append(
             Column(
-                left=round(index * slot, 3),
-                span=round(slot, 3),
-                x=round((index + 0.5) * slot - width / 2, 3),
-                width=round(width, 3),
+                left=round(index * slot, 2),
+                span=round(slot, 2),
+                x=round((index + 0.5) * slot - width / 2, 2),
+                width=round(width, 2),
                 segments=_segments(counts, marks[-1]),
                 href=url_for(bar) if parts else "",
-                when=text_of(bar.since, summary.unit, UTC),
+                when=text_of(bar.since, summary.unit, summary.zone),
                 parts=", ".join(parts),
                 counts=[f"{n:,}" for n in counts.values()],
             )
         )
     y_ticks = [Tick(round(BASE - (BASE - TOP) * n / marks[-1], 2), short(n)) for n in marks]
-    x_ticks = _times([bar.since for bar in summary.bars], summary.unit, slot)
+    x_ticks = _times([bar.since for bar in summary.bars], summary.unit, summary.zone, slot)
     legend = [(outcome, summary.outcomes[outcome]) for outcome in outcomes]
-    return Chart(columns, y_ticks, x_ticks, legend)
+    return Chart(columns, y_ticks, x_ticks, legend, name_of(summary.zone))
+
+
+def sparkline(summary: Summary) -> str:
+    """The path of a small chart of all attempts, 100 wide and 100 high."""
+    totals = [sum(bar.counts.values()) for bar in summary.bars]
+    most, slot = max([*totals, 1]), 100 / max(len(totals), 1)
+    return "".join(
+        f"M{index * slot:.4g} 100v-{100 * total / most:.3g}h{slot * BAR_SHARE_OF_SLOT:.3g}V100z"
+        for index, total in enumerate(totals)
+        if total
+    )
 
 
 def _segments(counts: dict[Outcome, int], full: int) -> list[Segment]:
@@ -137,16 +149,17 @@ def short(number: int) -> str:
     return f"{number / 1000:g}k" if number < 1_000_000 else f"{number / 1_000_000:,g}M"
 
 
-def _times(starts: list[datetime], unit: str, slot: float) -> list[Tick]:
+def _times(starts: list[datetime], unit: str, zone: tzinfo, slot: float) -> list[Tick]:
     """As many times as fit on the axis: midnights, Mondays, Januaries."""
     steps = TICK_STEPS[unit]
     step = next((step for step in steps if step * slot >= MIN_TICK_DISTANCE), steps[-1])
     ticks = []
     for index, start in enumerate(starts):
-        if not _ordinal(start, unit) % step:
+        local = start.astimezone(zone)
+        if not _ordinal(local, unit) % step:
             # Midnight is shown as its day.
-            style = "day" if unit == "hour" and not start.hour else unit
-            text = text_of(start, f"{style} tick", UTC)
+            style = "day" if unit == "hour" and not local.hour else unit
+            text = text_of(start, f"{style} tick", zone)
             ticks.append(Tick(round((index + 0.5) * slot, 3), text))
     return ticks
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.ui import time_zones
+from ipadmin.ui import tickets, time_zones
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
@@ -47,7 +47,7 @@ def summary(entry: AuditEntry) -> list[Fact]:
     return [
         Fact("Person", entry.user_name),
         Fact("Time", at=entry.created_at),
-        Fact("Reason", entry.reason, none="None given"),
+        Fact("Reason", tickets.linked(entry.reason), none="None given"),
         Fact(
             "Was allocated to",
             entry.allocation_name,

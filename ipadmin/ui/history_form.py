@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.timezone import get_current_timezone
 
 from ipadmin.audit.search import pages
 from ipadmin.audit.search.query import Search, interpret
-from ipadmin.audit.search.summary import Bar, start
+from ipadmin.audit.search.summary import Bar
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.models.search_keys import address_of, folded, key_ranges
-from ipadmin.ui import time_zones
-from ipadmin.ui.time_zones import DAY, SECOND, MomentField, ZonedForm
+from ipadmin.ui import time_presets, time_zones
+from ipadmin.ui.history_fields import ListField, NameField, TokenField
+from ipadmin.ui.time_zones import SECOND, MomentField, ZonedForm
 
 # Parameters with a cursor.
 PAGES = ("before", "after")
@@ -29,53 +29,12 @@ PAGES = ("before", "after")
 TIMES = ("when", "since", "until", "at")
 # "Around" a time: from 5 minutes before to 5 minutes after.
 AROUND = timedelta(minutes=5)
-DEFAULT_PERIOD = "30d"
-# Days in UTC, including today.
-DAYS_OF_PERIOD = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "365d": 365}
-PERIOD_NAMES = {
-    key: "Today" if days == 1 else f"Last {days} days" for key, days in DAYS_OF_PERIOD.items()
-} | {"all": "All time"}
-# Limits the length of URLs: a link that removes one value repeats all others.
-MAX_VALUES = 50
-MAX_VALUE_LENGTH = 200
 ENVIRONMENTS = {"live": "Live", "sandbox": "Sandbox"}
 VALUE_NAMES: dict[str, dict[str, str]] = {
-    "when": PERIOD_NAMES,
+    "when": time_presets.NAMES,
     "environment": ENVIRONMENTS,
     "outcome": {outcome.value: outcome.label for outcome in Outcome},
 }
-
-
-class ListField(forms.Field):
-    """Texts, one for each parameter of the same name."""
-
-    widget = forms.MultipleHiddenInput
-
-    def to_python(self, value: Any) -> list[str]:
-        unique = dict.fromkeys(str(each).strip()[:MAX_VALUE_LENGTH] for each in value or [])
-        texts = [text for text in unique if text]
-        for text in texts:
-            ProhibitNullCharactersValidator()(text)
-        if len(texts) > MAX_VALUES:
-            raise ValidationError(f"At most {MAX_VALUES} at once.")
-        return texts
-
-
-class NameField(ListField):
-    """Names of people. One text can have several, with commas, which are not allowed in names."""
-
-    def to_python(self, value: Any) -> list[str]:
-        return super().to_python([name for each in value or [] for name in str(each).split(",")])
-
-
-class TokenField(ListField):
-    """Ids of tokens."""
-
-    def to_python(self, value: Any) -> list[str]:
-        try:
-            return list({str(UUID(text)): None for text in super().to_python(value)})
-        except ValueError as error:
-            raise ValidationError("This is not a token ID.") from error
 
 
 class Chip(NamedTuple):
@@ -90,7 +49,7 @@ class HistoryFilters(ZonedForm):
     """All filters are optional. An invalid one is reported on the page and not applied."""
 
     q = forms.CharField(max_length=200, required=False, strip=True, label="Search")
-    when = forms.ChoiceField(choices=[*PERIOD_NAMES.items()], required=False, label="Time")
+    when = forms.ChoiceField(choices=[*time_presets.NAMES.items()], required=False, label="Time")
     since = MomentField(required=False)
     until = MomentField(is_end=True, required=False)
     at = MomentField(required=False, label="Around")
@@ -132,7 +91,7 @@ class HistoryFilters(ZonedForm):
         else:
             ignored = set()
             if not (chosen.keys() & {"when", "q"} or self.errors.keys() & {*TIMES}):
-                chosen["when"] = DEFAULT_PERIOD
+                chosen["when"] = time_presets.DEFAULT
         return {name: value for name, value in chosen.items() if name not in ignored}
 
     @cached_property
@@ -175,7 +134,7 @@ class HistoryFilters(ZonedForm):
         return [
             Chip(str(self[name].label), self._text(name, each), self._without(name, each))
             for name, value in self.chosen.items()
-            if not (name == "when" and value == "all")
+            if name != "when"
             for each in (value if isinstance(value, list) else [value])
         ]
 
@@ -195,7 +154,7 @@ class HistoryFilters(ZonedForm):
                 query.pop(name, None)
         for name, value in changes.items():
             query[name] = value
-        return f"?{query.urlencode()}"
+        return f"?{query.urlencode(safe=':')}"
 
     def page_url(self, name: str, cursor: pages.Cursor | None) -> str:
         """The same filters on the page `before` or `after` a cursor; empty without one."""
@@ -252,14 +211,39 @@ class HistoryFilters(ZonedForm):
     def period_links(self) -> list[tuple[str, str, bool]]:
         """Name and URL of each preset period, and whether it is chosen."""
         now = self.chosen.get("when") or ("" if self.chosen.keys() & {*TIMES} else "all")
-        return [(text, self.url(when=key), key == now) for key, text in PERIOD_NAMES.items()]
+        names = time_presets.NAMES.items()
+        return [(text, self.url(when=key), key == now) for key, text in names]
+
+    @property
+    def period_text(self) -> str:
+        """The name of the chosen period."""
+        if not self.chosen.keys() & {"since", "until", "at"}:
+            return time_presets.NAMES[self.chosen.get("when", "all")]
+        return "Around a time" if "at" in self.chosen else "Range"
+
+    @property
+    def days(self) -> tuple[str, str]:
+        """First and last day of the period, each empty if it has none."""
+        since, until = self._period()
+        last = until and until - SECOND
+        first, last_day = (each and time_zones.text_of(each, "date") for each in (since, last))
+        return first or "", last_day or ""
+
+    def other_than_times(self) -> list[tuple[str, str]]:
+        """All parameters but cursors and times, for hidden fields of another form."""
+        return [each for each in self.query() if each[0] not in (*TIMES, "zone")]
+
+    @property
+    def is_default(self) -> bool:
+        """Whether there is nothing to clear."""
+        return not self.given().keys() - {"zone"}
 
     def _period(self) -> tuple[datetime | None, datetime | None]:
         chosen = self.chosen
         if at := chosen.get("at"):
             return at - AROUND, at + AROUND + SECOND
-        if days := DAYS_OF_PERIOD.get(chosen.get("when", "")):
-            return start(self.now.astimezone(UTC), "day") - (days - 1) * DAY, None
+        if when := chosen.get("when"):
+            return time_presets.period(when, self.now, get_current_timezone())
         until = chosen.get("until")
         # The whole last second is included.
         return chosen.get("since"), until and until.replace(microsecond=0) + SECOND
@@ -283,9 +267,7 @@ class HistoryFilters(ZonedForm):
         return self._labels.get((name, value)) or str(value)
 
     def _without(self, name: str, value: Any) -> str:
-        if name == "when":
-            return self.url(when="all")
         query, chosen = self.given(), self.chosen[name]
         kept = [each for each in chosen if each != value] if isinstance(chosen, list) else []
         query.setlist(name, kept)
-        return f"?{query.urlencode()}"
+        return f"?{query.urlencode(safe=':')}"

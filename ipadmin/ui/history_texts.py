@@ -26,7 +26,7 @@ class Figure(NamedTuple):
 
 
 def figures(summary: Summary) -> list[Figure]:
-    attempts = f"{summary.attempts:,}{'+' if summary.is_partial else ''}"
+    attempts = "The newest {:,} of more" if summary.is_partial else "{:,}"
     rate, typical = Figure("Success rate", "", "None finished"), "No request was sent"
     if summary.success_rate is not None:
         # Rounded down: 100 % means all.
@@ -36,14 +36,16 @@ def figures(summary: Summary) -> list[Figure]:
     if seconds is not None:
         typical = "of a request to Katapult"
     time = "" if seconds is None else duration(round(seconds * 1_000_000))
-    return [Figure("Attempts", attempts), rate, Figure("Typical duration", time, typical)]
+    total = Figure("Attempts", attempts.format(summary.attempts))
+    return [total, rate, Figure("Typical duration", time, typical)]
 
 
 def count(page: Page, summary: Summary) -> str:
-    """`50 of 1,204 attempts, newest first`."""
-    total = f"{'more than ' if summary.is_partial else ''}{summary.attempts:,}"
+    """`50 of 1,204 attempts, newest first`, or `50 of the newest 2,000 of more attempts`."""
+    if summary.is_partial:
+        return f"{len(page.entries):,} of the newest {summary.attempts:,} of more attempts"
     noun = "attempt" if summary.attempts == 1 else "attempts"
-    return f"{len(page.entries):,} of {total} {noun}, newest first"
+    return f"{len(page.entries):,} of {summary.attempts:,} {noun}, newest first"
 
 
 def searched_to(page: Page) -> SafeString | str:

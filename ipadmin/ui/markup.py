@@ -43,14 +43,16 @@ def timestamp(value: datetime | str | None, style: str = "full") -> SafeString |
     return mark_safe(html)  # noqa: S308  digits and a zone's letters: there is nothing to escape
 
 
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago a moment was: `just now`, `3 min ago`, `2 d ago`."""
+    seconds = max(0, int((now - moment).total_seconds()))
+    found = next((each for each in AGES if seconds >= each[0]), None)
+    return f"{seconds // found[0]} {found[1]} ago" if found else "just now"
+
+
 def age(value: datetime) -> SafeString:
     """How long ago a moment was, `3 min ago`, with the exact time in its title."""
-    seconds = max(0, int((timezone.now() - value).total_seconds()))
-    text = "just now"
-    for size, unit in AGES:
-        if seconds >= size:
-            text = f"{seconds // size} {unit} ago"
-            break
+    text = ago(value, timezone.now())
     exact, title = time_zones.text_of(value, "url"), time_zones.text_of(value, "full")
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, title, text)
 

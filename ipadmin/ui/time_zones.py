@@ -20,6 +20,8 @@ from django.utils.timezone import get_current_timezone
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 # Cookies: the browser's zone, which the script sets, and whether the reader prefers UTC.
 ZONE_COOKIE, CHOICE_COOKIE = "timezone", "timezone_choice"
+# Whether the history shows times as they are (`absolute`) or how long ago they were.
+TIMES_COOKIE = "times"
 # Abbreviations that mean several offsets, and those of the same zones in the other season.
 AMBIGUOUS = frozenset({"CDT", "CST", "IDT", "IST", "LMT", "PDT", "PST"})
 # The styles of `text_of`.

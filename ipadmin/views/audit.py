@@ -9,6 +9,7 @@ from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.timezone import get_current_timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -21,8 +22,9 @@ from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
 from ipadmin.models.search_keys import address_of
 from ipadmin.ui import entry_texts, history_texts
-from ipadmin.ui.charts import chart
+from ipadmin.ui.charts import chart, sparkline
 from ipadmin.ui.history_form import PAGES, HistoryFilters
+from ipadmin.ui.time_zones import TIMES_COOKIE
 from ipadmin.views.parts import explained, result, wants_part
 
 
@@ -35,7 +37,7 @@ def audit(request: SignedInRequest) -> HttpResponse:
     before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in PAGES)
     plan = fetch_plan(filters.search)
     page = pages.page(plan, before=before, after=after)
-    summary = summarize(plan, filters.now)
+    summary = summarize(plan, filters.now, get_current_timezone())
     context = {
         "filters": filters,
         "chips": filters.chips(),
@@ -51,6 +53,8 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "count_text": history_texts.count(page, summary),
         "searched_to": history_texts.searched_to(page),
         "chart": chart(summary, filters.bar_url),
+        "sparkline": sparkline(summary),
+        "is_absolute": request.COOKIES.get(TIMES_COOKIE) == "absolute",
         "chart_unit": history_texts.UNIT_ADVERBS[summary.unit],
         "pruned_before": status.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],

@@ -23,7 +23,7 @@ from ipadmin.checks import api_host
 from ipadmin.context_processors import environment
 from ipadmin.middleware import previous_page
 from ipadmin.ui import themes
-from ipadmin.ui.time_zones import CHOICE_COOKIE
+from ipadmin.ui.time_zones import CHOICE_COOKIE, TIMES_COOKIE
 from ipadmin.views.parts import wants_part
 
 PLAIN = "text/plain; charset=utf-8"
@@ -66,6 +66,12 @@ def _migrations() -> frozenset[tuple[str, str]]:
 def time_zone(request: HttpRequest) -> HttpResponse:
     """Show times in UTC (`choice=utc`) or in the browser's zone; then back to the page `next`."""
     return _preference(request, CHOICE_COOKIE, ("utc",))
+
+
+@require_POST
+def times(request: HttpRequest) -> HttpResponse:
+    """Show times as they are (`choice=absolute`) or how long ago they were; then back to `next`."""
+    return _preference(request, TIMES_COOKIE, ("absolute",))
 
 
 @require_POST

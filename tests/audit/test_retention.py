@@ -22,6 +22,7 @@ from ipadmin.models import (
     AuditCounter,
     AuditEntry,
     AuditLink,
+    AuditReasonWord,
     AuditStream,
     AuditValueCounter,
     LinkKind,
@@ -94,6 +95,14 @@ def test_retention_removes_the_oldest_entries_only(
     assert prune(middle, tmp_path / "old.jsonl") == 25
     assert ids() == [str(entry.attempt_id) for entry in history[25:]]
     assert AuditLink.objects.filter(attempt_id__isnull=False).count() == 2 * COUNT
+
+
+def test_the_words_of_removed_reasons_are_removed(
+    history: list[AuditEntry], middle: datetime, tmp_path: Path
+) -> None:
+    prune(middle, tmp_path / "old.jsonl")
+    left = {each.pk for each in history[25:] if each.reason}
+    assert {*AuditReasonWord.objects.values_list("entry_id", flat=True)} == left
 
 
 def test_the_export_has_what_was_removed(

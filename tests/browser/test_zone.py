@@ -31,6 +31,7 @@ def indian(browse: Browse, alice: User, token: ApiToken, box: Any) -> Page:
     sign_in(page, "alice")
     unallocate(page, token, ordinary(box))
     page.goto("/audit/")
+    page.get_by_role("button", name="Exact times").click()
     return page
 
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipadmin.models.search_keys import MAX_KEY_LENGTH, address_key, address_of, folded, key_ranges
+from ipadmin.models.search_keys import (
+    MAX_KEY_LENGTH,
+    MAX_WORDS,
+    address_key,
+    address_of,
+    folded,
+    key_ranges,
+    reason_words,
+)
 
 ipv4 = st.ip_addresses(v=4)
 ipv6 = st.ip_addresses(v=6)
@@ -111,3 +119,22 @@ def test_ranges_of_anything_are_keys_in_order(text: str) -> None:
 def test_names_that_differ_in_their_case_are_the_same(name: str) -> None:
     assert folded(name) == name.casefold()[:MAX_KEY_LENGTH]
     assert len(folded(name * 300)) <= MAX_KEY_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("Server retired, OPS-4685.", ["server", "retired", "ops-4685"]),
+        ("https://jira.example/browse/OPS-1", ["https", "jira", "example", "browse", "ops-1"]),
+        ("A re-use of #77, of X_Y-2, OPS-2a", ["re", "use", "of", "77", "y-2", "ops", "2a"]),
+        ("Straße STRASSE", ["strasse"]),
+        ("x" * 99, ["x" * 40]),
+        ("", []),
+    ],
+)
+def test_the_words_of_a_reason(reason: str, words: list[str]) -> None:
+    assert reason_words(reason) == words
+
+
+def test_a_reason_has_a_limited_number_of_words() -> None:
+    assert len(reason_words(" ".join(f"w{n}" for n in range(99)))) == MAX_WORDS

@@ -139,7 +139,6 @@ def test_moments_are_read_in_the_zone_that_the_url_names() -> None:
         ("when=today", 1),
         ("when=7d", 7),
         ("when=90d", 90),
-        ("when=365d", 365),
         ("when=nonsense", None),
         ("when=all", None),
         ("q=alice", None),
@@ -212,10 +211,10 @@ def test_hostile_filters_are_harmless(query: str) -> None:
 def test_so_many_values_and_no_more(name: str) -> None:
     """Every chip's link repeats all the others."""
     many = [f"{name}={UUID(int=number)}" for number in range(51)]
-    assert len(asked("&".join(many[:50] * 2)).chips()) == 51  # with the last days
+    assert len(asked("&".join(many[:50] * 2)).chips()) == 50
     too_many = asked("&".join(many))
     assert too_many.errors[name] == ["At most 50 at once."]
-    assert len(too_many.chips()) == 1
+    assert too_many.chips() == []
 
 
 NAMES = ["q", "when", "since", "until", "at", "zone", "outcome", "person", "token", "organization"]

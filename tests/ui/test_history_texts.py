@@ -23,7 +23,7 @@ def summary(**changed: Any) -> Summary:
         "outcomes": {},
         "typical_seconds": None,
     }
-    return Summary(**parts | {"errors": [], "unit": "day", "bars": []} | changed)
+    return Summary(**parts | {"errors": [], "unit": "day", "zone": UTC, "bars": []} | changed)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def summary(**changed: Any) -> Summary:
     [
         ({}, "1 of 1,204 attempts, newest first"),
         ({"attempts": 1}, "1 of 1 attempt, newest first"),
-        ({"is_partial": True}, "1 of more than 1,204 attempts, newest first"),
+        ({"is_partial": True}, "1 of the newest 1,204 of more attempts"),
     ],
 )
 def test_count_of_entries(changed: dict[str, Any], text: str) -> None:

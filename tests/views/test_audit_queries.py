@@ -142,5 +142,5 @@ def test_restricting_to_own_organizations_adds_few_queries(
     everybodys, _ = queries(alices, "", {})
     settings.HISTORY_OF_OWN_ORGANIZATIONS = True
     own, rows = queries(alices, "", {})
-    assert rows == 50
+    assert rows == pages.PER_PAGE
     assert own <= everybodys + 3

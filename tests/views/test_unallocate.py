@@ -8,7 +8,7 @@ import pytest
 from django.core import signing
 from django.db import OperationalError
 from django.db.models import QuerySet
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from pytest_django import Settings
 
@@ -155,6 +155,28 @@ def test_a_form_with_a_mistake_stays_in_the_dialog(
     answer = act(alices, f"{url}?table=1", htmx=True)
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#dialog", "innerHTML")
     assert f'hx-post="{url}?table=1"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("required", "reason", "error"),
+    [
+        ("reason", " ", "Give a reason."),
+        ("ticket", "", "Give a reason."),
+        ("ticket", "moved", "Give a reason with a ticket key"),
+        ("reason", "moved", None),
+        ("ticket", "moved, OPS-4685", None),
+        ("no", "", None),
+    ],
+)
+@pytest.mark.usefixtures("katapult")
+def test_a_reason_can_be_mandatory(
+    alices: Client, url: str, required: str, reason: str, error: str | None
+) -> None:
+    with override_settings(REASON_REQUIRED=required):
+        answer = act(alices, url, reason=reason)
+    assert answer.status_code == (422 if error else 302)
+    assert error is None or error in answer.text
+    assert AuditEntry.objects.count() == (0 if error else 1)
 
 
 def test_a_reason_has_at_most_500_characters(

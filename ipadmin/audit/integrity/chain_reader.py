@@ -13,10 +13,13 @@ from ipadmin.audit import document, rows
 from ipadmin.audit.integrity import unreadable
 from ipadmin.audit.integrity.chain import LINK_FIELDS, Link
 from ipadmin.audit.integrity.findings import Finding, unreadable_entry
-from ipadmin.models import AuditEntry, AuditLink, LinkKind
+from ipadmin.models import AuditEntry, AuditLink, AuditReasonWord, LinkKind
 from ipadmin.models.audit_entry import keys_of
+from ipadmin.models.audit_reason_word import REASON_WORD
 
+# The raw row, and under REASON_WORD the words of its reason, each with its time.
 Entry = dict[str, Any]
+WORD_FIELDS = ("entry_id", "word", "created_at")
 ERRORS = (*unreadable.UNREADABLE, DatabaseError)
 
 
@@ -31,6 +34,8 @@ class ChainReader:
         finishing = links.exclude(kind=LinkKind.OPENED).values("attempt_id")
         finished = AuditEntry.objects.filter(attempt_id__in=finishing).order_by()
         self._read_finished = rows.prepared(finished, self.fields)
+        words = AuditReasonWord.objects.filter(entry_id__in=finished.values("id"))
+        self._read_words = rows.prepared(words, WORD_FIELDS)
 
     def links(self, after: int, last: int) -> list[Link]:
         """The next links after one number, up to another."""
@@ -47,11 +52,17 @@ class ChainReader:
     def finished(self, links: Sequence[Link]) -> dict[str, Entry]:
         """The entries that these consecutive links finished, by attempt id."""
         range_and_kind = links[0].sequence - 1, links[-1].sequence, LinkKind.OPENED.value
-        return self._by_attempt(links, lambda: self._read_finished(*range_and_kind))
+        return _with_words(
+            self._by_attempt(links, lambda: self._read_finished(*range_and_kind)),
+            lambda: self._read_words(*range_and_kind),
+        )
 
     def entries(self, links: Sequence[Link]) -> dict[str, Entry]:
         """The entries of these links, by attempt id."""
-        return self._by_attempt(links, lambda: rows.rows(_entries_of(links), self.fields))
+        stored = self._by_attempt(links, lambda: rows.rows(_entries_of(links), self.fields))
+        ids = [entry["id"] for entry in stored.values()]
+        words = AuditReasonWord.objects.filter(entry_id__in=ids)
+        return _with_words(stored, lambda: rows.rows(words, WORD_FIELDS))
 
     def _by_attempt(
         self, links: Sequence[Link], read: Callable[[], Iterable[rows.Row]]
@@ -72,6 +83,18 @@ class ChainReader:
                 raise unreadable_entry(by_attempt[str(broken[0])]) from error
             raise
         return stored
+
+
+def _with_words(
+    stored: dict[str, Entry], read: Callable[[], Iterable[rows.Row]]
+) -> dict[str, Entry]:
+    by_id = {entry["id"]: entry for entry in stored.values()}
+    for entry in by_id.values():
+        entry[REASON_WORD] = set()
+    for id, *word in read():
+        if id in by_id:  # not pruned or added since
+            by_id[id][REASON_WORD].add(tuple(word))
+    return stored
 
 
 def _entries_of(links: Sequence[Link]) -> QuerySet[AuditEntry]:

@@ -11,15 +11,18 @@ from django.db.models import Exists
 
 from ipadmin.audit.counters import ACTOR, COUNTED_VALUES, actor_of
 from ipadmin.audit.integrity.findings import Finding, about_stored
-from ipadmin.models import AuditEntry, AuditValueCounter
+from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter
 from ipadmin.models.audit_entry import SEARCHED_BY
+from ipadmin.models.audit_reason_word import REASON_WORD
 
 ENTRIES, LINKS = "ipadmin_auditentry", "ipadmin_auditlink"
+WORDS = "ipadmin_auditreasonword"
 BY_VALUE = [f"audit_by_{short}" for short in SEARCHED_BY.values()]
 # Table, condition of the index, and the indexes with that condition.
 INDEXES = [
     (ENTRIES, "1", ["audit_created", *BY_VALUE]),
     (ENTRIES, "finished_at IS NULL", ["audit_open"]),
+    (WORDS, "1", ["audit_reason_words"]),
     (LINKS, "attempt_id IS NOT NULL", ["link_attempt"]),
     (LINKS, "attempt_id IS NULL", ["link_activity", "link_activity_kind", "link_activity_at"]),
 ]
@@ -92,11 +95,21 @@ def compare_value_counters() -> None:
             entries = AuditEntry.objects.filter(~Exists(counter), finished_at__isnull=False)
             uncounted = entries.filter(**values).order_by()
             if text and (pk := uncounted.values_list("pk", flat=True).first()):
-                raise Finding(
-                    f"Removed: the entry of {about_stored(pk)} is as it was sealed, but its"
-                    f" {field.removesuffix('_key')} is missing from the value counters: searches do"
-                    " not find it."
-                )
+                raise _uncounted(pk, field.removesuffix("_key"))
+    counted = AuditValueCounter.objects.filter(field=REASON_WORD).values_list("value")
+    for (word,) in AuditReasonWord.objects.values_list("word").distinct().difference(counted):
+        counter = AuditValueCounter.objects.filter(field=REASON_WORD, value=word)
+        ids = AuditReasonWord.objects.filter(~Exists(counter), word=word).values("entry_id")
+        finished = AuditEntry.objects.filter(pk__in=ids, finished_at__isnull=False)
+        if pk := finished.values_list("pk", flat=True).first():
+            raise _uncounted(pk, "reason")
+
+
+def _uncounted(pk: int, what: str) -> Finding:
+    return Finding(
+        f"Removed: the entry of {about_stored(pk)} is as it was sealed, but its {what} is missing"
+        " from the value counters: searches do not find it."
+    )
 
 
 def _values_of(field: str) -> Iterator[tuple[dict[str, Any], str]]:

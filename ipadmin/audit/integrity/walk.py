@@ -32,6 +32,8 @@ from ipadmin.audit.integrity.prunings import Prunings, pruning_of
 from ipadmin.models import AuditEntry, AuditLink, LinkKind
 from ipadmin.models.audit_entry import keys_of
 from ipadmin.models.audit_link import HIGHEST
+from ipadmin.models.audit_reason_word import REASON_WORD
+from ipadmin.models.search_keys import reason_words
 
 # Few enough that the entries of a chunk stay in the cache of the processor.
 LINKS_PER_CHUNK = 400
@@ -259,7 +261,8 @@ def _compare_opening(link: Link, entry: Entry) -> None:
 
 
 def _compare_search_keys(link: Link, entry: Entry) -> None:
-    if not keys_of(entry).items() <= entry.items():
+    words = {(word, entry["created_at"]) for word in reason_words(entry["reason"])}
+    if not keys_of(entry).items() <= entry.items() or words != entry[REASON_WORD]:
         raise Finding(
             f"Changed: the entry of {about_entry(entry)}, {link.kind} by link {link.sequence}, is"
             " as it was sealed, but what it is searched by was changed: searches do not find it."

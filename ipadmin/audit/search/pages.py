@@ -23,10 +23,10 @@ from ipadmin.audit.search.plan import (
     select_from,
 )
 from ipadmin.audit.search.query import HIGHEST_CHARACTER, Search, any_of
-from ipadmin.models import AuditEntry, AuditValueCounter, User
+from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter, User
 from ipadmin.models.search_keys import folded
 
-PER_PAGE = 50
+PER_PAGE = 40
 MAX_RECENT = 20
 # Entries of an index scan to which the other conditions are applied: first a few; if they do not
 # fill a page, more; then the page ends with a link to search further.
@@ -38,7 +38,7 @@ FIELD_OF_FILTER = {
     "organization": "organization_key",
 }
 FILTER_OF_FIELD = {field: name for name, field in FIELD_OF_FILTER.items()}
-MAX_VALUES = 500
+MAX_VALUES = 50
 # The fields that the list shows. Reading all fields would double the time of a page.
 LISTED_FIELDS = (
     "attempt_id",
@@ -208,26 +208,55 @@ def _read(
     plan: Plan, scan: IndexScan, start: Cursor | None, limit: int, *, is_newer: bool
 ) -> Matches:
     """The nearest matches of one index scan."""
-    range = plan.search.period & beyond(start, is_newer=is_newer)
-    order = ("created_at", "id") if is_newer else ("-created_at", "-id")
+    found = _InOrder(scan, plan.search.period, start, is_newer=is_newer)
+    filters = [each for each in (scan.others, *plan.filters) if each]
 
     def first(entries: QuerySet[AuditEntry]) -> list[Cursor]:
-        rows = entries.order_by(*order).values_list("created_at", "id")
+        rows = entries.order_by(*found.order).values_list("created_at", "id")
         return [Cursor(*row) for row in rows[:limit]]
 
     if scan.few:
+        range = plan.search.period & beyond(start, is_newer=is_newer)
         return Matches(first(select_few(scan.few).filter(scan.q, range, *plan.filters)))
-    entries = AuditEntry.objects.filter(scan.q, range).order_by(*order)
-    if not plan.filters:
-        return Matches(first(entries))
+    if not filters:
+        return Matches(found.cursors(0, limit))
     for count in SEARCHED_ENTRIES:
-        cursors = first(select_from(entries[:count]).filter(*plan.filters))
+        cursors = first(found.window(count).filter(*filters))
         if len(cursors) >= limit:
             return Matches(cursors)
-        last = entries.values_list("created_at", "id")[count - 1 : count + 1]
+        last = found.cursors(count - 1, count + 1)
         if len(last) < 2:
             return Matches(cursors)
-    return Matches(cursors, searched_to=Cursor(*last[0]))
+    return Matches(cursors, searched_to=last[0])
+
+
+class _InOrder:
+    """The entries of an index scan in order of time: by an index of the entries, or of the words of
+    reasons."""
+
+    def __init__(
+        self, scan: IndexScan, period: Q, start: Cursor | None = None, *, is_newer: bool = False
+    ) -> None:
+        sign, self.word = "" if is_newer else "-", scan.word
+        self.order = f"{sign}created_at", f"{sign}id"
+        if scan.word:
+            words = AuditReasonWord.objects.filter(period, word=scan.word)
+            words = words.filter(beyond(start, is_newer=is_newer, id="entry_id"))
+            self.words = words.order_by(f"{sign}created_at", f"{sign}entry_id")
+            self.positions = self.words.values_list("created_at", "entry_id")
+        else:
+            entries = AuditEntry.objects.filter(scan.q, period, beyond(start, is_newer=is_newer))
+            self.entries = entries.order_by(*self.order)
+            self.positions = self.entries.values_list("created_at", "id")
+
+    def cursors(self, first: int, end: int) -> list[Cursor]:
+        return [Cursor(*row) for row in self.positions[first:end]]
+
+    def window(self, count: int) -> QuerySet[AuditEntry]:
+        """The first of them, as a query."""
+        if self.word:
+            return select_few(Q(pk__in=self.words.values("entry_id")[:count]))
+        return select_from(self.entries[:count])
 
 
 def newest(plan: Plan) -> tuple[list[QuerySet[AuditEntry]], bool]:
@@ -240,9 +269,10 @@ def newest(plan: Plan) -> tuple[list[QuerySet[AuditEntry]], bool]:
         if scan.few:
             some = select_few(scan.few).filter(scan.q, plan.search.period)
         else:
-            window = AuditEntry.objects.filter(scan.q, plan.search.period)[:MAX_SORTED_ENTRIES]
-            ends += window.values_list("created_at", flat=True)[MAX_SORTED_ENTRIES - 1 :]
-            some = select_from(window)
+            scanned = _InOrder(scan, plan.search.period)
+            last = scanned.cursors(MAX_SORTED_ENTRIES - 1, MAX_SORTED_ENTRIES)
+            ends += [each.created_at for each in last]
+            some = scanned.window(MAX_SORTED_ENTRIES).filter(scan.others)
         found.append(some.filter(~any_of(previous), *plan.filters))
         previous.append(scan.q)
     # All scans go as far back as the one that was cut first.
@@ -250,14 +280,15 @@ def newest(plan: Plan) -> tuple[list[QuerySet[AuditEntry]], bool]:
     return [some.filter(since) for some in found], bool(ends)
 
 
-def beyond(start: Cursor | None, *, is_newer: bool) -> Q:
+def beyond(start: Cursor | None, *, is_newer: bool, id: str = "id") -> Q:
     """The entries on one side of a cursor. Its first condition is what an index is searched by."""
     if start is None:
         return Q()
-    moment, id = start
+    moment, number = start
     if is_newer:
-        return Q(created_at__gte=moment) & (Q(created_at__gt=moment) | Q(id__gt=id))
-    return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q(id__lt=id))
+        is_later = Q(created_at__gt=moment) | Q((f"{id}__gt", number))
+        return Q(created_at__gte=moment) & is_later
+    return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q((f"{id}__lt", number)))
 
 
 def people(text: str) -> list[str]:

@@ -9,7 +9,7 @@ conditions are applied to what that query returns (see `select_from`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from itertools import accumulate, chain
@@ -19,8 +19,9 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, Sum
 from django_cte import CTE, with_cte
 
-from ipadmin.audit.search.query import Search, ValueRange, any_of
-from ipadmin.models import AuditEntry, AuditValueCounter
+from ipadmin.audit.search.query import Search, ValueRange, all_of, any_of
+from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter
+from ipadmin.models.audit_reason_word import REASON_WORD
 
 # Values of a range that are read one by one, each in order of time.
 MAX_SEPARATE_VALUES = 8
@@ -41,12 +42,15 @@ class IndexScan:
 
     `entries`: how many finished entries meet it; 0 for values that are not counted, which are rare.
     `few`: if set, a wider condition that few entries meet: they are read as a whole. If not, the
-    index has the entries in order of time.
+    index has the entries in order of time: that of the entries, or of `word`, and then `others` is
+    what `q` has beyond that word.
     """
 
     q: Q
     entries: int = 0
     few: Q | None = None
+    word: str = ""
+    others: Q = field(default_factory=Q)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def fetch_plan(search: Search) -> Plan:
         return Plan(search, [IndexScan(Q(), MAX_SORTED_ENTRIES + 1)], filters)
     scans = [
         replace(scan, few=scan.q)
-        if filters and not scan.few and scan.entries <= MAX_SORTED_ENTRIES
+        if filters and not (scan.few or scan.word) and scan.entries <= MAX_SORTED_ENTRIES
         else scan
         for scan in scanned.scans
     ]
@@ -114,9 +118,11 @@ def _fetch_conditions(search: Search) -> list[Condition]:
     would reveal how many entries of other organizations meet it.
     """
     ranges = search.interpretation.ranges if search.interpretation else ()
+    words = search.interpretation.words if search.interpretation else ()
     exact = [(each.field, each.first) for each in ranges if each.is_one_value]
     values = {field: [(field, each) for each in some] for field, some in search.values.items()}
-    counts = _fetch_counts([*exact, *chain.from_iterable(values.values())])
+    whole = [(each.field, each.first) for each in words if each.is_one_value]
+    counts = _fetch_counts([*exact, *whole, *chain.from_iterable(values.values())])
     own = "organization_key" if search.is_narrowed else None
     found = {
         field: _condition(_scans(some, counts), is_limited=field != own)
@@ -125,6 +131,8 @@ def _fetch_conditions(search: Search) -> list[Condition]:
     if ranges:
         wide = [each for each in ranges if not each.is_one_value]
         found["text"] = _fetch_text_condition(_scans(exact, counts), wide)
+    if words:
+        found["text"] = _either(found["text"], _fetch_words_condition(words, counts))
 
     def cost(field: str) -> tuple[bool, int]:
         entries = found[field].entries
@@ -153,18 +161,12 @@ def _fetch_text_condition(scans: list[IndexScan], ranges: list[ValueRange]) -> C
     q = any_of([*(each.q for each in scans), *(each.q for each in ranges)])
     split: list[Q] = []
     for each in ranges:
-        counters = AuditValueCounter.objects.filter(
-            field=each.field, value__gte=each.first, value__lte=each.last
-        )
-        found = counters.order_by("value").values_list("value", "attempts")
-        values = {(each.field, value): n for value, n in found[: MAX_SEPARATE_VALUES + 1]}
-        if len(values) <= MAX_SEPARATE_VALUES:
+        values, entries = _fetch_range_counts(each)
+        if values:
             scans += _scans([*values], values)
+        if entries is None:
             split.append(each.q)
         else:
-            # More than MAX_SORTED_ENTRIES values have more than as many entries.
-            some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
-            entries = some.aggregate(sum=Sum("attempts"))["sum"]
             scans.append(IndexScan(each.q, entries, few=each.q))
     condition = replace(_condition(scans), q=q)
     if not (split and condition.scans):
@@ -174,6 +176,51 @@ def _fetch_text_condition(scans: list[IndexScan], ranges: list[ValueRange]) -> C
         few = any_of([each.q for each in [*scans, unfinished]])
         return replace(condition, scans=(IndexScan(few, condition.entries, few=few),))
     return replace(condition, scans=(*condition.scans, unfinished))
+
+
+def _fetch_range_counts(range: ValueRange) -> tuple[dict[tuple[str, str], int], int | None]:
+    """Finished entries by field and value, if the values of a range can be read one by one; if they
+    are too many, no values, and the number of their entries."""
+    counters = AuditValueCounter.objects.filter(range.within("value"), field=range.field)
+    found = counters.order_by("value").values_list("value", "attempts")[: MAX_SEPARATE_VALUES + 1]
+    values = {(range.field, value): entries for value, entries in found}
+    if len(values) <= MAX_SEPARATE_VALUES:
+        return values, None
+    # More than MAX_SORTED_ENTRIES values have more than as many entries.
+    some = counters.order_by()[: MAX_SORTED_ENTRIES + 1]
+    return {}, some.aggregate(sum=Sum("attempts"))["sum"]
+
+
+def _fetch_words_condition(
+    words: Sequence[ValueRange], counts: Mapping[tuple[str, str], int]
+) -> Condition:
+    """Entries that have every word in their reason: those with the rarest word are read, and the
+    other words are filters. The last word is a range."""
+    *whole, last = words
+    values, entries = _fetch_range_counts(last)
+    by_word = {each: counts.get((REASON_WORD, each.first), 0) for each in whole}
+    by_word[last] = sum(values.values()) if entries is None else entries
+    rarest = min(by_word, key=lambda each: by_word[each])
+    q, entries = all_of([each.q for each in words]), by_word[rarest]
+    others = all_of([each.q for each in words if each is not rarest])
+    if entries <= MAX_SORTED_ENTRIES:
+        ids = AuditReasonWord.objects.filter(rarest.within("word")).values("entry_id")
+        return Condition(q, entries, (IndexScan(q, entries, few=Q(pk__in=ids)),))
+    if rarest is not last:
+        values = {(REASON_WORD, rarest.first): entries}
+    scans = [
+        IndexScan(ValueRange(REASON_WORD, word, word).q & others, n, word=word, others=others)
+        for (_, word), n in values.items()
+    ]
+    if scans and rarest is last:
+        scans.append(IndexScan(UNFINISHED & q, few=UNFINISHED))
+    return Condition(q, entries, tuple(scans))
+
+
+def _either(one: Condition, other: Condition) -> Condition:
+    """The entries of two conditions; read by index only if both are."""
+    scans = (*one.scans, *other.scans) if one.scans and other.scans else ()
+    return Condition(any_of([one.q, other.q]), one.entries + other.entries, scans)
 
 
 def _condition(scans: Sequence[IndexScan], *, is_limited: bool = True) -> Condition:

@@ -11,12 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from ipadmin.models.search_keys import KeyRange, address_of, folded, key_ranges
+from ipadmin.models import AuditReasonWord
+from ipadmin.models.audit_reason_word import REASON_WORD
+from ipadmin.models.search_keys import KeyRange, address_of, folded, key_ranges, reason_words
 
 # Upper bound of prefix ranges: the highest code point.
 HIGHEST_CHARACTER = "\U0010ffff"
@@ -29,7 +31,8 @@ FIELDS_WITH_PREFIX_SEARCH = ("user_name_key", "allocation_name_key", "reverse_dn
 
 @dataclass(frozen=True, slots=True)
 class ValueRange:
-    """The values of one field from `first` to `last`, both included."""
+    """The values of one field from `first` to `last`, both included. With the field REASON_WORD,
+    entries with such a word in their reason."""
 
     field: str
     first: str
@@ -41,22 +44,30 @@ class ValueRange:
 
     @property
     def q(self) -> Q:
+        if self.field == REASON_WORD:
+            words = AuditReasonWord.objects.filter(self.within("word"), entry_id=OuterRef("pk"))
+            return Q(Exists(words))
+        return self.within(self.field)
+
+    def within(self, column: str) -> Q:
         if self.is_one_value:
-            return Q(**{self.field: self.first})
-        return Q(**{f"{self.field}__gte": self.first, f"{self.field}__lte": self.last})
+            return Q(**{column: self.first})
+        return Q(**{f"{column}__gte": self.first, f"{column}__lte": self.last})
 
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """The meaning of a search text: words for the reader, and the ranges, of which an entry matches
-    one or more."""
+    """The meaning of a search text: a description for the reader, and the ranges, of which an entry
+    matches one or more, or else all `words`."""
 
     text: str
     ranges: tuple[ValueRange, ...]
+    words: tuple[ValueRange, ...] = ()
 
     @property
     def q(self) -> Q:
-        return any_of([each.q for each in self.ranges])
+        has_words = [all_of([each.q for each in self.words])] if self.words else []
+        return any_of([*(each.q for each in self.ranges), *has_words])
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,8 @@ class Search:
 
 
 def interpret(text: str) -> Interpretation:
-    """What a search text means: an address, a network, an address prefix, an id, or a name.
+    """What a search text means: an address, a network, an address prefix, an id, or a name and the
+    words of a reason, of which the last may be the beginning of a word.
 
     Decided by the form of the text alone: the answer must not reveal values of entries that the
     reader may not see.
@@ -124,10 +136,14 @@ def interpret(text: str) -> Interpretation:
         return Interpretation(f"the id {text}", tuple(exact))
     key = folded(text)
     names = [ValueRange(f, key, key + HIGHEST_CHARACTER) for f in FIELDS_WITH_PREFIX_SEARCH]
-    description = f"names that begin with “{text}”, error codes and request ids"
+    *whole, last = reason_words(text) or [""]
+    words = [ValueRange(REASON_WORD, word, word) for word in whole]
+    words += [ValueRange(REASON_WORD, last, last + HIGHEST_CHARACTER)] if last else []
+    reasons = f", reasons with the {'words' if whole else 'word'}" if last else ""
+    description = f"names that begin with “{text}”{reasons}, error codes and request ids"
     if object_id:
-        description = f"the id or code {text}, and names that begin with it"
-    return Interpretation(description, (*exact, *names))
+        description = f"the id or code {text}, names that begin with it{reasons}"
+    return Interpretation(description, (*exact, *names), tuple(words))
 
 
 def _describe_addresses(text: str, ranges: list[KeyRange]) -> str:
@@ -154,6 +170,11 @@ def _exact_values(text: str) -> list[ValueRange]:
     fields = ("request_id", "katapult_request_id")
     values += [(field, each) for each in request_ids for field in fields]
     return [ValueRange(field, value, value) for field, value in values]
+
+
+def all_of(conditions: Sequence[Q]) -> Q:
+    """Entries that meet every condition; all entries if there are no conditions."""
+    return reduce(and_, conditions, Q())
 
 
 def any_of(conditions: Sequence[Q]) -> Q:

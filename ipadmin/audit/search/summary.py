@@ -6,30 +6,25 @@ It is taken from the counters where they can answer, else from the newest matche
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from math import exp
-from typing import NamedTuple
 
-from django.db.models import CharField, Count, Func, Q, QuerySet, Sum, Value
+from django.db.models import Count, Q, QuerySet, Sum, Value
 from django.db.models.functions import Greatest, Ln
 
 from ipadmin.audit.counters import ACTOR, SEPARATOR, SHORTEST_US
 from ipadmin.audit.search import pages
+from ipadmin.audit.search.local_days import AttemptCount, by_time, in_local_days
+from ipadmin.audit.search.periods import DAY, SECOND, first_start, start, starts
 from ipadmin.audit.search.plan import Plan, select_few
 from ipadmin.audit.search.query import Search
 from ipadmin.models import AuditCounter, AuditEntry, AuditValueCounter, Facet, Span
 
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 UNITS = ("hour", "day", "month", "year")
 # The longest period that is shown by this unit.
 LONGEST = {"hour": timedelta(hours=48), "day": timedelta(days=92), "month": timedelta(days=2196)}
-# A time in the next hour, day, month or year, from the start of one.
-STEP = {"hour": timedelta(hours=1), "day": DAY, "month": 32 * DAY, "year": 366 * DAY}
-# The hour of a time in UTC, as text: `2026-11-23 14`. Django's `Trunc` calls a Python function for
-# every row of SQLite.
-HOUR = "SUBSTR(CAST(%(expressions)s AS text), 1, 13)"
 MAX_ERRORS = 5
 # Combinations of person, token, organization and environment that are compared with the filters.
 MAX_ACTORS = 5_000
@@ -44,7 +39,7 @@ FACET_OF_FIELD = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The attempts of one period, by outcome. UTC; `until` is excluded."""
+    """The attempts of one period, by outcome. Times in UTC; `until` is excluded."""
 
     since: datetime
     until: datetime
@@ -63,8 +58,9 @@ class Summary:
     typical_seconds: float | None
     # The most frequent error codes with their counts, at most five.
     errors: list[tuple[str, int]]
-    # The period of a bar, in UTC: one of UNITS.
+    # The period of a bar: one of UNITS, in `zone`.
     unit: str
+    zone: tzinfo
     bars: list[Bar]
 
     @property
@@ -77,30 +73,20 @@ class Summary:
         return self.outcomes.get("succeeded", 0) / self.finished if self.finished else None
 
 
-class AttemptCount(NamedTuple):
-    """Attempts with the same outcome that began in the hour, day or month that begins at `at`.
-    `timed` and `log_seconds`: see `AuditCounter`."""
-
-    at: datetime
-    outcome: str
-    attempts: int
-    timed: int
-    log_seconds: float
-
-
 class Counts:
     """Attempts that match a search, added up by time and outcome, and by error code.
 
-    `is_partial`: only the newest matches were counted. `unit`: the smallest unit that is known.
+    `is_partial`: only the newest matches were counted. `unit`: the smallest unit that is known, in
+    `zone`.
     """
 
-    def __init__(self, plan: Plan, now: datetime) -> None:
+    def __init__(self, plan: Plan, now: datetime, zone: tzinfo) -> None:
         """Whole days and months are taken from the counters, and the incomplete days at both ends
         of the period from their entries. Searches for a text, and short periods, read the
         entries."""
         self.counts: list[AttemptCount] = []
         self.errors: Counter[str] = Counter()
-        self.is_partial, self.unit = False, "hour"
+        self.is_partial, self.unit, self.zone = False, "hour", zone
         search = plan.search
         since, until = search.since, min(search.until or now, now)
         is_short = since is not None and until - since <= LONGEST["hour"]
@@ -116,7 +102,11 @@ class Counts:
             return
         self.unit = "day" if since and until - since <= LONGEST["day"] else "month"
         whole = plan.between(first, last or start(now, "day") + DAY).search
-        self._add_counters(whole, *facet)
+        counted, moved = self._fetch_counters(whole, *facet), None
+        if self.unit == "day":
+            moved = in_local_days(counted, whole, zone)
+        self.counts += counted if moved is None else moved
+        self.zone = UTC if moved is None else zone
         self._add_sums(select_few(Q(finished_at=None)).filter(whole.q))
         if since != first:
             self._add_entries(plan.between(since, first))
@@ -128,26 +118,23 @@ class Counts:
             self._add_sums(query)
 
     def _add_sums(self, matches: QuerySet[AuditEntry]) -> None:
-        """Add matches, summed up by the hour in the database."""
+        """Add matches, summed up by the database."""
         seconds = Greatest("duration_us", Value(SHORTEST_US)) / Value(1_000_000.0)
-        rows = (
-            matches.order_by()
-            .annotate(hour=Func("created_at", template=HOUR, output_field=CharField()))
-            .values_list("hour", "outcome", "error_code")
-            .annotate(
-                attempts=Count("id"),
-                timed=Count("duration_us"),
-                log_seconds=Sum(Ln(seconds), filter=Q(duration_us__isnull=False)),
-            )
+        rows = by_time(matches, self.zone, "outcome", "error_code").annotate(
+            attempts=Count("id"),
+            timed=Count("duration_us"),
+            log_seconds=Sum(Ln(seconds), filter=Q(duration_us__isnull=False)),
         )
-        for hour, outcome, error_code, attempts, timed, log_seconds in rows:
-            at = datetime.fromisoformat(hour).replace(tzinfo=UTC)
+        for text, outcome, error_code, attempts, timed, log_seconds in rows:
+            at = datetime.fromisoformat(text).replace(tzinfo=UTC)
             self.counts.append(AttemptCount(at, outcome, attempts, timed, log_seconds or 0.0))
             self.errors[error_code] += attempts
 
-    def _add_counters(self, search: Search, facet: Facet, values: Sequence[str]) -> None:
-        """Add attempts of whole days or months, by outcome; and by error code, in a query of its
-        own: by both there would be many rows."""
+    def _fetch_counters(
+        self, search: Search, facet: Facet, values: Sequence[str]
+    ) -> list[AttemptCount]:
+        """Attempts of whole days or months, by outcome; and by error code, in a query of its own:
+        by both there would be many rows."""
         rows = AuditCounter.objects.filter(self._spans(search), facet=facet, value__in=values)
         if search.outcomes:
             rows = rows.filter(outcome__in=search.outcomes)
@@ -156,11 +143,12 @@ class Counts:
         sums = rows.values_list("since", "outcome").annotate(
             Sum("attempts"), Sum("timed"), Sum("log_seconds")
         )
-        for day, outcome, *numbers in sums.order_by():
-            at = datetime.combine(day, time(), UTC)
-            self.counts.append(AttemptCount(at, outcome, *numbers))
         errors = rows.exclude(error_code="").values_list("error_code").annotate(Sum("attempts"))
-        self.errors |= dict(errors.order_by())
+        self.errors += Counter(dict(errors.order_by()))
+        return [
+            AttemptCount(datetime.combine(day, time(), UTC), outcome, *numbers)
+            for day, outcome, *numbers in sums.order_by()
+        ]
 
     def _spans(self, search: Search) -> Q:
         """The counters of each day; or of whole months, and of the days before and after them."""
@@ -177,32 +165,35 @@ class Counts:
         return months | before | after if search.since else months | after
 
 
-def summarize(plan: Plan, now: datetime) -> Summary:
-    """Count the matches of a search. A search for a text counts the newest few thousand only."""
+def summarize(plan: Plan, now: datetime, zone: tzinfo = UTC) -> Summary:
+    """Count the matches of a search, for bars of days in a zone. A search for a text counts the
+    newest few thousand only. Bars of more than a day, and of very many attempts, are in UTC."""
     search = plan.search
     # Including attempts that began while the page was made.
     until = min(search.until or now + SECOND, now + SECOND)
-    counts = Counts(plan, now)
+    counts = Counts(plan, now, zone)
     oldest = min((each.at for each in counts.counts), default=until)
     if not search.since and counts.unit == "month" and oldest < until <= oldest + LONGEST["day"]:
         # The whole history is so short that it can be shown by the day.
-        counts = Counts(plan.between(oldest, search.until), now)
+        counts = Counts(plan.between(oldest, search.until), now, zone)
         oldest = min((each.at for each in counts.counts), default=until)
     # If only the newest were counted, the time before them is not shown as empty.
     since = min(oldest if counts.is_partial else search.since or oldest, until)
     if _unit(counts.unit, since, until) == "year":
         # Empty years before the first attempt are left out: `since` may be 1970.
         since = max(since, min(start(oldest, "year"), until))
-    return _add_up(counts, list(_starts(since, until, _unit(counts.unit, since, until))), until)
+    unit = _unit(counts.unit, since, until)
+    return _add_up(counts, [*starts(since, until, unit, counts.zone)], until)
 
 
-def _add_up(counts: Counts, starts: list[datetime], until: datetime) -> Summary:
-    unit = _unit(counts.unit, starts[0], until)
+def _add_up(counts: Counts, bars: list[datetime], until: datetime) -> Summary:
+    unit = _unit(counts.unit, bars[0], until)
     outcomes: Counter[str] = Counter()
     by_bar: dict[datetime, Counter[str]] = defaultdict(Counter)
     for each in counts.counts:
         outcomes[each.outcome] += each.attempts
-        by_bar[min(max(start(each.at, unit), starts[0]), starts[-1])][each.outcome] += each.attempts
+        bar = min(max(start(each.at, unit, counts.zone), bars[0]), bars[-1])
+        by_bar[bar][each.outcome] += each.attempts
     timed = sum(each.timed for each in counts.counts)
     log_seconds = sum(each.log_seconds for each in counts.counts)
     errors = [(code, number) for code, number in counts.errors.items() if code]
@@ -213,9 +204,10 @@ def _add_up(counts: Counts, starts: list[datetime], until: datetime) -> Summary:
         typical_seconds=exp(log_seconds / timed) if timed else None,
         errors=sorted(errors, key=lambda each: (-each[1], each[0]))[:MAX_ERRORS],
         unit=unit,
+        zone=counts.zone,
         bars=[
-            Bar(since, end, dict(by_bar[since]))
-            for since, end in zip(starts, [*starts[1:], until], strict=True)
+            Bar(since, end, dict(+by_bar[since]))
+            for since, end in zip(bars, [*bars[1:], until], strict=True)
         ],
     )
 
@@ -224,27 +216,6 @@ def _unit(counted_by: str, since: datetime, until: datetime) -> str:
     """The unit of the bars: not smaller than the unit of the counts."""
     fitting = (unit for unit in UNITS if until - since <= LONGEST.get(unit, timedelta.max))
     return max(next(fitting), counted_by, key=UNITS.index)
-
-
-def _starts(since: datetime, until: datetime, unit: str) -> Iterator[datetime]:
-    """The start of each bar; that of the first is the start of the period."""
-    yield since
-    while (since := start(start(since, unit) + STEP[unit], unit)) < until:
-        yield since
-
-
-def start(moment: datetime, unit: str) -> datetime:
-    """The start of the hour, day, month or year that the moment lies in."""
-    hour = moment.replace(minute=0, second=0, microsecond=0)
-    day = hour.replace(hour=0)
-    month = day.replace(day=1)
-    return {"hour": hour, "day": day, "month": month, "year": month.replace(month=1)}[unit]
-
-
-def first_start(since: datetime, unit: str) -> datetime:
-    """The first start of a day or month in a period."""
-    found = start(since, unit)
-    return found if found == since else start(found + STEP[unit], unit)
 
 
 def _fetch_facet(search: Search) -> tuple[Facet, list[str]] | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.db import connection
 
 from ipadmin.audit import entries
 from ipadmin.audit.counters import COUNTED_VALUES
 from ipadmin.audit.integrity import chain, indexes
-from ipadmin.models import AuditEntry, AuditValueCounter, LinkKind
+from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter, LinkKind
 from tests import tampering
 from tests.history import attempt
 from tests.tampering import column, finding, finished, opened
@@ -34,6 +37,27 @@ def test_a_removed_value_counter_is_found(field: str) -> None:
 def test_a_changed_search_key_of_an_open_entry_is_found() -> None:
     column(opened(), "user_name_key", "")
     assert "what it is searched by was changed" in finding()
+
+
+@pytest.mark.parametrize("make", [finished, opened])
+@pytest.mark.parametrize(
+    "change", [{"word": "else"}, {"created_at": "2020-01-01T00:00:00Z"}, {"entry_id": 9**9}]
+)
+def test_a_changed_word_of_a_reason_is_found(
+    make: Callable[..., AuditEntry], change: dict[str, Any]
+) -> None:
+    make(reason="Retired, OPS-4685")
+    assert finding() == ""
+    AuditReasonWord.objects.filter(word="ops-4685").update(**change)
+    assert "what it is searched by was changed" in finding()
+
+
+def test_a_removed_counter_of_a_word_is_found() -> None:
+    finished(reason="Retired, OPS-4685")
+    opened(reason="Not counted yet")
+    assert finding() == ""
+    AuditValueCounter.objects.get(value="ops-4685").delete()
+    assert "its reason is missing from the value counters" in finding()
 
 
 @only_on_sqlite

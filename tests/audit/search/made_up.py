@@ -19,7 +19,7 @@ from ipadmin.audit import entries
 from ipadmin.audit.search import pages, plan, summary
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.models.search_keys import folded
+from ipadmin.models.search_keys import folded, reason_words
 from tests.history import attempt, undone
 
 NOW = datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC)
@@ -42,6 +42,7 @@ fields = st.fixed_dictionaries(
         "allocation_id": st.sampled_from(["", "vm_0001", "vm_0002"]),
         "allocation_name": st.sampled_from(["", "web-1", "WEB-2", "alice-box"]),
         "reverse_dns": st.sampled_from(["", "web-1.example.net"]),
+        "reason": st.sampled_from(["", "Moved web, OPS-7", "OPS-70 moved", "opposed"]),
         "outcome": st.sampled_from([*Outcome.values, Outcome.SUCCEEDED]),
         "error_code": st.sampled_from(ERRORS),
         "duration_us": st.sampled_from([None, 0, 100_000, 250_000, 10_000_000]),
@@ -78,11 +79,18 @@ def _is_address(e: AuditEntry, is_it: Callable[[Any], bool]) -> bool:
         return False
 
 
+def _is_in_reason(e: AuditEntry, text: str) -> bool:
+    words, typed = reason_words(e.reason), reason_words(text)
+    is_begun = typed and any(word.startswith(typed[-1]) for word in words)
+    return bool(is_begun) and {*typed[:-1]} <= {*words}
+
+
 def _named(text: str) -> Callable[[AuditEntry], bool]:
     def is_named(e: AuditEntry) -> bool:
         names = (e.user_name, e.allocation_name, e.reverse_dns)
         wholes = (e.allocation_id, e.organization_id, e.error_code)
-        return any(folded(name).startswith(folded(text)) for name in names) or text in wholes
+        is_name = any(folded(name).startswith(folded(text)) for name in names) or text in wholes
+        return is_name or _is_in_reason(e, text)
 
     return is_named
 
@@ -102,6 +110,9 @@ TYPED: dict[str, Callable[[AuditEntry], bool]] = {
     "web": _named("web"),
     str(TOKENS[0]): lambda e: e.token_id == TOKENS[0],
     "nobody has this": _named("nobody has this"),
+    "OPS-7": _named("OPS-7"),
+    "moved ops-7": _named("moved ops-7"),
+    "moved": _named("moved"),
 }
 
 
@@ -157,7 +168,7 @@ questions = st.builds(
             "error_code": st.sampled_from(["", "", *ERRORS]),
         }
     ),
-    st.sampled_from([""] * 10 + ["ALI", "10.0.0.1"] * 4 + list(TYPED)),
+    st.sampled_from([""] * 10 + ["ALI", "10.0.0.1", "moved"] * 4 + list(TYPED)),
     st.booleans(),
 )
 

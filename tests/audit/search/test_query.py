@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,8 +157,14 @@ def test_request_ids_of_any_form(name: str, id: str) -> None:
         ("185.44.", "addresses that begin with 185.44."),
         ("185.44.253.1/22", "addresses from 185.44.252.0 to 185.44.255.255"),
         ("ip_Nobodys", "the id ip_Nobodys"),
-        ("disk_full1", "the id or code disk_full1, and names that begin with it"),
-        ("web", "names that begin with “web”, error codes and request ids"),
+        (
+            "disk_full1",
+            "the id or code disk_full1, names that begin with it, reasons with the words",
+        ),
+        (
+            "web",
+            "names that begin with “web”, reasons with the word, error codes and request ids",
+        ),
     ],
 )
 def test_the_reader_sees_the_meaning_of_a_text(typed: str, said: str) -> None:
@@ -221,3 +229,29 @@ def test_every_beginning_of_a_name_finds_it(data: Any) -> None:
     keep(allocation_name=f"x{key}{name}")
     typed = f"x{key}{name}"[: data.draw(st.integers(12, 33 + len(name)))].strip()
     assert len(found(typed)) == 1
+
+
+@pytest.mark.parametrize(
+    "typed", ["OPS-4685", "ops-46", "ops", "FAILOVER", "server retired", "ops-4685 ret", "straße"]
+)
+@pytest.mark.parametrize("limit", [2000, 1])
+@pytest.mark.parametrize("finished_at", [None, timezone.now()])
+def test_the_words_of_a_reason(
+    typed: str, limit: int, finished_at: datetime | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", limit)
+    reason = "Server retired after a failover (OPS-4685), see STRASSE."
+    wanted = [keep(reason=reason, finished_at=finished_at) for _ in range(3)][::-1]
+    keep(reason="Retire that one, XOPS-4685, NOPS-46, CHG-1"), keep(reason="")
+    assert found(typed) == wanted
+
+
+def test_the_reasons_of_one_person_are_found_beside_frequent_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 2)
+    monkeypatch.setattr(pages, "SEARCHED_ENTRIES", (1, 9))
+    kept = [keep(reason="moved today", user_name=name) for name in ("bob", "eve") * 4][::-1]
+    search = Search(people=["bob"], interpretation=interpret("moved today"))
+    found = pages.page(plan.fetch_plan(search)).entries
+    assert found == [each for each in kept if each.user_name == "bob"]

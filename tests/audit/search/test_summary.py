@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import exp, log
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipadmin.audit.counters import SHORTEST_US
-from ipadmin.audit.search import pages, plan
+from ipadmin.audit.search import local_days, pages, plan
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar, Summary, summarize
@@ -64,13 +65,18 @@ def newest_part(summary: Summary, matches: list[AuditEntry]) -> None:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
-@given(many=histories, question=questions, seed=st.integers(0, 10**6))
+@given(
+    many=histories,
+    question=questions,
+    seed=st.integers(0, 10**6),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata"]),
+)
 def test_the_summary_equals_a_plain_count(
-    many: list[dict[str, Any]], question: Question, seed: int
+    many: list[dict[str, Any]], question: Question, seed: int, zone: str
 ) -> None:
     with kept(many) as entries, bounds(seed):
         matches = [entry for entry in entries if question.matches(entry)]
-        summary = summarize(fetch_plan(question.search()), NOW)
+        summary = summarize(fetch_plan(question.search()), NOW, ZoneInfo(zone))
         (newest_part if summary.is_partial else whole)(summary, matches)
         assert all(one.until == next_.since for one, next_ in pairwise(summary.bars))
         if not seed:
@@ -78,6 +84,41 @@ def test_the_summary_equals_a_plain_count(
 
 
 # What a bar is
+
+
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        ("UTC", {24: 1, 25: 2, 26: 1}),
+        ("Europe/Berlin", {25: 3, 26: 1}),
+        ("America/Los_Angeles", {24: 2, 25: 2}),
+        ("Asia/Kolkata", {25: 3, 26: 1}),
+        ("Pacific/Apia", {25: 2, 26: 2}),
+    ],
+)
+@pytest.mark.parametrize("typed", ["", "192.0.2.7"])
+def test_the_days_of_bars_are_those_of_the_zone(
+    zone: str, days: dict[int, int], typed: str
+) -> None:
+    """On 25 October 2026 Europe changes from summer to winter time."""
+    for day, hour, minute in ((24, 22, 30), (25, 1, 0), (25, 18, 29), (26, 0, 15)):
+        keep(created_at=datetime(2026, 10, day, hour, minute, tzinfo=UTC))
+    text = interpret(typed) if typed else None
+    search = Search(since=datetime(2026, 10, 1, tzinfo=UTC), interpretation=text)
+    summary = summarize(fetch_plan(search), NOW, ZoneInfo(zone))
+    assert (summary.unit, str(summary.zone)) == ("day", zone)
+    bars = [bar for bar in summary.bars if bar.counts]
+    assert {bar.since.astimezone(summary.zone).day: bar.counts for bar in bars} == {
+        day: {"succeeded": count} for day, count in days.items()
+    }
+    assert {bar.since.astimezone(summary.zone).hour for bar in summary.bars[1:]} == {0}
+
+
+def test_days_of_very_many_attempts_are_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_days, "MAX_MOVED", 0)
+    keep(created_at=NOW - HOUR)
+    search = Search(since=NOW - 30 * DAY)
+    assert summarize(fetch_plan(search), NOW, ZoneInfo("Asia/Tokyo")).zone == UTC
 
 
 def summary_of(*ages: timedelta, **asked: Any) -> Summary:

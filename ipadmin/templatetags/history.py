@@ -1,0 +1,130 @@
+"""Markup that repeats hundreds of times on the page of the history: a template would take as long
+for it as for the rest of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from html import escape
+
+from django import template
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+
+from ipadmin.models import AuditEntry, AuditValueCounter, Outcome
+from ipadmin.templatetags.icons import icon
+from ipadmin.templatetags.ipadmin import OUTCOMES, outcome_tone
+from ipadmin.ui import markup, tickets, time_zones
+from ipadmin.ui.charts import Chart, Column
+
+register = template.Library()
+MAX_REASON = 60
+NOTHING = '<span class="quiet">Nothing</span>'
+
+
+@register.simple_tag
+@cache
+def outcome_symbols() -> SafeString:
+    """The icons of outcomes, drawn once, for all rows to use."""
+    drawn = "".join(
+        icon(name, 13).replace("<svg", f'<symbol id="o-{outcome}"').replace("</svg", "</symbol")
+        for outcome, (_, name) in OUTCOMES.items()
+    )
+    return mark_safe(f'<svg width="0" height="0" hidden>{drawn}</svg>')  # noqa: S308  of our own
+
+
+@register.simple_tag
+def entry_rows(
+    entries: Iterable[AuditEntry], environment: str, is_absolute: bool, list_query: str
+) -> SafeString:
+    """Rows of the history. `environment`: the usual one, which is not shown; `list_query`: the
+    query string with which the page of an entry knows the list."""
+    base, query, now = reverse("audit"), escape(list_query), timezone.now()
+    rows = (_row(each, base, query, environment, None if is_absolute else now) for each in entries)
+    return mark_safe("".join(rows))  # noqa: S308  `_row` escapes
+
+
+def _row(entry: AuditEntry, base: str, query: str, environment: str, now: datetime | None) -> str:
+    """`now`: the time from which others are shown; None to show them as they are."""
+    exact = time_zones.text_of(entry.created_at)
+    clock, _, zone = exact.rpartition(" ")
+    shown = (
+        markup.ago(entry.created_at, now) if now else f'{clock}<span class="zone"> {zone}</span>'
+    )
+    held = entry.allocation_name or markup.kind(entry.allocation_type) or entry.allocation_id
+    where = escape(entry.organization_title)
+    if entry.environment != environment:
+        name = escape(entry.environment)
+        where += f' <span class="chip" data-environment="{name}">{name.upper()}</span>'
+    return (
+        f'<tr><td><a class="whole-row" href="{base}{entry.attempt_id}/?{query}" title="{exact}">'
+        f"{shown}</a>"
+        f'<td>{_outcome(entry.outcome)}<th scope="row">{escape(entry.address)}'
+        f"<td>{escape(held) or NOTHING}<td>{escape(entry.user_name)}<td>{where}"
+        f"<td>{tickets.linked(entry.reason, MAX_REASON)}"
+    )
+
+
+@cache
+def _outcome(outcome: str) -> str:
+    name = dict(Outcome.choices).get(outcome, outcome)
+    tone, text = outcome_tone(outcome), escape(str(name))
+    use = f'<svg><use href="#o-{escape(outcome)}"/></svg>'
+    return f'<span class="badge" data-tone="{tone}">{use} {text}</span>'
+
+
+@register.simple_tag
+def bars(chart: Chart) -> SafeString:
+    """The segments of bars by outcome, and a link over each bar that has attempts."""
+    shown = [column for column in chart.columns if column.href]
+    drawn = [_segments(outcome, shown) for outcome, _ in chart.legend]
+    links = (
+        f'<a href="{escape(column.href)}"><rect class="hit" x="{column.left}%" y="{chart.top}"'
+        f' width="{column.span}%" height="{chart.plot}"/><text y="12">{column.when} </text>'
+        f'<text class="parts" x="100%" y="12">{column.parts}</text></a>'
+        for column in shown
+    )
+    return mark_safe("".join([*drawn, *links]))  # noqa: S308  numbers, and what is escaped
+
+
+def _segments(outcome: str, columns: Iterable[Column]) -> str:
+    drawn = (
+        f'<rect x="{column.x}%" y="{segment.y}" width="{column.width}%" height="{segment.height}"/>'
+        for column in columns
+        for segment in column.segments
+        if segment.outcome == outcome
+    )
+    return f'<g class="segment" data-outcome="{outcome}">{"".join(drawn)}</g>'
+
+
+@register.simple_tag
+def bar_rows(chart: Chart) -> SafeString:
+    """The chart as rows of a table, one for each bar that has attempts."""
+    rows = (
+        f'<tr><th scope="row">{column.when}' + "".join(f"<td>{count}" for count in column.counts)
+        for column in chart.columns
+        if column.href
+    )
+    return mark_safe("".join(rows))  # noqa: S308  numbers, and escaped texts
+
+
+@register.simple_tag
+def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | None) -> SafeString:
+    """The options of a `<select>`, the selected one (value and name) first."""
+    value, name = selected or ("", "")
+    made = [f'<option value="{escape(value)}" selected>{escape(name)}</option>'] if value else []
+    made += (
+        f'<option value="{escape(each.value)}">{escape(each.title)}</option>'
+        for each in values
+        if each.value != value
+    )
+    return mark_safe("".join(made))  # noqa: S308  everything is escaped
+
+
+@register.simple_tag
+def names(values: Iterable[AuditValueCounter]) -> SafeString:
+    """The options of a `<datalist>`."""
+    made = (f'<option value="{escape(each.title)}">' for each in values)
+    return mark_safe("".join(made))  # noqa: S308  everything is escaped
