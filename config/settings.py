@@ -52,9 +52,7 @@ AUDIT_KEYS = _list("AUDIT_KEYS")
 # Where each finished entry is delivered as a line of JSON; see ipadmin/audit/stream/targets.py.
 AUDIT_STREAM = env.str("AUDIT_STREAM", "") or ""
 # Time of day, in UTC, at which the worker verifies the history; None for never.
-VERIFY_AT = (
-    None if env.str("VERIFY_AT", "") == "never" else env.time("VERIFY_AT", NIGHT) or NIGHT
-)
+VERIFY_AT = None if env.str("VERIFY_AT", "") == "never" else env.time("VERIFY_AT", NIGHT) or NIGHT
 # The Authorization header of an HTTP stream.
 AUDIT_STREAM_AUTHORIZATION = env.str("AUDIT_STREAM_AUTHORIZATION", "") or ""
 # Whether operators see the entries of those organizations only that they have a token for.
