@@ -74,7 +74,9 @@ def test_an_unknown_kind_is_shown_as_it_is(
     assert "ManagedDatabase" in alices.get(waiting).text
 
 
-def test_keys_that_are_missing_or_new(alices: Client, waiting: str, katapult: Organizations) -> None:
+def test_keys_that_are_missing_or_new(
+    alices: Client, waiting: str, katapult: Organizations
+) -> None:
     katapult.listed = [{"id": "ip_1", "address": "192.0.2.1", "allocation_id": None, "new": {}}]
     assert shown(alices.get(waiting)) == ["192.0.2.1"]
 
@@ -131,7 +133,13 @@ def test_a_tab_without_addresses(alices: Client, waiting: str, katapult: Organiz
     [("1", 1, 50, 50), ("4", 151, 200, 50), ("5", 201, 201, 1), ("6", 201, 201, 1)],
 )
 def test_a_list_longer_than_one_api_page_is_read_whole(
-    alices: Client, waiting: str, katapult: Organizations, page: str, first: int, last: int, rows: int
+    alices: Client,
+    waiting: str,
+    katapult: Organizations,
+    page: str,
+    first: int,
+    last: int,
+    rows: int,
 ) -> None:
     katapult.listed = many(201)
     answer = alices.get(f"{waiting}&page={page}")
@@ -181,7 +189,9 @@ def test_a_large_set_has_no_totals(alices: Client, waiting: str, katapult: Organ
         "q=" + "%F0%9F%98%80" * 50,
     ],
 )
-def test_hostile_query_strings(alices: Client, waiting: str, few: Organizations, query: str) -> None:
+def test_hostile_query_strings(
+    alices: Client, waiting: str, few: Organizations, query: str
+) -> None:
     answer = alices.get(f"{waiting}&{query}")
     assert answer.status_code == 200
     assert "<script>" not in answer.text

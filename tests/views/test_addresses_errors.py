@@ -102,7 +102,9 @@ def test_few_calls_left_are_kept_for_attempts(
 
 
 @pytest.mark.usefixtures("unopenable")
-def test_a_token_that_cannot_be_opened(alices: Client, waiting: str, katapult: Organizations) -> None:
+def test_a_token_that_cannot_be_opened(
+    alices: Client, waiting: str, katapult: Organizations
+) -> None:
     answer = alices.get(waiting)
     assert answer.status_code == 200
     assert "Enter this token again" in answer.text

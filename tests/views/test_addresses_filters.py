@@ -50,7 +50,9 @@ def test_the_tabs_count_the_matches_of_the_search(
     assert counts(alices.get(f"{waiting}&q=192.0.2&state=allocated")) == [3, 2, 1]
 
 
-def test_the_chosen_tab_and_order_are_marked(alices: Client, waiting: str, few: Organizations) -> None:
+def test_the_chosen_tab_and_order_are_marked(
+    alices: Client, waiting: str, few: Organizations
+) -> None:
     text = alices.get(f"{waiting}&state=allocated&sort=-address").text
     assert 'aria-current="page"' in text
     assert 'aria-sort="descending"' in text
