@@ -69,6 +69,52 @@ def test_the_result_says_what_changed_and_where_it_is_kept(alices: Client, url: 
 
 
 @pytest.mark.usefixtures("katapult")
+def test_the_result_can_be_copied_for_a_ticket(alices: Client, url: str) -> None:
+    page = Page(act(alices, url, htmx=True, reason="OPS-4685"))
+    entry = only_entry()
+    [ticket] = [each for each in page.values("data-copy") if "\n" in each]
+    for line in (
+        f"{ADDRESS}: unallocated (Succeeded, sandbox)",
+        "Was allocated to: web-01 Virtual machine vm_0000000000000001",
+        "Reverse DNS was: web-01.example.net",
+        "Organization: Acme",
+        "Reason: OPS-4685",
+        f"Audit entry: http://testserver{entry.get_absolute_url()}",
+    ):
+        assert line in ticket.splitlines()
+    assert ticket in Page(alices.get(entry.get_absolute_url())).values("data-copy")
+
+
+def test_the_result_links_to_the_next_address_of_the_list(
+    alices: Client, url: str, token: ApiToken, katapult: Organizations
+) -> None:
+    lists = reverse("addresses", args=[token.id])
+    katapult.listed += [listed(9, None), listed(10)]
+    alices.get(f"{lists}?wait=1")
+
+    def following(query: str = "") -> list[str]:
+        current = HTMX | {"HX-Current-URL": f"http://testserver{lists}{query}"}
+        attempt = reverse("attempt_result", args=[only_entry().attempt_id])
+        page = Page(alices.get(f"{attempt}?table=1", headers=current))
+        return [text for text in page.links if text.startswith("Next")]
+
+    act(alices, url)
+    assert following() == ["Next: 192.0.2.8…"]
+    # In the order of the list, and past those that have no button.
+    assert following("?sort=-address") == []
+    assert following("?q=192.0.2.7") == []
+    assert following("?state=allocated") == ["Next: 192.0.2.8…"]
+    assert following("?family=IPv6") == []
+
+
+def test_lists_on_the_page_hear_of_a_finished_attempt(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    answer = act(alices, f"{url}?table=1", htmx=True)
+    assert "attempted" in answer["HX-Trigger-After-Settle"]
+
+
+@pytest.mark.usefixtures("katapult")
 def test_who_acted_from_where_and_why_is_kept(alices: Client, alice: User, url: str) -> None:
     confirmation = ask(alices, url)
     form = {"confirmation": confirmation, "reason": f"  moved {HOSTILE} "}

@@ -13,6 +13,7 @@ from django.test import Client
 
 from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services.confirmation import SALT
+from tests.page import Page
 from tests.services.katapult import ADDRESS, IP, REQUEST_ID, VM, html, refusal
 from tests.views.confirming import (
     FEW_CODES,
@@ -246,6 +247,47 @@ def test_few_calls_left_do_not_keep_a_confirmation_waiting(
     katapult.reads.append(httpx.Response(200, json=katapult.body(), headers=few))
     assert "Not checked whether this is the last" in alices.get(url).text
     assert katapult.calls(LIST) == 0
+
+
+def test_the_confirmation_shows_the_machine(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    katapult.machines = [
+        {
+            "id": VM,
+            "name": "web-01",
+            "state": "started",
+            "zone": {"name": "North West"},
+            "tag_names": ["production", HOSTILE],
+            "organization": {"id": "org_1"},
+            "ip_addresses": [katapult.listed[1]],
+        }
+    ]
+    page = Page(alices.get(url))
+    for shown in ("Started", "North West", "production", "Other IPs 192.0.2.8"):
+        assert shown in page.text
+    assert HOSTILE not in page.html
+    assert katapult.calls(LIST) == 0
+
+
+def test_the_field_to_type_into_names_the_address(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    katapult.more = {"vip": True}
+    page = Page(alices.get(url))
+    field = page.one("footer.confirm-foot input[name=typed_address]")
+    assert field.attributes["data-enables"] == ADDRESS
+    assert f"Type {ADDRESS} to confirm" in page.texts("footer.confirm-foot label")
+    assert "Keep it" in page.links
+    dialog = Page(alices.get(url, headers=HTMX))
+    assert [each for each in dialog.buttons if each == "Keep it"] == ["Keep it"]
+
+
+def test_the_title_of_an_unallocated_address_says_so(
+    alices: Client, url: str, katapult: Organizations
+) -> None:
+    katapult.holder = None
+    assert Page(alices.get(url)).texts("h1") == [f"{ADDRESS} is already unallocated"]
 
 
 # A confirmation is good for what it showed
