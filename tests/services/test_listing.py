@@ -40,7 +40,7 @@ def shown(addresses: Sequence[IPAddress] = FEW, **filters: str) -> Listing:
 
 
 def addresses(**filters: str) -> list[str]:
-    return [each.ip.address for each in shown(**filters).rows]
+    return [each.ip.address for each in shown(FEW, **filters).rows]
 
 
 @pytest.mark.parametrize(

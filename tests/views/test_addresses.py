@@ -290,9 +290,9 @@ def test_a_stopped_reading_shows_what_was_read(
     monkeypatch.setattr(inventory, "STEP_SECONDS", 0)
     katapult.listed = many(1000)
     answer = alices.get(reading)
-    next(iter(answer.streaming_content))
+    next(iter(answer.streaming_content))  # type: ignore[attr-defined]
     # As a server does when the browser is gone; `close` would end the test's database as well.
-    for closer in answer._resource_closers:
+    for closer in answer._resource_closers:  # type: ignore[attr-defined]
         closer()
     text = Page(alices.get(url, headers=HTMX)).text
     assert re.search(r"not complete: \d+ of 1,000 addresses were read", text)

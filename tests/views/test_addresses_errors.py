@@ -115,7 +115,7 @@ def test_the_list_of_another_users_token_is_not_found(
     alices: Client, adam_the_operator: User, client_of: ClientOf, bobs_token: ApiToken
 ) -> None:
     url = reverse("addresses", args=[bobs_token.id])
-    assert alices.get(waiting).status_code == 404
+    assert alices.get(url).status_code == 404
     assert client_of(adam_the_operator).get(url).status_code == 404
 
 

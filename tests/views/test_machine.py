@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from django.core import serializers
 from django.apps import apps
+from django.core import serializers
 from django.test import Client
 from django.urls import reverse
 
@@ -71,7 +71,7 @@ def test_a_machine_that_cannot_be_read_is_explained(
     page = Page(alices.get(url))
     assert page.texts("h1") == [VM]
     assert "Virtual machine not found" in page.text
-    katapult.of_machines = lambda _: refusal(503, "service_unavailable")  # type: ignore[method-assign]
+    katapult.of_machines = lambda _: refusal(503, "service_unavailable")  # type: ignore[method-assign, assignment]
     assert "Katapult is unavailable" in alices.get(url).text
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
@@ -243,7 +243,9 @@ class _InOrder:
             words = AuditReasonWord.objects.filter(period, word=scan.word)
             words = words.filter(beyond(start, is_newer=is_newer, id="entry_id"))
             self.words = words.order_by(f"{sign}created_at", f"{sign}entry_id")
-            self.positions = self.words.values_list("created_at", "entry_id")
+            self.positions: QuerySet[Any, tuple[datetime, int]] = self.words.values_list(
+                "created_at", "entry_id"
+            )
         else:
             entries = AuditEntry.objects.filter(scan.q, period, beyond(start, is_newer=is_newer))
             self.entries = entries.order_by(*self.order)
