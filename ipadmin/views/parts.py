@@ -47,7 +47,8 @@ def problem(
     """An error with what can be done about it here. `page` names the URL of the whole page, if it
     is not this one. `retry` is the text of the button that does it again; empty for none."""
     match = request.resolver_match
-    name, kwargs = page or match.url_name or "", match.kwargs
+    name = page or (match and match.url_name) or "home"
+    kwargs = match.kwargs if match else {}
     query = f"?{request.GET.urlencode()}" if request.method == "GET" and request.GET else ""
     again = Step(
         retry,

@@ -76,7 +76,7 @@ def test_the_streamed_list_is_tried_again_as_a_page(
 ) -> None:
     katapult.lists.extend([refusal(503, "service_unavailable")] * 4)
     answer = alices.get(reverse("addresses_read", args=[token.id]))
-    html = b"".join(answer).decode()  # type: ignore[arg-type]
+    html = b"".join(answer).decode()
     retry, _copy = (each for _, each in steps(html))
     assert retry.attributes["href"] == reverse("addresses", args=[token.id])
 
