@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import get_adapter
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.urls import NoReverseMatch, resolve, reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django_htmx.http import trigger_client_event
 
@@ -61,8 +61,9 @@ def problem(
 ) -> Explanation:
     """An error with what can be done about it here. `page` names the URL of the whole page, if it
     is not this one. `retry` is the text of the button that does it again; empty for none."""
-    match = resolve(request.path)
-    name, kwargs = page or match.url_name or "", match.kwargs
+    match = request.resolver_match
+    name = page or (match and match.url_name) or "home"
+    kwargs = match.kwargs if match else {}
     query = f"?{request.GET.urlencode()}" if request.method == "GET" and request.GET else ""
     again = Step(
         retry,
