@@ -47,7 +47,7 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     if not all(request.GET.values()) and not wants_part(request):
         # The form of a browser without JavaScript sends its empty fields too.
         return redirect(_url(request, wait="wait" in request.GET))
-    context: dict[str, object] = {"token": token}
+    context: dict[str, object] = {"token": token, "filters": Filters.of(request.GET.dict())}
     shown = inventory.stored(token)
     if "wait" in request.GET:
         try:

@@ -73,7 +73,7 @@ class Operator(threading.Thread):
         self.times: dict[str, list[float]] = defaultdict(list)
         self.errors: list[str] = []
         self.ids: list[str] = []
-        self.random = random.Random(token)  # noqa: S311
+        self.random = random.Random(token)
 
     def run(self) -> None:
         time.sleep(self.random.random() * self.think)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Witness:
 
         def middleware(request: HttpRequest) -> HttpResponse:
             response = get_response(request)
-            body = "" if response.streaming else response.text
+            body = "" if response.streaming else _text(response)
             type_ = response.headers.get("Content-Type", "")
             path = request.get_full_path() + response.headers.get("Location", "")
             self.answers.append(Answer(path, response.status_code, type_, body))
@@ -89,6 +90,11 @@ class Witness:
             assert PLANTED not in page.url
             if page.url.startswith("http"):
                 assert PLANTED not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def _text(response: HttpResponse) -> str:
+    is_compressed = response.headers.get("Content-Encoding") == "gzip"
+    return gzip.decompress(response.content).decode() if is_compressed else response.text
 
 
 class _InlineFinder(HTMLParser):

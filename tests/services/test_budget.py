@@ -75,7 +75,7 @@ def test_the_list_waits_and_a_confirmed_attempt_does_not(
     assert katapult.requests == []
     shown = confirmation.read(token, IP)
     assert (shown.is_last_of_family, shown.in_organization) == (None, None)
-    assert ADDRESS == shown.ip.address
+    assert shown.ip.address == ADDRESS
 
 
 def test_calls_under_way_are_no_longer_left() -> None:

@@ -26,7 +26,7 @@ def machine(**more: Any) -> dict[str, Any]:
 
 
 def test_a_machine_is_read_now(token: ApiToken, katapult: Katapult) -> None:
-    katapult.machines = [machine(initial_root_password="never kept")]  # noqa: S106
+    katapult.machines = [machine(initial_root_password="never kept")]
     found = machines.read(token, VM)
     assert found.live
     assert (found.live.name, found.live.state) == ("web-01", "started")

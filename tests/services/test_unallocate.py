@@ -13,7 +13,6 @@ from django.utils import timezone
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services import inventory
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.unallocate import (
     Circumstances,

@@ -12,7 +12,6 @@ from tests.page import Page, one
 from tests.services.katapult import OTHER_VM
 from tests.views.katapult import Organizations, listed
 
-
 # Reads the list first, as browsers without JavaScript do.
 WAIT = "wait=1"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from django.core import serializers
 from django.apps import apps
+from django.core import serializers
 from django.test import Client
 from django.urls import reverse
 
