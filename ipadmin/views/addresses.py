@@ -81,11 +81,12 @@ def _url(request: SignedInRequest, *, wait: bool = False) -> str:
 @require_safe
 @operators_only
 def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponseBase:
-    """Read the list, and stream it while it is read: each part replaces the one before it. Where the
-    page shows an earlier reading, only the progress is sent until the new one is complete."""
+    """Read the list, and stream it while it is read: each part replaces the one before it. Where
+    the page shows an earlier reading, only progress is sent until the new one is complete."""
     token = access.own_ready_token(request.user, token_id)
 
     def parts() -> Iterator[str]:
+        context: dict[str, object]
         try:
             for step in inventory.read_steps(token):
                 template = "ipadmin/_listing.html"
