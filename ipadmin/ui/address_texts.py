@@ -76,7 +76,7 @@ def names_hint(inventory: Inventory, token: ApiToken) -> str:
 
 
 def attempt_note(entry: AuditEntry) -> str:
-    """An attempt since the list was read, in the row of an address that has no button since."""
+    """An attempt since the list was read, in a row that has no button because of it."""
     if entry.is_open:
         return "checking…"
     return "Unallocated" if entry.outcome == Outcome.SUCCEEDED else "Was already unallocated"

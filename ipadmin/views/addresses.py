@@ -46,7 +46,7 @@ def addresses(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     if not all(request.GET.values()) and not wants_part(request):
         # The form of a browser without JavaScript sends its empty fields too.
         return redirect(_url(request, wait="wait" in request.GET))
-    context: dict[str, object] = {"token": token}
+    context: dict[str, object] = {"token": token, "filters": Filters.of(request.GET.dict())}
     shown = inventory.stored(token)
     if "wait" in request.GET:
         try:
@@ -81,10 +81,11 @@ def _url(request: SignedInRequest, *, wait: bool = False) -> str:
 @operators_only
 def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponseBase:
     """Read the list, and stream it while it is read: each part replaces the one before it. Where
-    the page shows an earlier reading, only the progress is sent until the new one is complete."""
+    the page shows an earlier reading, only progress is sent until the new one is complete."""
     token = access.own_ready_token(request.user, token_id)
 
     def parts() -> Iterator[str]:
+        context: dict[str, object]
         try:
             for step in inventory.read_steps(token):
                 template = "ipadmin/_listing.html"

@@ -5,9 +5,15 @@
   const SEPARATOR = "<!-- part -->";
   const STOP_MILLISECONDS = 1000;
   let controller = null;
+  let waiting = null;
 
   // The whole list, or, while the page shows an earlier reading, only the progress.
   const show = (html) => {
+    // A dialog cannot open for a row that is replaced meanwhile.
+    if (document.querySelector("#listing .htmx-request")) {
+      waiting = html;
+      return;
+    }
     const isProgress = html.trimStart().startsWith("<p");
     const target = document.querySelector(isProgress ? "#listing .read-at" : "#listing");
     if (target) htmx.swap(target, html, { swapStyle: isProgress ? "outerHTML" : "innerHTML" });
@@ -61,6 +67,11 @@
     if (button.matches("[data-stop]")) controller?.abort();
     else read(button.dataset.read);
   });
+  document.addEventListener("htmx:afterRequest", () => setTimeout(() => {
+    const html = waiting;
+    waiting = null;
+    if (html) show(html);
+  }));
   const automatic = document.querySelector("[data-read-now]");
   if (automatic) read(automatic.dataset.readNow);
 })();

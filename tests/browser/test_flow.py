@@ -20,6 +20,7 @@ from tests.browser.steps import (
     confirm,
     danger_button,
     dialog_of,
+    expect_in_view,
     is_allocated,
     last_of_its_family,
     open_list,
@@ -94,14 +95,11 @@ def test_the_list_works_without_javascript(
 ) -> None:
     page = browse(alice, java_script_enabled=False)
     open_list(page, token)
-    page.get_by_label("Search addresses").fill("cache-01")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_label("Filter the list").fill("cache-01")
+    page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     page.get_by_role("link", name="Unallocated").click()
     expect(page.get_by_text("No results for “cache-01”")).to_be_visible()
-    page.get_by_label("Look up an address or ID").fill(ordinary(box)["address"])
-    page.get_by_role("button", name="Look up").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text(ordinary(box)["address"])
 
 
 def test_unallocating_by_keyboard_alone(page: Page, token: ApiToken, box: Sandbox) -> None:
@@ -110,7 +108,7 @@ def test_unallocating_by_keyboard_alone(page: Page, token: ApiToken, box: Sandbo
     button = unallocate_button(page, address)
     tab_to(page, button)
     page.keyboard.press("Enter")
-    expect(dialog_of(page).get_by_role("link", name="Cancel")).to_be_focused()
+    expect(dialog_of(page).get_by_role("button", name="Keep it")).to_be_focused()
     tab_to(page, danger_button(page))
     page.keyboard.press("Enter")
     expect(row(page, address)).to_contain_text("was unallocated")
@@ -129,7 +127,7 @@ def test_leaving_the_dialog_returns_the_focus_to_its_button(
     button = unallocate_button(page, address_of(box, "files-01"))
     button.focus()
     page.keyboard.press("Enter")
-    expect(dialog_of(page).get_by_role("link", name="Cancel")).to_be_focused()
+    expect(dialog_of(page).get_by_role("button", name="Keep it")).to_be_focused()
     page.keyboard.press(leave)
     expect(dialog_of(page)).to_be_hidden()
     expect(button).to_be_focused()
@@ -153,29 +151,64 @@ def test_dangerous_addresses_have_to_be_typed(
     address = choose(box)
     open_list(page, token)
     dialog = ask(page, address)
-    typed = dialog.get_by_label("Type the address")
+    typed = dialog.get_by_label(f"Type {address['address']} to confirm")
+    expect(danger_button(page)).to_be_disabled()
     typed.fill("198.18.0.99")
-    confirm(page)
-    expect(dialog).to_contain_text(f"Type {address['address']} exactly")
-    assert calls(box) == 0
+    expect(danger_button(page)).to_be_disabled()
     typed.fill(address["address"])
     confirm(page)
     expect(row(page, address)).to_contain_text("was unallocated")
     assert calls(box) == 1
 
 
-def test_a_mistyped_address_keeps_the_reason(page: Page, token: ApiToken, box: Sandbox) -> None:
-    open_list(page, token)
-    dialog = ask(page, vip(box))
-    dialog.get_by_label("Reason").fill("Moved to the new cluster")
-    dialog.get_by_label("Type the address").fill("198")
+def test_a_mistyped_address_keeps_the_reason_without_javascript(
+    browse: Browse, alice: User, token: ApiToken, box: Sandbox
+) -> None:
+    page = browse(alice, java_script_enabled=False)
+    address = vip(box)
+    page.goto(reverse("unallocate", args=[token.id, address["id"]]))
+    page.get_by_label("Reason").fill("Moved to the new cluster")
+    typed = page.get_by_label(f"Type {address['address']} to confirm")
+    typed.fill("198")
     confirm(page)
-    expect(dialog.get_by_text("exactly to confirm")).to_be_visible()
-    expect(dialog.get_by_label("Reason")).to_have_value("Moved to the new cluster")
-    dialog.get_by_label("Type the address").fill(vip(box)["address"])
+    expect(page.get_by_text("exactly to confirm")).to_be_visible()
+    expect(page.get_by_label("Reason")).to_have_value("Moved to the new cluster")
+    typed.fill(address["address"])
     confirm(page)
-    expect(row(page, vip(box))).to_contain_text("was unallocated")
+    expect(page.locator("main")).to_contain_text("was unallocated")
     assert the_entry().reason == "Moved to the new cluster"
+
+
+def test_the_confirmation_on_a_phone(page: Page, token: ApiToken, box: Sandbox) -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    address = last_of_its_family(box)
+    open_list(page, token)
+    dialog = ask(page, address)
+    expect_in_view(dialog.get_by_label(f"Type {address['address']} to confirm"))
+    expect(dialog).to_contain_text("Started")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_counts_and_the_next_address_follow_an_attempt(
+    page: Page, token: ApiToken, box: Sandbox
+) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    address = ordinary(box)
+    open_list(page, token)
+    ask(page, address)
+    confirm(page)
+    result = row(page, address)
+    tabs = page.get_by_role("navigation", name="State")
+    expect(tabs).to_contain_text(re.compile(r"Allocated\s+22\s+Unallocated\s+8"))
+    expect(result).to_be_visible()
+    result.get_by_role("button", name="Copy for a ticket").click()
+    expect(page.locator("#announcer")).to_have_text("Copied the result")
+    assert f"{address['address']}: unallocated" in page.evaluate("navigator.clipboard.readText()")
+    result.get_by_role("link", name="Next: 198.18.0.7").click()
+    expect(dialog_of(page).get_by_role("heading")).to_have_text("Unallocate 198.18.0.7?")
+    page.reload()
+    expect(row(page, address)).to_contain_text("Unallocated")
 
 
 def test_the_result_is_announced(page: Page, token: ApiToken, box: Sandbox) -> None:

@@ -254,7 +254,9 @@ def test_the_page_appears_before_the_list_is_read(
 def test_without_javascript_the_search_is_kept_while_the_list_is_read(
     alices: Client, url: str, katapult: Organizations
 ) -> None:
-    assert "url=?q=web&amp;wait=1" in alices.get(f"{url}?q=web").text
+    page = Page(alices.get(f"{url}?q=web"))
+    assert "url=?q=web&amp;wait=1" in page.html
+    assert page.form("family")["q"] == ["web"]
 
 
 def test_the_list_is_streamed_while_it_is_read(
