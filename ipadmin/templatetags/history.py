@@ -78,8 +78,8 @@ def bars(chart: Chart) -> SafeString:
     shown = [column for column in chart.columns if column.href]
     drawn = [_segments(outcome, shown) for outcome, _ in chart.legend]
     links = (
-        f'<a href="{escape(column.href)}"><rect class="hit" x="{column.left}%" y="{chart.top}"'
-        f' width="{column.span}%" height="{chart.plot}"/><text y="12">{column.when} </text>'
+        f'<a href="{escape(column.href)}"><rect class="hit" x="{column.left}%"'
+        f' width="{column.span}%"/><text y="12">{column.when} </text>'
         f'<text class="parts" x="100%" y="12">{column.parts}</text></a>'
         for column in shown
     )

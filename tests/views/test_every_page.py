@@ -28,10 +28,10 @@ from tests.views.katapult import Organizations, listed, many
 ATTEMPT = uuid.UUID(int=1)
 # May be seen by anybody.
 PUBLIC = {"healthz", "account_login"}
-POST_ONLY = {"token_check", "time_zone", "audit_export"}
+POST_ONLY = {"token_check", "time_zone", "times", "audit_export"}
 WRITES = {
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
-    *("token_delete", "unallocate", "time_zone", "audit_export", "integrity"),
+    *("token_delete", "unallocate", "time_zone", "times", "audit_export", "integrity"),
 }
 # htmx asks for these alone.
 PARTS = {"attempt_result"}
