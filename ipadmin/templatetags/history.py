@@ -18,6 +18,7 @@ from ipadmin.templatetags.icons import icon
 from ipadmin.templatetags.ipadmin import OUTCOMES, outcome_tone
 from ipadmin.ui import markup, tickets, time_zones
 from ipadmin.ui.charts import Chart, Column
+from ipadmin.ui.history_form import ENVIRONMENTS, HistoryFilters
 
 register = template.Library()
 MAX_REASON = 60
@@ -81,8 +82,8 @@ def bars(chart: Chart) -> SafeString:
     shown = [column for column in chart.columns if column.href]
     drawn = [_segments(outcome, shown) for outcome, _ in chart.legend]
     links = (
-        f'<a href="{escape(column.href)}"><rect class="hit" x="{column.left}%" y="{chart.top}"'
-        f' width="{column.span}%" height="{chart.plot}"/><text y="12">{column.when} </text>'
+        f'<a href="{escape(column.href)}"><rect class="hit" x="{column.left}%"'
+        f' width="{column.span}%"/><text y="12">{column.when} </text>'
         f'<text class="parts" x="100%" y="12">{column.parts}</text></a>'
         for column in shown
     )
@@ -108,6 +109,28 @@ def bar_rows(chart: Chart) -> SafeString:
         if column.href
     )
     return mark_safe("".join(rows))  # noqa: S308  numbers, and escaped texts
+
+
+@register.simple_tag
+def outcome_boxes(filters: HistoryFilters) -> SafeString:
+    """A box for each outcome, checked if it is chosen. Django's widgets render a template each."""
+    chosen = filters["outcome"].value() or []
+    made = (
+        f'<label><input type="checkbox" name="outcome" value="{value}"'
+        f"{' checked' if value in chosen else ''}> <span>{name}</span></label>"
+        for value, name in Outcome.choices
+    )
+    return mark_safe(" ".join(made))  # noqa: S308  words of our own
+
+
+@register.simple_tag
+def environment_options(filters: HistoryFilters) -> SafeString:
+    chosen = filters["environment"].value()
+    made = (
+        f'<option value="{value}"{" selected" if value == chosen else ""}>{name}</option>'
+        for value, name in {"": "Live and sandbox", **ENVIRONMENTS}.items()
+    )
+    return mark_safe("".join(made))  # noqa: S308  words of our own
 
 
 @register.simple_tag

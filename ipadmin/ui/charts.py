@@ -77,9 +77,7 @@ class Chart(NamedTuple):
     legend: list[tuple[Outcome, int]]
     zone: str
     height: int = HEIGHT
-    top: int = TOP
     base: int = BASE
-    plot: int = BASE - TOP
 
 
 def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -162,7 +163,12 @@ class HistoryFilters(ZonedForm):
 
     def bar_url(self, bar: Bar) -> str:
         since, until = (time_zones.text_of(each, "url") for each in (bar.since, bar.until - SECOND))
-        return self.url(since=since, until=until)
+        return f"{self._url_of_bars}since={since}&until={until}"
+
+    @cached_property
+    def _url_of_bars(self) -> str:
+        query = urlencode(self.other_than_times())
+        return f"?{query}&" if query else "?"
 
     def query(self) -> list[tuple[str, str]]:
         """All parameters but cursors, for hidden fields of another form."""

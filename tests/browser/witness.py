@@ -92,11 +92,6 @@ class Witness:
                 assert PLANTED not in page.evaluate("JSON.stringify(sessionStorage)")
 
 
-def _text(response: HttpResponse) -> str:
-    is_compressed = response.headers.get("Content-Encoding") == "gzip"
-    return gzip.decompress(response.content).decode() if is_compressed else response.text
-
-
 class _InlineFinder(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -218,8 +218,8 @@ def test_an_empty_range_is_a_sentence() -> None:
 
 def test_what_is_not_known_is_said_in_words() -> None:
     html = page(summarize([{"pending": 2}], typical_seconds=None))
-    assert "none finished" in html
-    assert "no request was sent" in html
+    assert "None finished" in html
+    assert "No request was sent" in html
     assert " %" not in html.split("chart-head")[0]
 
 

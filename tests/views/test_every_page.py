@@ -29,13 +29,13 @@ from tests.views.katapult import Organizations, listed, many
 ATTEMPT = uuid.UUID(int=1)
 # May be seen by anybody.
 PUBLIC = {"healthz", "account_login"}
-POST_ONLY = {"token_check", "time_zone", "theme"}
+POST_ONLY = {"token_check", "time_zone", "times", "theme"}
 WRITES = {
     # Long pasted texts.
     "search",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
-    *("token_delete", "unallocate", "time_zone", "theme", "audit_export", "integrity"),
-    *("verification", "what_if"),
+    *("token_delete", "unallocate", "time_zone", "times", "theme", "audit_export"),
+    *("integrity", "verification", "what_if"),
 }
 # Scripts ask for these alone.
 PARTS = {"attempt_result", "addresses_read"}

@@ -38,7 +38,7 @@ FIELD_OF_FILTER = {
     "organization": "organization_key",
 }
 FILTER_OF_FIELD = {field: name for name, field in FIELD_OF_FILTER.items()}
-MAX_VALUES = 50
+MAX_VALUES = 40
 # The fields that the list shows. Reading all fields would double the time of a page.
 LISTED_FIELDS = (
     "attempt_id",
