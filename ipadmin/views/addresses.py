@@ -91,9 +91,7 @@ def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpRespons
                 template = "ipadmin/_listing.html"
                 if step.is_known:
                     template = "ipadmin/_list_status.html"
-                    context: dict[str, object] = {
-                        "status": address_texts.list_status(step.inventory)
-                    }
+                    context = {"status": address_texts.list_status(step.inventory)}
                 else:
                     context = _list_context(request, token, step.inventory)
                 context |= {"is_reading": not step.is_last}
