@@ -131,7 +131,10 @@ class Operator(threading.Thread):
 def memory(pid: int) -> float:
     """MiB of a process and its children."""
     found = subprocess.run(
-        ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)], capture_output=True, text=True
+        ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return sum(map(int, found.stdout.split())) / 1024
 
@@ -180,7 +183,9 @@ def main() -> None:
             processes.append(subprocess.Popen([sys.executable, "-m", *command], **quiet))
             wait_for(f"http://127.0.0.1:{box}/_sandbox/health")
             prepare = [sys.executable, "-c", PREPARE, str(arguments.operators), TOKEN]
-            made = subprocess.run(prepare, env=environment, capture_output=True, text=True)
+            made = subprocess.run(
+                prepare, env=environment, capture_output=True, text=True, check=False
+            )
             if made.returncode:
                 sys.exit(made.stderr)
             people = json.loads(made.stdout.splitlines()[-1])

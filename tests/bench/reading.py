@@ -1,5 +1,5 @@
-"""Measures reading a list of 10,000 addresses with 50 ms a call, beside a page-by-page client and the
-ideal time for as many calls at once; then searching in 10,000 and 100,000 addresses."""
+"""Measures reading a list of 10,000 addresses with 50 ms a call, beside a page-by-page client and
+the ideal time for as many calls at once; then searching in 10,000 and 100,000 addresses."""
 
 from __future__ import annotations
 
