@@ -52,6 +52,8 @@ def in_local_days(
     """Counts of days in UTC as counts of days in a zone: each UTC day belongs to the local day that
     has most of it, and the attempts in its smaller part are moved to theirs. None if these are too
     many."""
+    if not (search.since and search.until):
+        return None
     days, parts = _split_days(search.since, search.until, zone)
     if not (counted and parts):
         return counted

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
@@ -231,8 +231,7 @@ def _read(
 
 
 class _InOrder:
-    """The entries of an index scan in order of time: by an index of the entries, or of the words of
-    reasons."""
+    """The entries of an index scan in order of time, by an index of entries or of words."""
 
     def __init__(
         self, scan: IndexScan, period: Q, start: Cursor | None = None, *, is_newer: bool = False
@@ -243,6 +242,7 @@ class _InOrder:
             words = AuditReasonWord.objects.filter(period, word=scan.word)
             words = words.filter(beyond(start, is_newer=is_newer, id="entry_id"))
             self.words = words.order_by(f"{sign}created_at", f"{sign}entry_id")
+            self.positions: QuerySet[Any, tuple[datetime, int]]
             self.positions = self.words.values_list("created_at", "entry_id")
         else:
             entries = AuditEntry.objects.filter(scan.q, period, beyond(start, is_newer=is_newer))
