@@ -231,8 +231,7 @@ def _read(
 
 
 class _InOrder:
-    """The entries of an index scan in order of time: by an index of the entries, or of the words of
-    reasons."""
+    """The entries of an index scan in order of time, by an index of entries or of words."""
 
     def __init__(
         self, scan: IndexScan, period: Q, start: Cursor | None = None, *, is_newer: bool = False
@@ -243,9 +242,8 @@ class _InOrder:
             words = AuditReasonWord.objects.filter(period, word=scan.word)
             words = words.filter(beyond(start, is_newer=is_newer, id="entry_id"))
             self.words = words.order_by(f"{sign}created_at", f"{sign}entry_id")
-            self.positions: QuerySet[Any, tuple[datetime, int]] = self.words.values_list(
-                "created_at", "entry_id"
-            )
+            self.positions: QuerySet[Any, tuple[datetime, int]]
+            self.positions = self.words.values_list("created_at", "entry_id")
         else:
             entries = AuditEntry.objects.filter(scan.q, period, beyond(start, is_newer=is_newer))
             self.entries = entries.order_by(*self.order)
