@@ -102,7 +102,8 @@ def test_a_slow_api_does_not_slow_other_pages(site: Site) -> None:
 
 def test_a_stopping_server_lets_an_attempt_finish(site: Site) -> None:
     operator = site.sign_in("operator")
-    listed = operator.get("/addresses/")
+    home = operator.get("/addresses/")
+    listed = operator.get(f"{home.url}?wait=1")
     id, address = an_address(site, listed.text)
     form = find_form(operator.get(f"{listed.url}{id}/unallocate/").text, "confirmation")
     assert form

@@ -309,7 +309,7 @@ def test_after_a_move_the_machine_of_now_is_read(token: ApiToken, katapult: Kata
 def test_a_token_known_to_lack_the_scope_asks_for_no_machine(
     token: ApiToken, katapult: Katapult
 ) -> None:
-    token.missing_scopes = ["virtual_machines:read"]
+    token.can_list_machines = False
     answering(katapult, listed(OURS))
     assert read(token, IP).machine is None
     assert [each.url.path for each in katapult.requests if "virtual" in each.url.path] == []

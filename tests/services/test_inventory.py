@@ -76,13 +76,10 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pages]]:
         client.close()
 
 
-NO_NAMES = ["virtual_machines:read"]
-
-
 @pytest.fixture
 def token(token: ApiToken) -> ApiToken:
     """Without names of machines, so that all calls are for the list."""
-    token.missing_scopes = NO_NAMES
+    token.can_list_machines = False
     token.save()
     return token
 
@@ -273,7 +270,7 @@ def test_too_few_calls_for_another_reading_keep_the_one_before(
 
 
 def test_names_are_read_with_the_addresses(token: ApiToken, katapult: Katapult) -> None:
-    token.missing_scopes = []
+    token.can_list_machines = True
     katapult.machines = [{"id": VM, "name": "web-01", "zone": {"name": "North West"}}]
     katapult.reads.append(listing_of(VM))
     found = inventory.read(token)
@@ -295,7 +292,7 @@ def test_without_the_scope_names_come_from_the_history(token: ApiToken, katapult
 def test_machines_that_cannot_be_listed_do_not_hide_the_addresses(
     token: ApiToken, katapult: Katapult
 ) -> None:
-    token.missing_scopes = []
+    token.can_list_machines = True
     katapult.reads.append(listing_of(VM))
     found = inventory.read(token)
     assert (len(found.addresses), found.has_names) == (1, False)

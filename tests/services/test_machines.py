@@ -43,7 +43,7 @@ def test_a_machine_that_does_not_exist(token: ApiToken, katapult: Katapult) -> N
 def test_without_the_scope_a_machine_is_shown_as_the_list_has_it(
     token: ApiToken, katapult: Katapult
 ) -> None:
-    token.missing_scopes = ["virtual_machines:read"]
+    token.can_list_machines = False
     held = Allocation(VM, "VirtualMachine")
     addresses = (
         IPAddress("ip_1", "192.0.2.1", None, False, held),

@@ -73,19 +73,19 @@ def test_an_incomplete_list_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "machines", "hint"),
+    ("may", "machines", "hint"),
     [
-        ([SCOPE], {}, f"Names of machines are not shown: this token lacks the scope {SCOPE}."),
+        (False, {}, f"Names of machines are not shown: this token lacks the scope {SCOPE}."),
         (
-            [SCOPE],
+            False,
             {"vm_1": Machine("vm_1", "web-01", as_of=AT)},
             f"Names of machines are from the history: this token lacks the scope {SCOPE}.",
         ),
-        ([], {}, "The names of machines could not be read."),
+        (True, {}, "The names of machines could not be read."),
     ],
 )
-def test_a_hint_says_why_names_are_missing(missing: Any, machines: Any, hint: str) -> None:
-    token = ApiToken(missing_scopes=missing)
+def test_a_hint_says_why_names_are_missing(may: bool, machines: Any, hint: str) -> None:
+    token = ApiToken(can_list_machines=may)
     inventory = Inventory((ip(),), AT, machines=machines)
     assert address_texts.names_hint(inventory, token) == hint
     assert address_texts.names_hint(replace(inventory, has_names=True), token) == ""

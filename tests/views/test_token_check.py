@@ -64,6 +64,7 @@ def test_checking_reports_a_list_that_is_not_permitted(
 def test_checking_finds_a_token_that_is_read_only(
     alices: Client, token: ApiToken, url: str, katapult: Organizations
 ) -> None:
+    katapult.machines = [{"id": "vm_1", "name": "web-01"}]
     katapult.probes.append(refusal(403, "scope_not_granted", {"scopes": ["ip_addresses"]}))
     text = alices.post(url).text
     assert "Read-only" in text

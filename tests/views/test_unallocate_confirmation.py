@@ -241,7 +241,7 @@ def test_a_list_that_is_not_answered_says_so(
 def test_few_calls_left_do_not_keep_a_confirmation_waiting(
     alices: Client, url: str, token: ApiToken, katapult: Organizations
 ) -> None:
-    token.missing_scopes = ["virtual_machines:read"]
+    token.can_list_machines = False
     token.save()
     few = {"X-Ratelimit-Permitted": "1000", "X-Ratelimit-Remaining": "3"}
     katapult.reads.append(httpx.Response(200, json=katapult.body(), headers=few))
