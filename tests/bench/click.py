@@ -70,7 +70,8 @@ def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> fl
         assert b'data-tone="success"' in page.content, page.content.decode()
     print(asked.row("Confirmation (GET)"))
     print(acted.row("Act and result (POST)"))
-    print_page(client, "Addresses, 600 of them", base)
+    print_page(client, "Addresses, 600 of them, read anew", f"{base}?wait=1")
+    print_page(client, "Addresses, 600 of them, stored", base)
     return median(acted.whole)
 
 
@@ -85,7 +86,7 @@ def _large(client: Client, user: User, sandbox: str) -> None:
     """The list of an organization with 100,000 addresses, which are 500 pages of the API."""
     httpx.post(f"{sandbox}/_sandbox/reset", json={"addresses": 133_334}, timeout=60)
     base = f"/tokens/{_token(user, 'Large').id}/addresses/"
-    print_page(client, "Addresses of 100,000, read anew", base, times=3)
+    print_page(client, "Addresses of 100,000, read anew", f"{base}?wait=1", times=3)
     print_page(client, "  a search in them, from the snapshot", f"{base}?q=web-1", part=True)
     print_page(
         client,

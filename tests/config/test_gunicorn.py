@@ -105,7 +105,7 @@ def test_a_stopping_server_lets_an_attempt_finish(site: Site) -> None:
     home = operator.get("/addresses/")
     listed = operator.get(f"{home.url}?wait=1")
     id, address = an_address(site, listed.text)
-    form = find_form(operator.get(f"{listed.url}{id}/unallocate/").text, "confirmation")
+    form = find_form(operator.get(f"{home.url}{id}/unallocate/").text, "confirmation")
     assert form
     fields = form.fields | {"typed_address": address}
     site.sandbox.set_faults([{"call": "unallocate", "kind": "delay", "seconds": 3}])

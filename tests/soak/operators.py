@@ -179,7 +179,7 @@ class Operator(threading.Thread):
         """One of the shared addresses, mostly one on the list page."""
         links = set(self.shared.pool)
         if self.chance(0.6):
-            query = self.rng.choice(("", "?state=allocated", "?sort=allocation"))
+            query = self.rng.choice(("", "?wait=1&state=allocated", "?wait=1&sort=allocation"))
             url = f"/tokens/{self.token_id}/addresses/{query}"
             shown = set(UNALLOCATE.findall(self.get(url, htmx=self.chance(0.3)).text))
             links = links & shown or links
