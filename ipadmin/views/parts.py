@@ -84,11 +84,16 @@ def problem(
 def _others(token: ApiToken, page: str, kwargs: dict[str, object]) -> list[tuple[ApiToken, str]]:
     """Other tokens for the organization of a token, with the URL of the same page for each, or
     else that of the list."""
-    has_token = page in {"address", "addresses", "machine", "unallocate"}
-    if not has_token:
-        page, kwargs = "addresses", {}
+
+    def url(other: ApiToken) -> str:
+        if page == "address_now":
+            return f"{reverse(page, kwargs=kwargs)}?token={other.id}"
+        if page in {"address", "addresses", "machine", "unallocate"}:
+            return reverse(page, kwargs={**kwargs, "token_id": other.id})
+        return reverse("addresses", args=[other.id])
+
     return [
-        (each, reverse(page, kwargs={**kwargs, "token_id": each.id}))
+        (each, url(each))
         for each in tokens.others_for(token)
         if page != "unallocate" or not each.is_read_only
     ][:MAX_OTHERS]

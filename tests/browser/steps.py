@@ -69,6 +69,11 @@ def open_list(page: Page, token: ApiToken, query: str = "") -> None:
     page.goto(reverse("addresses", args=[token.id]) + query)
 
 
+def wait_until_read(page: Page) -> None:
+    """Until the list is complete: each part of it replaces the one before."""
+    expect(page.locator(".read-at")).to_contain_text("Updated")
+
+
 def row(page: Page, address: Address) -> Locator:
     """The row of an address, or the result that replaced it."""
     return page.locator(f"#row-{address['id']}")

@@ -19,6 +19,7 @@ from tests.browser.steps import (
     open_list,
     ordinary,
     row,
+    wait_until_read,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -194,8 +195,8 @@ def test_the_list_is_dense_and_its_head_stays(page: Page, token: ApiToken, box: 
 def test_the_list_on_a_phone(page: Page, token: ApiToken, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     open_list(page, token)
+    wait_until_read(page)
     first = page.locator("tbody tr").first
-    expect(first).to_be_visible()
     box = first.bounding_box()
     assert box
     assert box["y"] < 420

@@ -15,6 +15,7 @@ from ipadmin.services import inventory
 from tests.browser.conftest import Browse
 from tests.browser.steps import (
     ask,
+    calls,
     confirm,
     dialog_of,
     expect_accessible,
@@ -289,4 +290,4 @@ def test_a_session_that_ended_keeps_the_reason(page: Page, read: ApiToken, box: 
     title = f"Unallocate {address['address']}?"
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     expect(page.get_by_label("Reason")).to_have_value("Moved, OPS-4685")
-    assert box.ledger("unallocate") == []
+    assert calls(box) == 0

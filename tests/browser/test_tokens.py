@@ -9,7 +9,15 @@ from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, User
 from ipadmin.sandbox import Sandbox
 from tests.browser.conftest import Browse
-from tests.browser.steps import ask, confirm, expect_accessible, open_list, ordinary, row
+from tests.browser.steps import (
+    ask,
+    confirm,
+    expect_accessible,
+    open_list,
+    ordinary,
+    row,
+    wait_until_read,
+)
 from tests.browser.witness import PLANTED
 from tests.services.conftest import keep_token
 
@@ -179,6 +187,7 @@ def test_a_token_that_is_gone_says_so_in_a_tab_that_still_shows_it(
     page: Page, token: ApiToken
 ) -> None:
     open_list(page, token)
+    wait_until_read(page)
     ApiToken.objects.all().delete()
     page.get_by_role("navigation", name="State").get_by_role("link", name="Unallocated").click()
     expect(page.locator("#listing").get_by_text("Page not found")).to_be_visible()

@@ -28,6 +28,7 @@ from tests.browser.steps import (
     ordinary,
     row,
     unallocate_button,
+    wait_until_read,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -72,7 +73,8 @@ def test_an_error_on_the_confirmation_page_in_a_browser(
     page: Page, token: ApiToken, box: Sandbox, break_at: BreakAt, *, error: Exception, words: str
 ) -> None:
     open_list(page, token)
-    break_at(confirmation, "prepare", error)
+    wait_until_read(page)
+    break_at(confirmation, "read", error)
     button = unallocate_button(page, ordinary(box))
     button.click()
     expect_in_view(dialog_of(page).get_by_text(words))
@@ -100,7 +102,8 @@ def test_an_error_of_the_list_in_a_browser(
     page: Page, token: ApiToken, break_at: BreakAt, error: Exception, words: str
 ) -> None:
     open_list(page, token)
-    break_at(inventory, "read", error)
+    wait_until_read(page)
+    break_at(inventory, "stored", error)
     page.get_by_role("link", name="Allocated", exact=False).first.click()
     expect_in_view(page.locator("#listing").get_by_text(words))
 
@@ -220,6 +223,7 @@ def test_katapult_is_unreachable_on_the_confirmation_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     open_list(page, token)
+    wait_until_read(page)
     monkeypatch.setattr(api, "client", lambda: nobody)
     unallocate_button(page, ordinary(box)).click()
     expect_in_view(dialog_of(page).get_by_text("Katapult can't be reached"))
