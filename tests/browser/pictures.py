@@ -17,7 +17,15 @@ from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.sandbox import Sandbox
 from tests.browser.chromium import find_chromium
 from tests.browser.conftest import add_token, session
-from tests.browser.steps import Address, ask, confirm, open_list, row, unallocate
+from tests.browser.steps import (
+    Address,
+    ask,
+    confirm,
+    open_list,
+    row,
+    unallocate,
+    wait_until_read,
+)
 
 
 def take(box: Sandbox, docs: Path) -> None:
@@ -33,6 +41,7 @@ def take(box: Sandbox, docs: Path) -> None:
             show(open_browser(browser, server, user, 1280, 800), box, token, docs)
             narrow = open_browser(browser, server, user, 390, 844)
             open_list(narrow, token)
+            wait_until_read(narrow)
             narrow.screenshot(path=docs / "mobile.png")
             browser.close()
     finally:
@@ -41,6 +50,8 @@ def take(box: Sandbox, docs: Path) -> None:
 
 def show(page: Page, box: Sandbox, token: ApiToken, docs: Path) -> None:
     first, second, third = machines(box)
+    open_list(page, token)
+    wait_until_read(page)
     unallocate(page, token, second)
     open_list(page, token)
     ask(page, third)
@@ -55,7 +66,16 @@ def show(page: Page, box: Sandbox, token: ApiToken, docs: Path) -> None:
     confirm(page)
     row(page, first).locator(".outcome").wait_for()
     page.screenshot(path=docs / "result.png")
+    page.goto("/what-if/")
+    page.screenshot(path=docs / "what-if.png")
     make_up_a_history()
+    page.goto(f"/tokens/{token.id}/addresses/")
+    wait_until_read(page)
+    page.keyboard.press("/")
+    page.locator("#site-search").press_sequentially("web-01")
+    page.locator("#site-results [data-hit]").first.wait_for()
+    page.wait_for_timeout(500)
+    page.screenshot(path=docs / "search.png")
     page.goto("/audit/?when=30d")
     page.screenshot(path=docs / "history.png")
     busiest = AuditEntry.objects.values_list("address").annotate(n=Count("id")).order_by("-n")
