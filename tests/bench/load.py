@@ -98,6 +98,9 @@ class Operator(threading.Thread):
 
     def list(self) -> None:
         page = self.get("list", self.base)
+        # As the script of the page does, where the list is older than a minute.
+        if reading := re.search(r'data-read-now="([^"]+)"', page):
+            page = self.get("reading", reading[1])
         self.ids = re.findall(r'id="unallocate-(\w+)"', page) or self.ids
 
     def search(self) -> None:
