@@ -248,11 +248,7 @@ def allocate(context: Context) -> Body:
 def list_machines(context: Context) -> Body:
     organization = context.organization()
     page, per_page = page_numbers(context)
-    found = [
-        each
-        for each in context.machines()
-        if each.organization == organization.id and not each.in_trash
-    ]
+    found = context.state.world.machines(organization.id)
     addresses = context.state.world.addresses_by_resource()
     return {
         "pagination": pagination(found, page, per_page, is_large=context.large_set),

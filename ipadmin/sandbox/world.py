@@ -104,6 +104,7 @@ class World:
         self._by_text: dict[str, Address] = {}
         self._listed: dict[tuple[str, bool | None], list[Address]] = {}
         self._by_resource: dict[str, list[Address]] | None = None
+        self._machines: dict[str, list[Resource]] = {}
 
     def add_address(self, address: Address) -> None:
         self.addresses[address.id] = address
@@ -132,6 +133,18 @@ class World:
 
     def organizations_by_id(self) -> dict[str, Organization]:
         return {each.id: each for each in self.organizations}
+
+    def machines(self, organization_id: str) -> list[Resource]:
+        """The virtual machines that a list has: not those in the trash."""
+        if organization_id not in self._machines:
+            self._machines[organization_id] = [
+                each
+                for each in self.resources.values()
+                if each.type == VIRTUAL_MACHINE
+                and each.organization == organization_id
+                and not each.in_trash
+            ]
+        return self._machines[organization_id]
 
     def addresses_by_resource(self) -> dict[str, list[Address]]:
         """The addresses of each machine and other resource, by its ID."""
