@@ -61,7 +61,7 @@ class PageReader(Generic[T]):
                 self._submit(pool)
             self.is_complete = not self.waits and self.total in {None, len(self.items)}
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
     def _submit(self, pool: ThreadPoolExecutor) -> None:
         """Start as many calls as there is room for."""

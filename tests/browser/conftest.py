@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from ipadmin.katapult.types import Secret
 from ipadmin.models import ApiToken, User
 from ipadmin.sandbox import Sandbox
-from ipadmin.services import api, tokens
+from ipadmin.services import api, inventory, tokens
 from tests.browser.chromium import find_chromium
 from tests.browser.steps import TIMEOUT_MILLISECONDS
 from tests.browser.witness import PLANTED, witness
@@ -69,6 +69,10 @@ def box(katapult: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     client = api.client
     client.cache_clear()
     yield katapult
+    # A list may still be read for a page that was closed.
+    for lock in list(inventory._locks.values()):
+        if lock.acquire(timeout=10):
+            lock.release()
     client().close()
     client.cache_clear()
 
