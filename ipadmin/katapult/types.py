@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+# The allocation type of a virtual machine. [seen]
+VIRTUAL_MACHINE = "VirtualMachine"
+
 
 class Secret:
     """A decrypted API token; to be kept for as short as possible.

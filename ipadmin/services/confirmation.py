@@ -16,7 +16,7 @@ from django.core import signing
 from django.utils import timezone
 
 from ipadmin.katapult.errors import KatapultError
-from ipadmin.katapult.types import Allocation, IPAddress, Secret, VirtualMachine
+from ipadmin.katapult.types import VIRTUAL_MACHINE, Allocation, IPAddress, Secret, VirtualMachine
 from ipadmin.models import ApiToken, User
 from ipadmin.services import api, budget, inventory, snapshots
 from ipadmin.services.later_reads import Source
@@ -152,7 +152,7 @@ def _machine_of(
     token: ApiToken, secret: Secret, allocation: Allocation | None
 ) -> VirtualMachine | None:
     """The virtual machine of an allocation; None where it can't be read."""
-    if not allocation or allocation.type != "VirtualMachine" or not token.may_list_machines:
+    if not allocation or allocation.type != VIRTUAL_MACHINE or not token.may_list_machines:
         return None
     try:
         return api.client().virtual_machine(secret, allocation.id).value

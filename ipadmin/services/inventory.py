@@ -17,6 +17,7 @@ from time import monotonic
 import structlog
 from django.utils import timezone
 
+from ipadmin import crypto
 from ipadmin.katapult.client import MAX_PER_PAGE
 from ipadmin.katapult.errors import KatapultError, UnreadableAnswer
 from ipadmin.katapult.types import IPAddress, Page, Secret, VirtualMachine
@@ -28,6 +29,8 @@ from ipadmin.services.snapshots import Inventory, Machine, number
 
 log = structlog.get_logger(__name__)
 
+# What `find` and `read` raise.
+CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
 # A page that shows an older inventory has it read again.
 FRESH_FOR = timedelta(seconds=60)
 # Between two steps that `read_steps` yields.

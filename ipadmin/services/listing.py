@@ -6,7 +6,6 @@ import ipaddress
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 
 from django.core.paginator import Page, Paginator
 
@@ -22,7 +21,6 @@ SORTS = ("address", "reverse_dns", "allocation", "vip")
 # After every name.
 LAST = "\U0010ffff"
 
-VIRTUAL_MACHINE = "VirtualMachine"
 # Allocation types that Katapult does not unallocate from, with the reason [doc].
 CANNOT_BE_UNALLOCATED = {"LoadBalancer": "Can't be unallocated from a load balancer"}
 
@@ -178,7 +176,8 @@ def _narrowed(addresses: Sequence[IPAddress], found: list[int], filters: Filters
     if filters.vip:
         tests.append(lambda ip: ip.vip == (filters.vip == "yes"))
     if network := _network(filters.network):
-        tests.append(partial(_is_within, network=network))
+        within = positions_within(addresses, network)
+        found = [index for index in found if index in within]
     for test in tests:
         found = [index for index in found if test(addresses[index])]
     return found
@@ -227,9 +226,3 @@ def _as_written(query: str) -> str:
         return str(ipaddress.IPv6Address(query))
     except ValueError:
         return query
-
-
-def _is_within(ip: IPAddress, network: Network) -> bool:
-    version, value, _text = number(ip)
-    first = int(network.network_address)
-    return version == network.version and first <= value < first + network.num_addresses

@@ -10,12 +10,10 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ipadmin import crypto
 from ipadmin.audit.search.observations import Change, Holding, Observation, Source, changes
-from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import IPAddress
 from ipadmin.models import ApiToken, AuditEntry, User
-from ipadmin.services import budget, inventory
+from ipadmin.services import inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +67,5 @@ def _is_listed(token: ApiToken, address_id: str) -> bool | None:
         return address_id in known.by_id
     try:
         return address_id in inventory.read(token).by_id
-    except (KatapultError, crypto.CannotDecrypt, budget.ReadsWait):
+    except inventory.CANNOT_READ:
         return None

@@ -102,6 +102,7 @@ def load(token: ApiToken) -> Inventory | None:
     with _lock:
         known = _parsed.get(token.pk)
     if known and known.read_at == version:
+        _keep(token.pk, known)
         return known
     row = stored.first()
     if row is None or (inventory := _unpack(row)) is None:

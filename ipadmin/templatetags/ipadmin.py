@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from functools import cache
 
 from django import template
 from django.contrib.messages.storage.base import Message
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from ipadmin.katapult.types import VIRTUAL_MACHINE
 from ipadmin.models import ApiToken, Outcome
 from ipadmin.services.listing import Row
 from ipadmin.templatetags.icons import icon
@@ -88,10 +87,9 @@ def allocated_to(row: Row, token: ApiToken, query: str) -> SafeString:
         return format_html('<span class="quiet">{}</span>', "Nothing")
     name = (row.machine.name if row.machine else of.name) or ""
     title = highlight(name or of.id, query)
-    if of.type == "VirtualMachine" and of.id:
-        with suppress(NoReverseMatch):
-            url = reverse("machine", args=[token.id, of.id])
-            title = format_html('<a class="strong" href="{}">{}</a>', url, title)
+    url = markup.url_of("machine", token.id, of.id) if of.type == VIRTUAL_MACHINE else ""
+    if url:
+        title = format_html('<a class="strong" href="{}">{}</a>', url, title)
     as_of = row.machine.as_of if row.machine else None
     note = format_html(' <span class="quiet">as of {}</span>', markup.age(as_of)) if as_of else ""
     return format_html(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ipadmin.katapult.types import IPAddress
+from ipadmin.katapult.types import VIRTUAL_MACHINE, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services.confirmation import Confirmation, MachineFacts
-from ipadmin.services.listing import VIRTUAL_MACHINE, Listing, why_not
+from ipadmin.services.listing import Listing, why_not
 from ipadmin.services.snapshots import Inventory
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Empty, Linked, Notice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -55,6 +56,14 @@ def age(value: datetime) -> SafeString:
     text = ago(value, timezone.now())
     exact, title = time_zones.text_of(value, "url"), time_zones.text_of(value, "full")
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, title, text)
+
+
+def url_of(name: str, *args: object) -> str:
+    """The URL of a page; empty if an ID does not have Katapult's format, so that it has no page."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
 
 
 def kind(allocation_type: str | None) -> str:

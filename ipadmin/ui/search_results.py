@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from ipadmin.access import Abilities
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.services.find import Found, FoundAddress, FoundMachine, Pasted
+from ipadmin.ui.markup import url_of
 
 # Pages of the site: title, words that find it, name of its URL, and the ability that it needs.
 SITE_PAGES = (
@@ -151,17 +152,17 @@ def address(found: FoundAddress) -> Hit:
     name = found.machine.name if found.machine else (holder.name or holder.id) if holder else ""
     return Hit(
         ip.address,
-        reverse("address", args=[token.id, ip.id]),
+        url_of("address", token.id, ip.id),
         " · ".join(filter(None, [name or "Not allocated", token.organization_title])),
         is_mono=True,
         note=found.why_not if holder else "",
-        unallocate="" if found.why_not else reverse("unallocate", args=[token.id, ip.id]),
+        unallocate="" if found.why_not else url_of("unallocate", token.id, ip.id),
     )
 
 
 def machine(found: FoundMachine) -> Hit:
     token, of = found.token, found.machine
-    url = reverse("machine", args=[token.id, of.id])
+    url = url_of("machine", token.id, of.id)
     return Hit(of.name, url, f"{of.id} · {token.organization_title}", "server")
 
 

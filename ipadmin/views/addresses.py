@@ -10,6 +10,7 @@ from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url, replace_url
@@ -84,26 +85,35 @@ def addresses_read(request: SignedInRequest, token_id: uuid.UUID) -> HttpRespons
     the page shows an earlier reading, only progress is sent until the new one is complete."""
     token = access.own_ready_token(request.user, token_id)
 
+    # Of the reader: the middleware has reset it when the parts are made.
+    zone = timezone.get_current_timezone()
+
     def parts() -> Iterator[str]:
-        context: dict[str, object]
         try:
             for step in inventory.read_steps(token):
-                template = "ipadmin/_listing.html"
-                if step.is_known:
-                    template = "ipadmin/_list_status.html"
-                    context = {"status": address_texts.list_status(step.inventory)}
-                else:
-                    context = _list_context(request, token, step.inventory)
-                context |= {"is_reading": not step.is_last}
-                yield render_to_string(template, context, request) + SEPARATOR
+                with timezone.override(zone):
+                    part = _step(request, token, step)
+                yield part + SEPARATOR
         except CANNOT_READ as error:
-            context = _list_context(request, token, inventory.stored(token))
-            context |= {"problem": problem(request, error, token, page="addresses")}
-            yield render_to_string("ipadmin/_listing.html", context, request) + SEPARATOR
+            with timezone.override(zone):
+                context = _list_context(request, token, inventory.stored(token))
+                context |= {"problem": problem(request, error, token, page="addresses")}
+                part = render_to_string("ipadmin/_listing.html", context, request)
+            yield part + SEPARATOR
 
     # Not compressed: that would hold parts back.
-    headers = {"Content-Encoding": "identity", "Cache-Control": "no-store"}
-    return StreamingHttpResponse(parts(), headers=headers)
+    return StreamingHttpResponse(parts(), headers={"Content-Encoding": "identity"})
+
+
+def _step(request: SignedInRequest, token: ApiToken, step: inventory.Step) -> str:
+    """The list as it was read so far, or only its progress."""
+    template = "ipadmin/_listing.html"
+    if step.is_known:
+        template = "ipadmin/_list_status.html"
+        context: dict[str, object] = {"status": address_texts.list_status(step.inventory)}
+    else:
+        context = _list_context(request, token, step.inventory)
+    return render_to_string(template, context | {"is_reading": not step.is_last}, request)
 
 
 def _list_context(

@@ -12,13 +12,12 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django_htmx.http import trigger_client_event
 
-from ipadmin import access, crypto
+from ipadmin import access
 from ipadmin.access import SignedInRequest
 from ipadmin.audit import competing
 from ipadmin.audit.activity import Actor
-from ipadmin.katapult.errors import KatapultError
 from ipadmin.models import ApiToken, AuditEntry, User
-from ipadmin.services import budget, changes, inventory, later_reads, listing, tokens
+from ipadmin.services import changes, inventory, later_reads, listing, tokens
 from ipadmin.services.listing import Filters, Row
 from ipadmin.services.unallocate import OutcomeNotWritten
 from ipadmin.ui import entry_texts, explanations
@@ -26,7 +25,7 @@ from ipadmin.ui.explanations import Explanation
 from ipadmin.ui.next_steps import Place, Step
 
 # What a call to Katapult with a stored token raises.
-CANNOT_READ = (KatapultError, crypto.CannotDecrypt, budget.ReadsWait)
+CANNOT_READ = inventory.CANNOT_READ
 # Other tokens that an error offers.
 MAX_OTHERS = 3
 # An older attempt is history: nobody tries it again from there.

@@ -111,3 +111,17 @@ def test_a_limited_number_of_addresses_is_kept_in_memory(
         snapshots.store(each, FULL)
     assert len(snapshots._parsed) == 2
     assert each.pk in snapshots._parsed
+
+
+def test_an_inventory_in_use_stays_in_memory(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "ADDRESSES_IN_MEMORY", 7)
+    organization = Organization("org_1", "Acme", "acme")
+    first, second, third = (
+        keep_token(alice, f"{number:020}", organization, f"Token {number}") for number in range(3)
+    )
+    snapshots.store(first, FULL)
+    snapshots.store(second, FULL)
+    snapshots.load(first)
+    snapshots.store(third, FULL)
+    assert first.pk in snapshots._parsed
+    assert second.pk not in snapshots._parsed

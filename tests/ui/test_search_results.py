@@ -55,6 +55,14 @@ def test_an_address_that_cannot_be_unallocated(found: FoundAddress, detail: str,
     assert (hit.detail, hit.note, hit.unallocate) == (detail, note, "")
 
 
+def test_an_id_that_is_not_katapults_has_no_links() -> None:
+    ip = IPAddress("ip 1/é", "192.0.2.7", None, vip=False, allocation=WEB)
+    hit = search_results.address(FoundAddress(TOKEN, ip, None, ""))
+    assert (hit.title, hit.url, hit.unallocate) == ("192.0.2.7", "", "")
+    of = search_results.machine(FoundMachine(TOKEN, Machine("vm 1/é", "web-01")))
+    assert (of.title, of.url) == ("web-01", "")
+
+
 def test_groups_without_hits_are_left_out() -> None:
     assert groups() == {}
     assert groups(

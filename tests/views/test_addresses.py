@@ -274,6 +274,15 @@ def test_the_list_is_streamed_while_it_is_read(
     assert "Updated just now" in Page(found[-1]).text
 
 
+def test_times_of_a_streamed_list_are_in_the_readers_zone(
+    alices: Client, reading: str, few: Organizations
+) -> None:
+    alices.cookies["timezone"] = "Asia/Tokyo"
+    title = Page(parts(alices.get(reading))[-1]).one(".read-at time").attributes["title"]
+    assert title
+    assert title.endswith("JST")
+
+
 def test_an_earlier_list_stays_while_it_is_read_again(
     alices: Client, waiting: str, reading: str, katapult: Organizations, monkeypatch: Any
 ) -> None:
