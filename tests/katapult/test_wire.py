@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import time
@@ -24,14 +25,21 @@ Behaviour = Callable[[socket.socket], None]
 
 
 def hear(connection: socket.socket) -> bytes:
-    """A whole request, its body too; nothing when the client is gone."""
+    """A whole request, its body too; nothing when the client is gone. To close a connection before
+    its body was read would reset it, and the answer could be lost."""
     heard = b""
-    while b"\r\n\r\n" not in heard or not heard.endswith((b"}}", b"\r\n\r\n")):
+    while not is_whole(heard):
         piece = connection.recv(65536)
         if not piece:
             return b""
         heard += piece
     return heard
+
+
+def is_whole(heard: bytes) -> bool:
+    head, end, body = heard.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
 @contextmanager
