@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from ipadmin.models import ApiToken
 from ipadmin.sandbox import Sandbox
-from ipadmin.sandbox.calls import ROOT_PASSWORD
+from ipadmin.sandbox.bodies import ROOT_PASSWORD
 from tests.history import keep
 from tests.page import Page
 from tests.sandbox_client import some
