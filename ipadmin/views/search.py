@@ -44,7 +44,8 @@ def search(request: SignedInRequest) -> HttpResponse:
     }
     abilities = access.abilities(request.user)
     if abilities.may_unallocate and (len(text) > MAX_LENGTH or find.is_pasted(text)):
-        context["pasted"] = search_results.pasted(find.pasted(request.user, text))
+        context["results"] = search_results.pasted(find.pasted(request.user, text))
+        context["is_pasted"] = True
     elif text:
         text = find.as_item(text) or text[:MAX_LENGTH]
         found = find.find(request.user, text) if abilities.may_unallocate else find.Found()
