@@ -66,6 +66,11 @@ class Explanation:
         steps = next_steps.steps(self.advice, place, self.retry_at, self._details())
         return replace(self, steps=tuple(steps))
 
+    @property
+    def seconds(self) -> int:
+        """Until it can help to try again."""
+        return next_steps.seconds_until(self.retry_at)
+
     def _details(self) -> str:
         """The explanation as text, for support."""
         now = time_zones.text_of(timezone.now(), zone=UTC)

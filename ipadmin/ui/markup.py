@@ -51,8 +51,10 @@ def ago(moment: datetime, now: datetime) -> str:
     return f"{seconds // found[0]} {found[1]} ago" if found else "just now"
 
 
-def age(value: datetime) -> SafeString:
-    """How long ago a moment was, `3 min ago`, with the exact time in its title."""
+def age(value: datetime | None, none: str = "") -> SafeString:
+    """How long ago a moment was, `3 min ago`, with the exact time in its title; else `none`."""
+    if value is None:
+        return format_html('<span class="quiet">{}</span>', none)
     text = ago(value, timezone.now())
     exact, title = time_zones.text_of(value, "url"), time_zones.text_of(value, "full")
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, title, text)
@@ -77,6 +79,11 @@ def duration(microseconds: int | None) -> str:
         return ""
     milliseconds = microseconds / 1000
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
+
+
+def took(microseconds: int | None) -> str:
+    """`took 84 ms`; empty for None."""
+    return f"took {duration(microseconds)}" if microseconds is not None else ""
 
 
 def breakable(host: str | None) -> SafeString:

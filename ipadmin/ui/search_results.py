@@ -56,6 +56,11 @@ class Results:
     not_read: list[Hit] = field(default_factory=list)
 
 
+NOTHING_SOUGHT = Results(
+    "Finds addresses of all your tokens, machines, people, attempts and pages.", []
+)
+
+
 def results(
     text: str,
     abilities: Abilities,

@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from ipadmin.models import ApiToken, InventorySnapshot
 from ipadmin.services import budget
 from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION, Findings
 from ipadmin.ui.components import Notice
 from ipadmin.ui.error_messages import WORDS
+from ipadmin.ui.markup import age
 from ipadmin.ui.next_steps import Step
 
 ADDED = "Token “{0.label}” was added."
@@ -115,13 +118,13 @@ def abilities(token: ApiToken) -> list[tuple[str, bool | None]]:
 
 
 class Organization(NamedTuple):
-    """An organization of the user with its tokens: (token, state, calls left this minute), and the
-    newest list of addresses that was read with one of them."""
+    """An organization of the user with its tokens: (token, state, calls left this minute). `counts`
+    says how many addresses it had when they were last read with one of them; `url` is their list.
+    """
 
     title: str
-    sub_domain: str
     url: str
-    snapshot: InventorySnapshot | None
+    counts: str
     tokens: list[tuple[ApiToken, TokenState, int | None]]
 
 
@@ -132,15 +135,21 @@ def overview(tokens: QuerySet[ApiToken]) -> list[Organization]:
     found = []
     for _, group in groupby(ordered, key=lambda each: each.organization_title):
         own = list(group)
-        first = own[0]
         usable = next((each for each in own if _unusable(each) is None), None)
         url = reverse("addresses", args=[usable.id]) if usable else ""
         read = [each.snapshot for each in own if hasattr(each, "snapshot")]
         newest = max(read, key=lambda each: each.read_at, default=None)
+        counts = _counts(newest) if newest else "Addresses not read yet" if url else ""
         rows = [(each, state(each), budget.remaining(each.fingerprint)) for each in own]
-        title, sub_domain = first.organization_title, first.organization_sub_domain
-        found.append(Organization(title, sub_domain, url, newest, rows))
+        found.append(Organization(own[0].organization_title, url, counts, rows))
     return found
+
+
+def _counts(read: InventorySnapshot) -> SafeString:
+    all_read = f"{read.address_count:,} address{'' if read.address_count == 1 else 'es'}"
+    return format_html(
+        "{}, {} allocated, read {}", all_read, f"{read.allocated_count:,}", age(read.read_at)
+    )
 
 
 def check_result(token: ApiToken, findings: Findings) -> Notice:

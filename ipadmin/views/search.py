@@ -39,7 +39,9 @@ def search(request: SignedInRequest) -> HttpResponse:
         "text": text,
         "max_in_url": MAX_IN_URL,
         "max_pasted": find.MAX_PASTED_LENGTH + 1,
-        "is_long": len(given) > MAX_IN_URL,
+        # A longer text is in the field for pasted texts only.
+        "shown": text if len(given) <= MAX_IN_URL else "",
+        "results": search_results.NOTHING_SOUGHT,
         "is_cut": not is_post and len(given) >= MAX_IN_URL,
     }
     abilities = access.abilities(request.user)

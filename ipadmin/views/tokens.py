@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.crypto import CannotDecrypt
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.models import ApiToken
 from ipadmin.services import budget
@@ -134,8 +135,10 @@ def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def _token_page(
     request: SignedInRequest, token: ApiToken, form: LabelForm, **shown: object
 ) -> HttpResponse:
+    cannot_open = None if token.opens else problem(request, CannotDecrypt(), token, retry="")
     context = {
         "token": token,
+        "problem": cannot_open,
         "state": token_texts.state(token),
         "abilities": token_texts.abilities(token),
         "calls_left": budget.remaining(token.fingerprint),
