@@ -27,6 +27,7 @@ register.filter(markup.kind)
 register.filter(address_texts.attempt_note)
 register.filter(markup.breakable)
 register.filter(markup.took)
+register.filter(markup.words)
 
 OUTCOMES = {
     "succeeded": ("success", "circle-check"),

@@ -14,7 +14,7 @@ from ipadmin.services.listing import Filters, Listing, why_not
 from ipadmin.services.snapshots import Inventory
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Empty, Linked, Notice
-from ipadmin.ui.markup import kind
+from ipadmin.ui.markup import kind, words
 
 # Other addresses of a machine that a confirmation names.
 MOST_OTHERS = 6
@@ -175,7 +175,7 @@ def machine_facts(machine: MachineFacts) -> list[tuple[str, str]]:
     if len(machine.others) > MOST_OTHERS:
         others += f" and {len(machine.others) - MOST_OTHERS} more"
     return [
-        ("State", machine.state.replace("_", " ").capitalize()),
+        ("State", words(machine.state)),
         ("Zone", machine.zone),
         ("Tags", ", ".join(machine.tags)),
         ("Other IPs", others),

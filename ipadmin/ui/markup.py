@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from django.urls import NoReverseMatch, reverse
@@ -81,15 +82,20 @@ def duration(microseconds: int | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
 
 
+def words(code: str | None) -> str:
+    """A code of Katapult in words: `Not started` for `not_started`."""
+    return (code or "").replace("_", " ").capitalize()
+
+
 def took(microseconds: int | None) -> str:
     """`took 84 ms`; empty for None."""
     return f"took {duration(microseconds)}" if microseconds is not None else ""
 
 
 def breakable(host: str | None) -> SafeString:
-    """A host name, escaped, with a possible line break after each dot."""
-    after_a_dot = format_html(".{}", mark_safe("<wbr>"))
-    return format_html_join(after_a_dot, "{}", ((part,) for part in (host or "").split(".")))
+    """A host name or a code, escaped, with a possible line break after each dot and underscore."""
+    parts = re.split(r"(?<=[._])", host or "")
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))
 
 
 def holder(holding: Holding, *, is_verb: bool = False) -> SafeString:

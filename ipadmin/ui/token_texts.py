@@ -40,17 +40,20 @@ class TokenState(NamedTuple):
 
 
 class Ability(NamedTuple):
-    """What a check finds out: a field of the token, the scope that it needs, and what does not work
-    without it."""
+    """What a check finds out: a field of the token, the scope that it needs, and in words what the
+    token can do."""
 
     field: str
     scope: str
-    without: str
+    verb: str
 
 
-LIST = Ability("can_list", "ip_addresses:read", "Can't list addresses")
-UNALLOCATE = Ability("can_unallocate", "ip_addresses", "Can't unallocate")
-MACHINES = Ability("can_list_machines", "virtual_machines:read", "Can't show names of machines")
+UNALLOCATE = Ability("can_unallocate", "ip_addresses", "unallocate")
+ABILITIES = (
+    Ability("can_list", "ip_addresses:read", "list addresses"),
+    UNALLOCATE,
+    Ability("can_list_machines", "virtual_machines:read", "show names of machines"),
+)
 READ_ONLY = "This token is read-only: it can't unallocate"
 
 
@@ -92,15 +95,14 @@ def _step(text: str, page: str, token: ApiToken) -> Step:
 
 
 def _lacks(token: ApiToken) -> list[Ability]:
-    known = (LIST, UNALLOCATE, MACHINES)
-    return [each for each in known if getattr(token, each.field) is False]
+    return [each for each in ABILITIES if getattr(token, each.field) is False]
 
 
 def _without(ability: Ability, token: ApiToken) -> str:
     """What does not work, and the scope that is missing, if it is the scope."""
-    if ability.scope not in token.missing_scopes:
-        return f"{ability.without}: no permission"
-    return f"{ability.without}: scope {ability.scope} is missing"
+    is_scope = ability.scope in token.missing_scopes
+    why = f"scope {ability.scope} is missing" if is_scope else "no permission"
+    return f"Can't {ability.verb}: {why}"
 
 
 def read_only(token: ApiToken) -> str:
@@ -110,11 +112,7 @@ def read_only(token: ApiToken) -> str:
 
 def abilities(token: ApiToken) -> list[tuple[str, bool | None]]:
     """What the last check found that the token may do."""
-    return [
-        ("List addresses", token.can_list),
-        ("Unallocate", token.can_unallocate),
-        ("Show names of machines", token.can_list_machines),
-    ]
+    return [(each.verb.capitalize(), getattr(token, each.field)) for each in ABILITIES]
 
 
 class Organization(NamedTuple):

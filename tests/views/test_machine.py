@@ -49,7 +49,7 @@ def test_the_page_shows_state_addresses_and_attempts(
     ]
     page = Page(alices.get(url))
     assert page.texts("h1") == ["web-01"]
-    for shown in ("started", "production", "web-01.example.net", "North West", VM, "bob"):
+    for shown in ("Started", "production", "web-01.example.net", "North West", VM, "bob"):
         assert shown in page.text.replace("\u200b", "")
     assert page.links["192.0.2.7"] == reverse("address", args=[token.id, IP])
     assert made.get_absolute_url() in page.links.values()
