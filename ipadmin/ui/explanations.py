@@ -194,7 +194,8 @@ def _words_of(entry: AuditEntry) -> Words:
     if is_undecided and code and (code not in WORDS or any(code in c for c in REFUSALS.values())):
         # An error of Katapult's would have decided the outcome, so this one comes from a proxy.
         title = f"The response was an error: {code}"
-        return Words(title, description or "It came without a description.", LOOK_NOW)
+        what_happened = description or "It came without a description."
+        return Words(title, what_happened, LOOK_NOW, steps=())
     return _words(code, description)
 
 
