@@ -114,11 +114,8 @@ def machine_body(world: World, machine: Resource, addresses: list[Address]) -> B
 
 def organization_body(organization: Organization) -> Body:
     """An organization within another object: three keys only [doc]."""
-    return {
-        "id": organization.id,
-        "name": organization.name,
-        "sub_domain": organization.sub_domain,
-    }
+    of = organization
+    return {"id": of.id, "name": of.name, "sub_domain": of.sub_domain}
 
 
 def trash_object(machine: Resource) -> Body:
