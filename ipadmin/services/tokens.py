@@ -22,10 +22,10 @@ T = TypeVar("T")
 _NOT_PERMITTED = {"scope_not_granted", "permission_denied", "no_user_associated_with_identity"}
 # Codes of a token that Katapult does not accept, anywhere or for its organization.
 REJECTED = {
-    *("invalid_api_token", "invalid_capabilities_token", "unauthorized_network_for_api_token"),
+    *("invalid_api_token", "invalid_capabilities_token", "unauthorized_network_for_api_token")
 }
 REJECTED_ORGANIZATION = {
-    *("organization_not_found", "organization_suspended", "organization_not_activated"),
+    *("organization_not_found", "organization_suspended", "organization_not_activated")
 }
 
 

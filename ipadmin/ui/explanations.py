@@ -180,7 +180,7 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
     elif entry.outcome == Outcome.REFUSED and entry.error_code not in NOT_THE_READING:
         words = words._replace(
             what_happened=f"{words.what_happened} This happened when the address was read before "
-            "unallocating it. The request to unallocate was not sent.",
+            "unallocating it. The request to unallocate was not sent."
         )
     code, detail = entry.error_code, entry.error_detail
     facts = _facts(code, detail, entry.error_description, entry.katapult_request_id)
