@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from django.urls import NoReverseMatch, reverse
@@ -92,10 +91,10 @@ def took(microseconds: int | None) -> str:
     return f"took {duration(microseconds)}" if microseconds is not None else ""
 
 
-def breakable(host: str | None) -> SafeString:
-    """A host name or a code, escaped, with a possible line break after each dot and underscore."""
-    parts = re.split(r"(?<=[._])", host or "")
-    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))
+def breakable(text: str | None, after: str = ".") -> SafeString:
+    """A host name or code, escaped, with a possible line break after each dot, or `after`."""
+    after_it = format_html("{}{}", after, mark_safe("<wbr>"))
+    return format_html_join(after_it, "{}", ((part,) for part in (text or "").split(after)))
 
 
 def holder(holding: Holding, *, is_verb: bool = False) -> SafeString:

@@ -18,14 +18,15 @@ from ipadmin.ui.markup import breakable, duration, kind, timestamp
         ("web-01.example.net", "web-01.<wbr>example.<wbr>net"),
         ("<b>.net", "&lt;b&gt;.<wbr>net"),
         ("localhost", "localhost"),
-        ("not_found", "not_<wbr>found"),
         (None, ""),
     ],
 )
-def test_a_host_name_or_code_breaks_after_dots_and_underscores(
-    host: str | None, shown: str
-) -> None:
+def test_a_host_name_breaks_after_its_dots(host: str | None, shown: str) -> None:
     assert breakable(host) == shown
+
+
+def test_a_code_breaks_after_its_underscores() -> None:
+    assert breakable("not_<found", "_") == "not_<wbr>&lt;found"
 
 
 @pytest.mark.parametrize(
