@@ -44,6 +44,7 @@ def site(request: HttpRequest) -> dict[str, object]:
         "api_host": api_host(),
         "version": __version__,
         "theme": themes.chosen(request.COOKIES),
+        "themes": lambda: themes.choices(request.COOKIES),
         "access": abilities,
         # Callables: only complete pages use them.
         "navigation": lambda: navigation.links(request, abilities),

@@ -104,8 +104,7 @@ class UnallocateForm(forms.Form):
         error_messages={"required": "Give a reason. It is saved in the history."},
     )
     typed_address = forms.CharField(
-        max_length=64,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        max_length=64, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
 
     def __init__(

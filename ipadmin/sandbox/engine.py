@@ -12,7 +12,9 @@ from typing import Any
 import orjson
 
 from .arguments import Arguments, Request
-from .calls import UNKNOWN_CALL, Body, Context, list_row, route
+from .bodies import Body, list_row
+from .calls import UNKNOWN_CALL, route
+from .context import Context
 from .errors import ApiError
 from .faults import Answer, Faults, Rule
 from .options import Options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -18,18 +19,14 @@ from ipadmin.services import api, snapshots
 T = TypeVar("T")
 
 # A token with these errors for some calls can still be useful. Any other error refuses it.
-_NOT_PERMITTED = frozenset(
-    {"scope_not_granted", "permission_denied", "no_user_associated_with_identity"}
-)
-
-
+_NOT_PERMITTED = {"scope_not_granted", "permission_denied", "no_user_associated_with_identity"}
 # Codes of a token that Katapult does not accept, anywhere or for its organization.
-REJECTED = frozenset(
-    {"invalid_api_token", "invalid_capabilities_token", "unauthorized_network_for_api_token"}
-)
-REJECTED_ORGANIZATION = frozenset(
-    {"organization_not_found", "organization_suspended", "organization_not_activated"}
-)
+REJECTED = {
+    *("invalid_api_token", "invalid_capabilities_token", "unauthorized_network_for_api_token")
+}
+REJECTED_ORGANIZATION = {
+    *("organization_not_found", "organization_suspended", "organization_not_activated")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ def choose_organization(token: ApiToken, organization: Organization) -> None:
         raise ValueError("a token's organization never changes")
     _require_new(_others(token, token.fingerprint), organization)
     # One with an id was listed by Katapult and exists; a sub-domain was typed and may be wrong.
-    tolerated = _NOT_PERMITTED if organization.id else frozenset({"scope_not_granted"})
+    tolerated = _NOT_PERMITTED if organization.id else {"scope_not_granted"}
     with api.using(token) as secret:
         findings = _permissions(secret, organization, (), [], tolerated)
     fields = _organization_fields(organization) | _findings_fields(findings)
@@ -193,14 +190,17 @@ def _permissions(
     organization: Organization | None,
     named: tuple[Organization, ...],
     missing: list[str],
-    tolerated: frozenset[str] = _NOT_PERMITTED,
+    tolerated: set[str] = _NOT_PERMITTED,
 ) -> Findings:
     """What a token may do in an organization. `tolerated` are the errors of a useful token."""
     client, can_list, can_list_machines = api.client(), None, None
     if organization:
         call = partial(client.ip_addresses, secret, organization, per_page=1)
         can_list = _permitted(call, missing, tolerated) is not None
-        can_list_machines = _can_list_machines(secret, organization, missing)
+        # Without an answer it stays unknown: names of machines are no reason to refuse a token.
+        with suppress(KatapultError):
+            names = partial(client.virtual_machines, secret, organization, per_page=1)
+            can_list_machines = _permitted(names, missing) is not None
     can_unallocate = _permitted(partial(client.probe_unallocate, secret), missing) is not None
     scopes = tuple(dict.fromkeys(missing))
     return Findings(named, can_list, scopes, can_unallocate, can_list_machines)
@@ -217,19 +217,8 @@ def _organizations(secret: Secret, missing: list[str]) -> tuple[Organization, ..
     return tuple(sorted(found.values(), key=lambda each: each.name.lower()))
 
 
-def _can_list_machines(
-    secret: Secret, organization: Organization, missing: list[str]
-) -> bool | None:
-    """None where the answer is no answer to that: names of machines are no reason to refuse."""
-    try:
-        call = partial(api.client().virtual_machines, secret, organization, per_page=1)
-        return _permitted(call, missing) is not None
-    except KatapultError:
-        return None
-
-
 def _permitted(
-    call: Callable[[], Reply[T]], missing: list[str], tolerated: frozenset[str] = _NOT_PERMITTED
+    call: Callable[[], Reply[T]], missing: list[str], tolerated: set[str] = _NOT_PERMITTED
 ) -> Reply[T] | None:
     """The reply of a call; None for an error with a tolerated code. Adds the scopes that it names
     to `missing`."""

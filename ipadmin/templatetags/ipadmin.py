@@ -14,7 +14,7 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.katapult.types import VIRTUAL_MACHINE
-from ipadmin.models import ApiToken, Outcome
+from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services.listing import Row
 from ipadmin.templatetags.icons import icon
 from ipadmin.ui import address_texts, markup, tickets, time_zones
@@ -26,7 +26,8 @@ register.filter("linked", tickets.linked)
 register.filter(markup.kind)
 register.filter(address_texts.attempt_note)
 register.filter(markup.breakable)
-register.filter("microseconds", markup.duration)
+register.filter(markup.took)
+register.filter(markup.words)
 
 OUTCOMES = {
     "succeeded": ("success", "circle-check"),
@@ -134,5 +135,11 @@ def highlight(text: str | None, query: str) -> SafeString:
 
 
 @register.filter
-def thousands(number: int) -> str:
-    return f"{number:,}"
+def thousands(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+@register.simple_tag
+def result_icon(entry: AuditEntry, tone: str) -> str:
+    """Of a result in this tone; it spins while there is no outcome yet."""
+    return icon("loader-circle", 18, "spinning") if entry.is_open else icon(tone_icon(tone), 18)

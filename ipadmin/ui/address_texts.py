@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from django.utils.http import urlencode
+
 from ipadmin.katapult.types import VIRTUAL_MACHINE, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Outcome
 from ipadmin.services.confirmation import Confirmation, MachineFacts
-from ipadmin.services.listing import Listing, why_not
+from ipadmin.services.listing import Filters, Listing, why_not
 from ipadmin.services.snapshots import Inventory
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Empty, Linked, Notice
-from ipadmin.ui.markup import kind
+from ipadmin.ui.markup import kind, words
 
 # Other addresses of a machine that a confirmation names.
 MOST_OTHERS = 6
+# The title of a confirmation without its address, as those of `question`.
+NOT_READ = ("The address can't be read", "")
 COLUMNS = {
     "address": "Address",
     "allocation": "Allocated to",
@@ -82,24 +86,36 @@ def attempt_note(entry: AuditEntry) -> str:
     return "Unallocated" if entry.outcome == Outcome.SUCCEEDED else "Was already unallocated"
 
 
-def empty_list(listing: Listing, organization: str) -> Empty:
+def empty_list(listing: Listing, token: ApiToken) -> Empty:
     filters, total = listing.filters, listing.counts.all
     title = f"No results for “{filters.q}”"
     state = filters.state if filters.state != "all" else "such"
+    clear = _without(filters, "q", "Clear search")
     if filters.q and total:
         matches = "1 other address matches." if total == 1 else f"{total} others match."
-        return Empty("search", title, f"No {state} address matches. {matches}", "Show all", True)
+        links = (_without(filters, "state", "Show all"), clear)
+        return Empty("search", title, f"No {state} address matches. {matches}", links)
     if filters.q:
         text = "The search covers addresses, host names, and the names and IDs of resources."
-        return Empty("search", title, text, is_search=True)
+        return Empty("search", title, text, (clear,))
+    check = () if total else (Linked("Check the token", token.get_absolute_url()),)
     if filters.parameters():
-        return Empty("list", f"No {state} addresses", show_all="Show all addresses")
+        return Empty(
+            "list", f"No {state} addresses", "", (Linked("Show all addresses", "?"), *check)
+        )
     return Empty(
         "network",
         "This organization has no addresses",
-        f"Katapult lists no addresses for {organization}. If that is wrong, check which "
-        "organization the token is for.",
+        f"Katapult lists no addresses for {token.organization_title}. If that is wrong, check "
+        "which organization the token is for.",
+        check,
     )
+
+
+def _without(filters: Filters, name: str, text: str) -> Linked:
+    """A link to the list without one of its filters."""
+    rest = {key: value for key, value in filters.parameters().items() if key != name}
+    return Linked(text, f"?{urlencode(rest)}")
 
 
 def allocation_lead(ip: IPAddress) -> str:
@@ -159,7 +175,7 @@ def machine_facts(machine: MachineFacts) -> list[tuple[str, str]]:
     if len(machine.others) > MOST_OTHERS:
         others += f" and {len(machine.others) - MOST_OTHERS} more"
     return [
-        ("State", machine.state.replace("_", " ").capitalize()),
+        ("State", words(machine.state)),
         ("Zone", machine.zone),
         ("Tags", ", ".join(machine.tags)),
         ("Other IPs", others),

@@ -50,11 +50,10 @@ class Badge(NamedTuple):
 
 
 class Empty(NamedTuple):
-    """What a list without rows shows. `show_all` is the label of a button that removes the filters,
-    empty for none; `is_search`: it offers to clear the search."""
+    """What a list without rows shows. `is_search`: fewer filters could find something."""
 
     icon: str
     title: str
     text: str = ""
-    show_all: str = ""
+    links: tuple[Linked, ...] = ()
     is_search: bool = False

@@ -16,7 +16,7 @@ class Words(NamedTuple):
     what_happened: str
     what_now: str
     tone: str = "warning"
-    steps: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ("retry", "copy")
 
 
 TOKEN_MANAGER = "Ask the person who manages API tokens in Katapult."
@@ -30,7 +30,6 @@ WORDS: dict[str, Words] = {
         "Katapult received no API token",
         "The request reached Katapult without its token. A proxy may have removed it.",
         f"Check the proxy between this site and Katapult. {SITE_ADMIN}",
-        steps=("retry", "copy"),
     ),
     "invalid_api_token": Words(
         "Katapult does not accept this token",
@@ -82,13 +81,11 @@ WORDS: dict[str, Words] = {
         "The organization is suspended",
         "Katapult has suspended this organization and refuses changes to it.",
         f"Get the suspension lifted, then try again. {KATAPULT}",
-        steps=("retry", "copy"),
     ),
     "organization_not_activated": Words(
         "The organization is not activated",
         "Katapult refuses requests for this organization until it is activated.",
         f"Activate the organization in Katapult, then try again. {ORGANIZATION_ADMIN}",
-        steps=("retry", "copy"),
     ),
     "organization_not_found": Words(
         "Organization not found",
@@ -115,6 +112,7 @@ WORDS: dict[str, Words] = {
         "The address was no longer allocated when the request arrived at Katapult.",
         "There is nothing left to do.",
         tone="info",
+        steps=(),
     ),
     "resource_does_not_support_unallocation": Words(
         "This resource can't release its address",
@@ -126,13 +124,13 @@ WORDS: dict[str, Words] = {
         "Katapult rejected the change",
         "Katapult checked the change and rejected it for the reason below.",
         "Resolve the reason below, then try again.",
-        steps=("retry", "copy"),
     ),
     "already_unallocated": Words(
         "The address was unallocated in the meantime",
         "The address was unallocated after you opened the confirmation, so no request was sent.",
         "There is nothing left to do.",
         tone="info",
+        steps=(),
     ),
     "allocation_changed": Words(
         "The address was reassigned in the meantime",
@@ -151,7 +149,6 @@ WORDS: dict[str, Words] = {
         "Katapult did not understand the request",
         "Katapult rejected an argument of the request, or its format.",
         f"Try again. If it fails again, report it with the request ID below. {SITE_ADMIN}",
-        steps=("retry", "copy"),
     ),
     "rate_limit_reached": Words(
         "Too many requests this minute",
@@ -172,19 +169,16 @@ WORDS: dict[str, Words] = {
         "Katapult is unavailable",
         "Katapult answered that its service is unavailable at the moment.",
         f"Try again in a few minutes, or check Katapult's status page. {KATAPULT}",
-        steps=("retry", "copy"),
     ),
     "unhandled_exception": Words(
         "Internal error in Katapult",
         "An internal error occurred in Katapult during the request.",
         "Try again later. If it fails again, give Katapult support the request ID below.",
-        steps=("retry", "copy"),
     ),
     "not_sent": Words(
         "Katapult can't be reached",
         "No connection to Katapult could be opened, so no request was sent.",
         f"Check the network between this site and Katapult, then try again. {SITE_ADMIN}",
-        steps=("retry", "copy"),
     ),
     "no_free_connection": Words(
         "All connections are in use",
@@ -196,13 +190,11 @@ WORDS: dict[str, Words] = {
         "Katapult did not answer",
         "The request was sent, but no complete response arrived in time.",
         f"Try again in a moment. {KATAPULT}",
-        steps=("retry", "copy"),
     ),
     "unreadable_answer": Words(
         "The response can't be read",
         "It is not in Katapult's format. It may come from a proxy or a maintenance page.",
         f"Try again in a moment, or check the proxies before Katapult. {SITE_ADMIN}",
-        steps=("retry", "copy"),
     ),
     # This site
     "audit_unavailable": Words(
@@ -210,7 +202,6 @@ WORDS: dict[str, Words] = {
         "Each attempt is recorded first. Recording failed, so no request was sent.",
         f"Try again in a moment. The database may be full, locked or read-only. {SITE_ADMIN}",
         "danger",
-        steps=("retry", "copy"),
     ),
     "outcome_not_written": Words(
         "The outcome could not be saved",
@@ -225,6 +216,7 @@ WORDS: dict[str, Words] = {
         "This site stopped after it had started to send the request, or was too slow to record "
         "the response.",
         "Check the address as it is now.",
+        steps=(),
     ),
     "interrupted": Words(
         "No request was sent",

@@ -66,6 +66,11 @@ class Explanation:
         steps = next_steps.steps(self.advice, place, self.retry_at, self._details())
         return replace(self, steps=tuple(steps))
 
+    @property
+    def seconds(self) -> int:
+        """Until it can help to try again."""
+        return next_steps.seconds_until(self.retry_at)
+
     def _details(self) -> str:
         """The explanation as text, for support."""
         now = time_zones.text_of(timezone.now(), zone=UTC)
@@ -175,7 +180,7 @@ def _of_error_code(entry: AuditEntry) -> Explanation:
     elif entry.outcome == Outcome.REFUSED and entry.error_code not in NOT_THE_READING:
         words = words._replace(
             what_happened=f"{words.what_happened} This happened when the address was read before "
-            "unallocating it. The request to unallocate was not sent.",
+            "unallocating it. The request to unallocate was not sent."
         )
     code, detail = entry.error_code, entry.error_detail
     facts = _facts(code, detail, entry.error_description, entry.katapult_request_id)
@@ -189,7 +194,8 @@ def _words_of(entry: AuditEntry) -> Words:
     if is_undecided and code and (code not in WORDS or any(code in c for c in REFUSALS.values())):
         # An error of Katapult's would have decided the outcome, so this one comes from a proxy.
         title = f"The response was an error: {code}"
-        return Words(title, description or "It came without a description.", LOOK_NOW)
+        what_happened = description or "It came without a description."
+        return Words(title, what_happened, LOOK_NOW, steps=())
     return _words(code, description)
 
 

@@ -51,8 +51,10 @@ def ago(moment: datetime, now: datetime) -> str:
     return f"{seconds // found[0]} {found[1]} ago" if found else "just now"
 
 
-def age(value: datetime) -> SafeString:
-    """How long ago a moment was, `3 min ago`, with the exact time in its title."""
+def age(value: datetime | None, none: str = "") -> SafeString:
+    """How long ago a moment was, `3 min ago`, with the exact time in its title; else `none`."""
+    if value is None:
+        return format_html('<span class="quiet">{}</span>', none)
     text = ago(value, timezone.now())
     exact, title = time_zones.text_of(value, "url"), time_zones.text_of(value, "full")
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, title, text)
@@ -79,10 +81,20 @@ def duration(microseconds: int | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
 
 
-def breakable(host: str | None) -> SafeString:
-    """A host name, escaped, with a possible line break after each dot."""
-    after_a_dot = format_html(".{}", mark_safe("<wbr>"))
-    return format_html_join(after_a_dot, "{}", ((part,) for part in (host or "").split(".")))
+def words(code: str | None) -> str:
+    """A code of Katapult in words: `Not started` for `not_started`."""
+    return (code or "").replace("_", " ").capitalize()
+
+
+def took(microseconds: int | None) -> str:
+    """`took 84 ms`; empty for None."""
+    return f"took {duration(microseconds)}" if microseconds is not None else ""
+
+
+def breakable(text: str | None, after: str = ".") -> SafeString:
+    """A host name or code, escaped, with a possible line break after each dot, or `after`."""
+    after_it = format_html("{}{}", after, mark_safe("<wbr>"))
+    return format_html_join(after_it, "{}", ((part,) for part in (text or "").split(after)))
 
 
 def holder(holding: Holding, *, is_verb: bool = False) -> SafeString:

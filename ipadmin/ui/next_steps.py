@@ -27,7 +27,8 @@ TOKEN_PAGES = {
 
 class Step(NamedTuple):
     """A button: a link to `url`, a form that posts to it (`is_post`), or one that copies `copied`.
-    It can't help before `at`. `opens_dialog`: the page of `url` can be shown in the dialog."""
+    It can't help before `at`. `opens_dialog`: the page of `url` can be shown in the dialog;
+    `read_url`: a script can read the list from there instead."""
 
     text: str
     url: str = ""
@@ -35,13 +36,16 @@ class Step(NamedTuple):
     copied: str = ""
     at: datetime | None = None
     opens_dialog: bool = False
-    is_retry: bool = False
+    read_url: str = ""
 
     @property
     def seconds(self) -> int:
-        """Until `at`."""
-        left = (self.at - timezone.now()).total_seconds() if self.at else 0
-        return max(0, ceil(left))
+        return seconds_until(self.at)
+
+
+def seconds_until(at: datetime | None) -> int:
+    left = (at - timezone.now()).total_seconds() if at else 0
+    return max(0, ceil(left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def steps(kinds: Sequence[str], place: Place, at: datetime | None, details: str)
     """The steps of these kinds that are possible here."""
     for kind in kinds:
         if kind == "retry" and place.retry:
-            yield place.retry._replace(at=at, is_retry=True)
+            yield place.retry._replace(at=at)
         elif kind == "other":
             opens_dialog = bool(place.retry and place.retry.opens_dialog)
             for other, url in place.others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.urls import reverse
 from django.utils import timezone
@@ -20,19 +21,13 @@ SITE_PAGES = (
     ("Tokens", "tokens api keys secrets", "tokens", "may_unallocate"),
     ("Add a token", "tokens add new", "token_add", "may_unallocate"),
     ("History", "history audit log attempts entries", "audit", "may_view_history"),
-    (
-        "Integrity of the history",
-        "integrity history verification hash chain",
-        "integrity",
-        "may_verify_history",
-    ),
+    ("Integrity of the history", "integrity history hash chain", "integrity", "may_verify_history"),
     ("People", "people users roles accounts", "admin:index", "may_manage_people"),
     ("Change password", "password account", "account_change_password", ""),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One result. `unallocate` is the URL of the confirmation; empty if there is none."""
 
     title: str
@@ -44,8 +39,7 @@ class Hit:
     unallocate: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     title: str
     hits: list[Hit]
     more: str = ""
@@ -54,13 +48,17 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    text: str
-    groups: list[Group] = field(default_factory=list)
+    """Groups with at least one hit, and a sentence about them. `not_read`: organizations that were
+    not searched."""
+
+    summary: str
+    groups: list[Group]
     not_read: list[Hit] = field(default_factory=list)
 
-    @property
-    def count(self) -> int:
-        return sum(len(group.hits) for group in self.groups)
+
+NOTHING_SOUGHT = Results(
+    "Finds addresses of all your tokens, machines, people, attempts and pages.", []
+)
 
 
 def results(
@@ -70,51 +68,27 @@ def results(
     entries: Iterable[AuditEntry],
     people: Iterable[str],
 ) -> Results:
-    """Groups with at least one hit."""
+    """What a text finds."""
+    own, more, list_url = found.addresses, "", ""
+    if found.total_addresses > len(own):
+        more = f"All {found.total_addresses:,} addresses"
+        list_url = _list_of(own[0].token).url + _q(text)
     history = f"{reverse('audit')}?{urlencode({'q': text, 'when': 'all'})}"
-    more_addresses, list_url = "", ""
-    if found.total_addresses > len(found.addresses):
-        token = found.addresses[0].token
-        more_addresses = f"All {found.total_addresses:,} addresses"
-        list_url = reverse("addresses", args=[token.id]) + _q(text)
-    groups = [
+    groups = _with_hits(
         Group("Pages", list(_site_pages(text, abilities))),
-        Group("Addresses", [address(each) for each in found.addresses], more_addresses, list_url),
-        Group(
-            "Not in any list that was read", [_look_up(text, each) for each in found.can_look_up]
-        ),
+        Group("Addresses", [address(each) for each in own], more, list_url),
+        Group("Not in any list that was read", [_look_up(text, of) for of in found.can_look_up]),
         Group("Machines", [machine(each) for each in found.machines]),
-        Group(
-            "Organizations",
-            [
-                Hit(
-                    token.organization_title,
-                    reverse("addresses", args=[token.id]),
-                    f"Token {token.label}",
-                    "building",
-                )
-                for token in found.organizations
-            ],
-        ),
+        Group("Organizations", [_list_of(each) for each in found.organizations]),
         Group("People", [_person(name) for name in people]),
         Group("History", [_entry(each) for each in entries], "All in the history", history),
-    ]
-    not_read = [
-        Hit(token.organization_title, reverse("addresses", args=[token.id]), icon="refresh-cw")
-        for token in found.not_read
-    ]
-    return Results(text, [group for group in groups if group.hits], not_read)
+    )
+    nothing = f"Nothing found for “{text}”." if not groups else ""
+    return Results(nothing, groups, [_list_of(each) for each in found.not_read])
 
 
-@dataclass(frozen=True, slots=True)
-class PastedResults:
-    """What a pasted text names, in groups, and a sentence that sums it up."""
-
-    summary: str
-    groups: list[Group]
-
-
-def pasted(found: Pasted) -> PastedResults:
+def pasted(found: Pasted) -> Results:
+    """What a pasted text names."""
     can, free = found.can_be_unallocated, found.not_allocated
     cannot = found.cannot_be_unallocated
     counts = (
@@ -123,27 +97,27 @@ def pasted(found: Pasted) -> PastedResults:
         (len(cannot), "can't be unallocated"),
         (len(found.unknown), "not found"),
     )
-    parts = [f"{count} {text}" for count, text in counts if count]
-    summary = ", ".join(parts) or "No addresses found"
-    if found.cut:
-        summary += f". {found.cut}"
-    groups = [
+    summary = ", ".join(f"{count} {text}" for count, text in counts if count)
+    unknown = [Hit(each, reverse("search") + _q(each), is_mono=True) for each in found.unknown]
+    groups = _with_hits(
         Group("Can be unallocated", [address(each) for each in can]),
         Group("Not allocated", [address(each) for each in free]),
         Group("Can't be unallocated", [address(each) for each in cannot]),
-        Group(
-            "Not found in any organization",
-            [Hit(each, reverse("search") + _q(each), is_mono=True) for each in found.unknown],
-        ),
-        Group(
-            "Not searched: addresses not read yet",
-            [
-                Hit(each.organization_title, reverse("addresses", args=[each.id]), each.label)
-                for each in found.not_read
-            ],
-        ),
-    ]
-    return PastedResults(f"{summary}.", [group for group in groups if group.hits])
+        Group("Not found in any organization", unknown),
+        Group("Not searched: addresses not read yet", [_list_of(each) for each in found.not_read]),
+    )
+    sentences = (summary or "No addresses found", found.cut)
+    return Results(f"{'. '.join(filter(None, sentences))}.", groups)
+
+
+def _with_hits(*groups: Group) -> list[Group]:
+    return [group for group in groups if group.hits]
+
+
+def _list_of(token: ApiToken) -> Hit:
+    """The list of the addresses of a token's organization."""
+    url = reverse("addresses", args=[token.id])
+    return Hit(token.organization_title, url, f"Token {token.label}", "building")
 
 
 def address(found: FoundAddress) -> Hit:

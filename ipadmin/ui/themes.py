@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 THEME_COOKIE = "theme"
-THEMES = ("light", "dark")
+THEMES = {"light": "Light", "dark": "Dark"}
+
+
+def choices(cookies: Mapping[str, str]) -> list[tuple[str, str, bool]]:
+    """Value and name of each theme, and whether it is the chosen one."""
+    themes = {"": "System", **THEMES}
+    return [(value, name, value == chosen(cookies)) for value, name in themes.items()]
 
 
 def chosen(cookies: Mapping[str, str]) -> str:

@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from ipadmin.models import ApiToken, InventorySnapshot
 from ipadmin.services import budget
 from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION, Findings
 from ipadmin.ui.components import Notice
 from ipadmin.ui.error_messages import WORDS
+from ipadmin.ui.markup import age
 from ipadmin.ui.next_steps import Step
 
 ADDED = "Token “{0.label}” was added."
@@ -37,17 +40,20 @@ class TokenState(NamedTuple):
 
 
 class Ability(NamedTuple):
-    """What a check finds out: a field of the token, the scope that it needs, and what does not work
-    without it."""
+    """What a check finds out: a field of the token, the scope that it needs, and in words what the
+    token can do."""
 
     field: str
     scope: str
-    without: str
+    verb: str
 
 
-LIST = Ability("can_list", "ip_addresses:read", "Can't list addresses")
-UNALLOCATE = Ability("can_unallocate", "ip_addresses", "Can't unallocate")
-MACHINES = Ability("can_list_machines", "virtual_machines:read", "Can't show names of machines")
+UNALLOCATE = Ability("can_unallocate", "ip_addresses", "unallocate")
+ABILITIES = (
+    Ability("can_list", "ip_addresses:read", "list addresses"),
+    UNALLOCATE,
+    Ability("can_list_machines", "virtual_machines:read", "show names of machines"),
+)
 READ_ONLY = "This token is read-only: it can't unallocate"
 
 
@@ -89,15 +95,14 @@ def _step(text: str, page: str, token: ApiToken) -> Step:
 
 
 def _lacks(token: ApiToken) -> list[Ability]:
-    known = (LIST, UNALLOCATE, MACHINES)
-    return [each for each in known if getattr(token, each.field) is False]
+    return [each for each in ABILITIES if getattr(token, each.field) is False]
 
 
 def _without(ability: Ability, token: ApiToken) -> str:
     """What does not work, and the scope that is missing, if it is the scope."""
-    if ability.scope not in token.missing_scopes:
-        return f"{ability.without}: no permission"
-    return f"{ability.without}: scope {ability.scope} is missing"
+    is_scope = ability.scope in token.missing_scopes
+    why = f"scope {ability.scope} is missing" if is_scope else "no permission"
+    return f"Can't {ability.verb}: {why}"
 
 
 def read_only(token: ApiToken) -> str:
@@ -107,21 +112,17 @@ def read_only(token: ApiToken) -> str:
 
 def abilities(token: ApiToken) -> list[tuple[str, bool | None]]:
     """What the last check found that the token may do."""
-    return [
-        ("List addresses", token.can_list),
-        ("Unallocate", token.can_unallocate),
-        ("Show names of machines", token.can_list_machines),
-    ]
+    return [(each.verb.capitalize(), getattr(token, each.field)) for each in ABILITIES]
 
 
 class Organization(NamedTuple):
-    """An organization of the user with its tokens: (token, state, calls left this minute), and the
-    newest list of addresses that was read with one of them."""
+    """An organization of the user with its tokens: (token, state, calls left this minute). `counts`
+    says how many addresses it had when they were last read with one of them; `url` is their list.
+    """
 
     title: str
-    sub_domain: str
     url: str
-    snapshot: InventorySnapshot | None
+    counts: str
     tokens: list[tuple[ApiToken, TokenState, int | None]]
 
 
@@ -132,15 +133,21 @@ def overview(tokens: QuerySet[ApiToken]) -> list[Organization]:
     found = []
     for _, group in groupby(ordered, key=lambda each: each.organization_title):
         own = list(group)
-        first = own[0]
         usable = next((each for each in own if _unusable(each) is None), None)
         url = reverse("addresses", args=[usable.id]) if usable else ""
         read = [each.snapshot for each in own if hasattr(each, "snapshot")]
         newest = max(read, key=lambda each: each.read_at, default=None)
+        counts = _counts(newest) if newest else "Addresses not read yet" if url else ""
         rows = [(each, state(each), budget.remaining(each.fingerprint)) for each in own]
-        title, sub_domain = first.organization_title, first.organization_sub_domain
-        found.append(Organization(title, sub_domain, url, newest, rows))
+        found.append(Organization(own[0].organization_title, url, counts, rows))
     return found
+
+
+def _counts(read: InventorySnapshot) -> SafeString:
+    all_read = f"{read.address_count:,} address{'' if read.address_count == 1 else 'es'}"
+    return format_html(
+        "{}, {} allocated, read {}", all_read, f"{read.allocated_count:,}", age(read.read_at)
+    )
 
 
 def check_result(token: ApiToken, findings: Findings) -> Notice:

@@ -136,5 +136,5 @@ def _list_context(
         "hint": address_texts.names_hint(shown, token),
     }
     if not found.rows:
-        context["empty"] = address_texts.empty_list(found, token.organization_title)
+        context["empty"] = address_texts.empty_list(found, token)
     return context

@@ -69,6 +69,7 @@ def problem(
         f"{reverse(name, kwargs=kwargs)}{query}",
         is_post=name == "token_check",
         opens_dialog=name == "unallocate",
+        read_url=reverse("addresses_read", kwargs=kwargs) if name == "addresses" else "",
     )
     place = Place(
         token,

@@ -39,12 +39,15 @@ def search(request: SignedInRequest) -> HttpResponse:
         "text": text,
         "max_in_url": MAX_IN_URL,
         "max_pasted": find.MAX_PASTED_LENGTH + 1,
-        "is_long": len(given) > MAX_IN_URL,
+        # A longer text is in the field for pasted texts only.
+        "shown": text if len(given) <= MAX_IN_URL else "",
+        "results": search_results.NOTHING_SOUGHT,
         "is_cut": not is_post and len(given) >= MAX_IN_URL,
     }
     abilities = access.abilities(request.user)
     if abilities.may_unallocate and (len(text) > MAX_LENGTH or find.is_pasted(text)):
-        context["pasted"] = search_results.pasted(find.pasted(request.user, text))
+        context["results"] = search_results.pasted(find.pasted(request.user, text))
+        context["is_pasted"] = True
     elif text:
         text = find.as_item(text) or text[:MAX_LENGTH]
         found = find.find(request.user, text) if abilities.may_unallocate else find.Found()

@@ -23,6 +23,7 @@ from ipadmin.checks import api_host
 from ipadmin.context_processors import environment
 from ipadmin.middleware import previous_page
 from ipadmin.ui import themes
+from ipadmin.ui.components import Linked
 from ipadmin.ui.time_zones import CHOICE_COOKIE, TIMES_COOKIE
 from ipadmin.views.parts import wants_part
 
@@ -77,7 +78,7 @@ def times(request: HttpRequest) -> HttpResponse:
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Use a light or dark theme (`choice`), or else that of the system; then back to `next`."""
-    return _preference(request, themes.THEME_COOKIE, themes.THEMES)
+    return _preference(request, themes.THEME_COOKIE, tuple(themes.THEMES))
 
 
 def _preference(request: HttpRequest, cookie: str, choices: tuple[str, ...]) -> HttpResponse:
@@ -99,21 +100,24 @@ def _preference(request: HttpRequest, cookie: str, choices: tuple[str, ...]) -> 
 def _error_page(
     status: int, title: str, message: str, icon: str = "triangle-alert", *, next_step: str = ""
 ) -> Callable[..., HttpResponse]:
-    """A view that shows an error; for htmx only the message. `next_step` is the name of a button in
-    `_error_page.html`, beside the one to the start page."""
+    """A view that shows an error; for htmx only the message. `next_step` (`reload`, `search` or
+    none) is a button beside the one to the start page."""
 
     @requires_csrf_token
     def view(request: HttpRequest, *_args: object, **_reason: object) -> HttpResponse:
         template = "_error.html" if wants_part(request) else "error.html"
-        context = _context(request, title, message) | {"icon": icon, "next_step": next_step}
+        context = _context(request, title, message) | {"icon": icon}
         if next_step == "reload":
-            context["page"] = previous_page(request) or request.get_full_path()
+            page = previous_page(request) or request.get_full_path()
+            context["step"] = Linked("Reload the page", page)
+        elif next_step == "search":
+            context["step"] = Linked("Search", resolve_url("search"))
         return render(request, f"ipadmin/{template}", context, status=status)
 
     return view
 
 
-def _context(request: HttpRequest, title: str, message: str) -> dict[str, str]:
+def _context(request: HttpRequest, title: str, message: str) -> dict[str, object]:
     request_id = getattr(request, "request_id", "")
     return {"title": title, "message": message, "request_id": request_id}
 

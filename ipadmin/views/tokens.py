@@ -13,14 +13,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.crypto import CannotDecrypt
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.models import ApiToken
 from ipadmin.services import budget
 from ipadmin.services import tokens as service
 from ipadmin.ui import token_texts
-from ipadmin.ui.explanations import Explanation
 from ipadmin.views.parts import CANNOT_READ, problem
 
+TokenForm = LabelForm | SecretForm | OrganizationForm
 # What prevents the use of a secret.
 CANNOT_USE = (*CANNOT_READ, service.AlreadyAdded)
 
@@ -47,8 +48,7 @@ def token_add(request: SignedInRequest) -> HttpResponse:
     except IntegrityError:
         # Added in another tab at the same time.
         form.add_error("label", LABEL_TAKEN)
-    context = {"form": form, "problem": failed}
-    return render(request, "ipadmin/token_add.html", context, status=_status(form, failed))
+    return _page(request, "token_add", form, problem=failed)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -66,11 +66,10 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
             return redirect("addresses", token.id)
     except CANNOT_USE as error:
         failed = problem(request, error, token)
-    context = {"token": token, "form": form, "problem": failed}
+    notice = None
     if not form.organizations and not failed:
-        context["notice"] = token_texts.no_organizations(token)
-    page = "ipadmin/token_organization.html"
-    return render(request, page, context, status=_status(form, failed))
+        notice = token_texts.no_organizations(token)
+    return _page(request, "token_organization", form, token=token, problem=failed, notice=notice)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -116,8 +115,7 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
         form.add_error("secret", token_texts.WRONG_ORGANIZATION.format(token))
     except CANNOT_USE as error:
         failed = problem(request, error, retry="")
-    context = {"token": token, "form": form, "problem": failed}
-    return render(request, "ipadmin/token_replace.html", context, status=_status(form, failed))
+    return _page(request, "token_replace", form, token=token, problem=failed)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -134,16 +132,19 @@ def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def _token_page(
     request: SignedInRequest, token: ApiToken, form: LabelForm, **shown: object
 ) -> HttpResponse:
+    unreadable = None if token.opens else problem(request, CannotDecrypt(), token, retry="")
     context = {
         "token": token,
+        "problem": unreadable,
         "state": token_texts.state(token),
         "abilities": token_texts.abilities(token),
         "calls_left": budget.remaining(token.fingerprint),
-        "form": form,
-    } | shown
-    return render(request, "ipadmin/token.html", context, status=_status(form, None))
+    }
+    return _page(request, "token", form, **context | shown)
 
 
-def _status(form: LabelForm | SecretForm | OrganizationForm, failed: Explanation | None) -> int:
-    """422 for a form with errors, else 200, for errors of Katapult too."""
-    return 422 if form.is_bound and form.errors and not failed else 200
+def _page(request: SignedInRequest, name: str, form: TokenForm, **context: object) -> HttpResponse:
+    """422 for a form with errors; 200 for errors of Katapult too."""
+    is_wrong = form.is_bound and form.errors and not context.get("problem")
+    page = f"ipadmin/{name}.html"
+    return render(request, page, {"form": form, **context}, status=422 if is_wrong else 200)

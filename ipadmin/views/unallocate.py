@@ -107,6 +107,7 @@ def _context(
 
 
 def _page(request: SignedInRequest, context: dict[str, object], status: int) -> HttpResponse:
+    context = {"question": address_texts.NOT_READ} | context
     if not wants_part(request):
         return render(request, "ipadmin/unallocate.html", context, status=status)
     response = render(request, "ipadmin/_unallocate.html", context, status=status)

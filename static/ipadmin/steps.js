@@ -4,13 +4,27 @@
 
   const ends = new WeakMap();
 
+  const countdownOf = (button) => {
+    const found = button.querySelector(".countdown");
+    if (found) return found;
+    const made = document.createElement("span");
+    made.className = "countdown";
+    button.append(" ", made);
+    return made;
+  };
+
   const tick = () => {
     for (const button of document.querySelectorAll("[data-wait]")) {
       if (!ends.has(button)) ends.set(button, performance.now() + button.dataset.wait * 1000);
       const seconds = Math.ceil((ends.get(button) - performance.now()) / 1000);
-      button.querySelector(".countdown").textContent = seconds > 0 ? `in ${seconds} s` : "";
-      button.setAttribute("aria-disabled", seconds > 0);
-      if (seconds <= 0) delete button.dataset.wait;
+      if (seconds > 0) {
+        countdownOf(button).textContent = `in ${seconds} s`;
+        button.setAttribute("aria-disabled", "true");
+      } else {
+        button.querySelector(".countdown")?.remove();
+        button.removeAttribute("aria-disabled");
+        delete button.dataset.wait;
+      }
     }
   };
   setInterval(tick, 1000);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -142,6 +144,22 @@ def test_a_read_only_token_offers_no_button_to_unallocate(browse: Browse, bob: U
     expect(page.locator("tbody tr")).to_have_count(30)
     expect(page.get_by_text("This token can't unallocate.")).to_be_visible()
     expect(page.locator("[data-unallocate]")).to_have_count(0)
+
+
+def test_the_form_waits_as_long_as_katapult_says(browse: Browse, bob: User, box: Sandbox) -> None:
+    page = browse(bob)
+    box.set_faults([{"kind": "rate_limit", "retry_after": 3}])
+    paste(page, f"{PLANTED}-second")
+    button = page.get_by_role("button", name="Check and save")
+    expect(button).to_have_text(re.compile(r"in [123] s"))
+    expect(button).to_have_attribute("aria-disabled", "true")
+    page.get_by_label("API token").fill(f"{PLANTED}-second")
+    box.set_faults([])
+    button.click(force=True)
+    expect(page).to_have_url(re.compile("/tokens/add/$"))
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+    button.click()
+    expect(page.get_by_text("Token “Main” was added.")).to_be_visible()
 
 
 def test_the_same_token_is_not_added_twice(browse: Browse, bob: User) -> None:

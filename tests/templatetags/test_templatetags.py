@@ -25,6 +25,10 @@ def test_a_host_name_breaks_after_its_dots(host: str | None, shown: str) -> None
     assert breakable(host) == shown
 
 
+def test_a_code_breaks_after_its_underscores() -> None:
+    assert breakable("not_<found", "_") == "not_<wbr>&lt;found"
+
+
 @pytest.mark.parametrize(
     ("query", "shown"),
     [

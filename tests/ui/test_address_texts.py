@@ -19,6 +19,7 @@ from ipadmin.ui import address_texts
 AT = datetime(2026, 11, 23, 12, 0, 40, tzinfo=UTC)
 WEB = Allocation("vm_1", "VirtualMachine", "web-01")
 SCOPE = "virtual_machines:read"
+TOKEN = ApiToken(id=uuid.UUID(int=1), organization_name="Acme")
 
 
 def ip(allocation: Allocation | None = WEB, reverse_dns: str = "") -> IPAddress:
@@ -30,24 +31,31 @@ def confirmation(*, is_last_of_family: bool | None = False) -> Confirmation:
 
 
 @pytest.mark.parametrize(
-    ("state", "query", "title", "text", "show_all"),
+    ("state", "query", "title", "text", "links"),
     [
-        ("all", "zebra", "No results for “zebra”", "The search covers", ""),
-        ("unallocated", "web", "No results for “web”", "1 other address matches.", "Show all"),
-        ("unallocated", "", "No unallocated addresses", "", "Show all addresses"),
+        ("all", "zebra", "No results for “zebra”", "The search covers", ["Clear search"]),
+        (
+            "unallocated",
+            "web",
+            "No results for “web”",
+            "1 other address matches.",
+            ["Show all", "Clear search"],
+        ),
+        ("unallocated", "", "No unallocated addresses", "", ["Show all addresses"]),
     ],
 )
 def test_empty_list_offers_a_way_out(
-    state: str, query: str, title: str, text: str, show_all: str
+    state: str, query: str, title: str, text: str, links: list[str]
 ) -> None:
     shown = listing(Inventory((ip(),), AT), Filters(state=state, q=query))
-    empty = address_texts.empty_list(shown, "Acme")
-    assert (empty.title, empty.show_all) == (title, show_all)
+    empty = address_texts.empty_list(shown, TOKEN)
+    assert (empty.title, [link.text for link in empty.links]) == (title, links)
     assert text in empty.text
 
 
 def test_empty_organization() -> None:
-    empty = address_texts.empty_list(listing(Inventory((), AT), Filters()), "Acme")
+    empty = address_texts.empty_list(listing(Inventory((), AT), Filters()), TOKEN)
+    assert empty.links == (("Check the token", TOKEN.get_absolute_url()),)
     assert empty.title == "This organization has no addresses"
     assert "for Acme" in empty.text
 

@@ -95,7 +95,7 @@ def test_an_attempt_without_an_effect_starts_again() -> None:
     steps = (
         explanations.of_entry(entry("failed", "", basis="evidence")).at(Place(retry=RETRY)).steps
     )
-    assert steps[0] == RETRY._replace(is_retry=True)
+    assert steps[0] == RETRY
 
 
 @pytest.mark.parametrize("outcome", ["pending", "unknown", "succeeded"])

@@ -1,4 +1,4 @@
-"""The list of an organization's addresses: what it shows, and how it is read."""
+"""The list of an organization's addresses: what it shows."""
 
 # Pytest passes them by name.
 # ruff: noqa: PLR0917
@@ -14,15 +14,12 @@ from django.urls import reverse
 
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, Outcome, User
-from ipadmin.services import inventory
-from ipadmin.views.addresses import SEPARATOR
-from tests.conftest import ClientOf
 from tests.history import keep
 from tests.page import Page, one, text_of
 from tests.services.conftest import keep_token
-from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, refusal
+from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM
 from tests.views.address_list import counts, few, shown, url, waiting
-from tests.views.conftest import HTMX, PLANTED, MakeEntry
+from tests.views.conftest import PLANTED, MakeEntry
 from tests.views.katapult import HOSTILE, LIST, Organizations, listed, many
 
 # Used by name only, as fixtures are.
@@ -223,133 +220,6 @@ def test_a_hostile_address_id_is_escaped(
     assert 'ip"onclick' not in answer.text
 
 
-# Reading
-
-
-def parts(answer: Any) -> list[str]:
-    """The parts of a streamed list."""
-    return b"".join(answer.streaming_content).decode().split(SEPARATOR)[:-1]
-
-
-@pytest.fixture
-def reading(token: ApiToken) -> str:
-    return reverse("addresses_read", args=[token.id])
-
-
-def test_the_page_appears_before_the_list_is_read(
-    alices: Client, url: str, waiting: str, reading: str, katapult: Organizations
-) -> None:
-    page = Page(alices.get(url))
-    assert (katapult.requests, shown(page.html)) == ([], [])
-    assert page.one("#listing").attributes["data-read-now"] == reading
-    assert "Reading the addresses of Acme" in page.text
-    assert 'content="0; url=?wait=1"' in page.html
-    alices.get(waiting)
-    again = Page(alices.get(url))
-    # Fresh: it is not read again, and without a part to replace.
-    assert len(shown(again.html)) == 2
-    assert again.values("data-read-now") == []
-
-
-def test_without_javascript_the_search_is_kept_while_the_list_is_read(
-    alices: Client, url: str, katapult: Organizations
-) -> None:
-    page = Page(alices.get(f"{url}?q=web"))
-    assert "url=?q=web&amp;wait=1" in page.html
-    assert page.form("family")["q"] == ["web"]
-
-
-def test_the_list_is_streamed_while_it_is_read(
-    alices: Client, reading: str, katapult: Organizations, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inventory, "STEP_SECONDS", 0)
-    katapult.listed = many(1000)
-    answer = alices.get(f"{reading}?q=10.0.3")
-    assert "no-store" in answer["Cache-Control"]
-    found = parts(answer)
-    assert len(found) >= 2
-    assert re.search(r"Reading… \d+ of 1,000", Page(found[0]).text)
-    assert Page(found[0]).one("[data-stop]")
-    assert counts(found[-1]) == [250, 250, 0]
-    assert "Updated just now" in Page(found[-1]).text
-
-
-def test_times_of_a_streamed_list_are_in_the_readers_zone(
-    alices: Client, reading: str, few: Organizations
-) -> None:
-    alices.cookies["timezone"] = "Asia/Tokyo"
-    title = Page(parts(alices.get(reading))[-1]).one(".read-at time").attributes["title"]
-    assert title
-    assert title.endswith("JST")
-
-
-def test_an_earlier_list_stays_while_it_is_read_again(
-    alices: Client, waiting: str, reading: str, katapult: Organizations, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(inventory, "STEP_SECONDS", 0)
-    alices.get(waiting)
-    katapult.listed = many(500)
-    *progress, last = parts(alices.get(reading))
-    assert progress
-    assert [shown(part) for part in progress if "Reading…" in part] == [[]] * len(progress)
-    assert counts(last) == [500, 500, 0]
-
-
-def test_a_stopped_reading_shows_what_was_read(
-    alices: Client, url: str, reading: str, katapult: Organizations, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(inventory, "STEP_SECONDS", 0)
-    katapult.listed = many(1000)
-    answer = alices.get(reading)
-    next(iter(answer.streaming_content))  # type: ignore[attr-defined]
-    # As a server does when the browser is gone; `close` would end the test's database as well.
-    for closer in answer._resource_closers:  # type: ignore[attr-defined]
-        closer()
-    text = Page(alices.get(url, headers=HTMX)).text
-    assert re.search(r"not complete: \d+ of 1,000 addresses were read", text)
-    assert "Read it again" in text
-
-
-def test_a_list_that_was_never_read_offers_to_read_it(
-    alices: Client, url: str, reading: str, katapult: Organizations
-) -> None:
-    page = Page(alices.get(url, headers=HTMX))
-    assert page.values("data-read") == [reading]
-
-
-def test_an_error_while_the_list_is_read_is_explained_above_the_earlier_one(
-    alices: Client, waiting: str, reading: str, katapult: Organizations
-) -> None:
-    alices.get(waiting)
-    katapult.lists.append(refusal(403, "permission_denied"))
-    [part] = parts(alices.get(reading))
-    assert "denied permission" in part
-    assert len(shown(part)) == 2
-    assert "Retry" in part
-
-
-def test_parts_read_nothing(
-    alices: Client, url: str, waiting: str, katapult: Organizations
-) -> None:
-    alices.get(waiting)
-    alices.get(f"{url}?state=allocated", headers=HTMX)
-    alices.get(f"{url}?q=1", headers=HTMX)
-    assert katapult.calls(LIST) == 1
-
-
-def test_a_list_is_never_shared_between_tokens(
-    alices: Client,
-    bob: User,
-    waiting: str,
-    bobs_token: ApiToken,
-    client_of: ClientOf,
-    katapult: Organizations,
-) -> None:
-    alices.get(waiting)
-    bobs = reverse("addresses", args=[bobs_token.id])
-    assert shown(client_of(bob).get(bobs)) == []
-
-
 # Names of machines
 
 
@@ -400,61 +270,3 @@ def test_the_row_of_an_address_shows_an_attempt_at_once(
     assert one(row, "td.end a").attributes["href"] == made.get_absolute_url()
     assert text_of(one(row, "td.end a")) == note
     assert counts(page.html) == ([2, 2, 0] if made.is_open else [2, 1, 1])
-
-
-# Part and whole
-
-
-def test_empty_parameters_are_not_in_the_url(
-    alices: Client, url: str, katapult: Organizations
-) -> None:
-    """The form of a browser without JavaScript sends all of its fields."""
-    empty = "?q=web&state=all&sort=-address&family=&type=&vip=&network=&page=3"
-    assert alices.get(url + empty)["Location"] == f"{url}?q=web&sort=-address&page=3"
-    assert alices.get(f"{url}?q=&wait=1")["Location"] == f"{url}?wait=1"
-    answer = alices.get(url + empty, headers=HTMX)
-    assert answer["HX-Replace-Url"] == f"{url}?q=web&sort=-address&page=3"
-
-
-@pytest.mark.parametrize(
-    ("before", "query", "header"),
-    [
-        ("", "?q=w", "HX-Replace-Url"),
-        ("?q=w", "?q=we", "HX-Replace-Url"),
-        ("?q=we", "?q=&state=all", "HX-Replace-Url"),
-        ("?q=we", "?q=we&family=IPv4", "HX-Push-Url"),
-        ("", "?state=allocated", "HX-Push-Url"),
-        ("", "?page=2", "HX-Push-Url"),
-    ],
-)
-def test_typing_replaces_the_entry_in_the_browsers_history(
-    alices: Client, url: str, katapult: Organizations, before: str, query: str, header: str
-) -> None:
-    current = {"HX-Current-URL": f"http://testserver{url}{before}"}
-    answer = alices.get(url + query, headers=HTMX | current)
-    assert [each for each in answer.headers if each.endswith("-Url")] == [header]
-
-
-def test_htmx_gets_the_list_alone(alices: Client, waiting: str, few: Organizations) -> None:
-    answer = alices.get(waiting, headers=HTMX)
-    assert "<html" not in answer.text
-    assert len(shown(answer)) == 4
-    assert "HX-Request" in answer["Vary"]
-    assert "no-store" in answer["Cache-Control"]
-
-
-def test_a_full_page_contains_the_list(alices: Client, waiting: str, few: Organizations) -> None:
-    answer = alices.get(waiting)
-    assert "<html" in answer.text
-    assert "HX-Request" in answer["Vary"]
-    assert {"no-store", "private"} <= set(answer["Cache-Control"].split(", "))
-
-
-@pytest.mark.parametrize("header", ["HX-Boosted", "HX-History-Restore-Request"])
-def test_history_restores_get_the_full_page_of_the_list(
-    alices: Client, waiting: str, few: Organizations, header: str
-) -> None:
-    alices.get(waiting)
-    answer = alices.get(f"{waiting}&state=unallocated", headers=HTMX | {header: "true"})
-    assert "<html" in answer.text
-    assert shown(answer) == ["192.0.2.20"]

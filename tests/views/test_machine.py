@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from ipadmin.models import ApiToken
 from ipadmin.sandbox import Sandbox
-from ipadmin.sandbox.calls import ROOT_PASSWORD
+from ipadmin.sandbox.bodies import ROOT_PASSWORD
 from tests.history import keep
 from tests.page import Page
 from tests.sandbox_client import some
@@ -49,7 +49,7 @@ def test_the_page_shows_state_addresses_and_attempts(
     ]
     page = Page(alices.get(url))
     assert page.texts("h1") == ["web-01"]
-    for shown in ("started", "production", "web-01.example.net", "North West", VM, "bob"):
+    for shown in ("Started", "production", "web-01.example.net", "North West", VM, "bob"):
         assert shown in page.text.replace("\u200b", "")
     assert page.links["192.0.2.7"] == reverse("address", args=[token.id, IP])
     assert made.get_absolute_url() in page.links.values()

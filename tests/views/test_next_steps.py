@@ -71,6 +71,18 @@ def test_a_retry_is_the_same_page_and_counts_down(
     assert retry.attributes["data-read"] == reverse("addresses_read", args=[token.id])
 
 
+@pytest.mark.parametrize("name", ["token_add", "token_replace", "token_check"])
+def test_the_form_of_a_token_counts_down(
+    alices: Client, token: ApiToken, katapult: Organizations, name: str
+) -> None:
+    katapult.names.append(refusal(429, "rate_limit_reached"))
+    url = reverse(name, args=[] if name == "token_add" else [token.id])
+    page = Page(alices.post(url, {"label": "New", "secret": "x" * 20}))
+    waits = [int(each or 0) for each in page.values("data-wait")]
+    assert 0 < max(waits) <= 60
+    assert set(waits) <= {0, max(waits)}
+
+
 def test_the_streamed_list_is_tried_again_as_a_page(
     alices: Client, token: ApiToken, katapult: Organizations
 ) -> None:

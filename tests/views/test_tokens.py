@@ -87,7 +87,7 @@ def test_the_list_shows_the_state_of_a_token_and_its_next_step(
     alices: Client, token: ApiToken, fields: dict[str, Any], words: list[str], page: str
 ) -> None:
     ApiToken.objects.update(**fields)
-    text = alices.get(URL).text
+    text = alices.get(URL).text.replace("<wbr>", "")
     assert all(word in text for word in [*words, reverse(page, args=[token.id])])
 
 
@@ -126,7 +126,7 @@ def test_the_list_shows_age_errors_and_calls_left(alices: Client, token: ApiToke
         )
     )
     for url in (URL, token.get_absolute_url()):
-        text = alices.get(url).text
+        text = alices.get(url).text.replace("<wbr>", "")
         assert all(shown in text for shown in ("40 d ago", "answer_lost", "987"))
 
 
