@@ -9,6 +9,7 @@ from functools import cache
 from django import template
 from django.contrib.messages.storage.base import Message
 from django.template import Context
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -43,6 +44,13 @@ TONE_ICONS = {
     "warning": "triangle-alert",
     "danger": "octagon-x",
 }
+
+
+@register.simple_tag
+@cache
+def constant(template_name: str) -> SafeString:
+    """A template without variables, for every page: rendered once."""
+    return render_to_string(template_name)
 
 
 @register.simple_tag

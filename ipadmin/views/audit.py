@@ -56,9 +56,9 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "sparkline": sparkline(summary),
         "is_absolute": request.COOKIES.get(TIMES_COOKIE) == "absolute",
         "chart_unit": history_texts.UNIT_ADVERBS[summary.unit],
-        "pruned_before": status.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
-        # Callables: only a whole page, or an empty one, needs them.
+        # Callables: only a whole page, an empty one, or the oldest needs them.
+        "pruned_before": status.pruned_before,
         "vocabulary": lambda: pages.vocabulary(within),
         "empty": lambda: history_texts.empty(
             page, has_any=access.visible_entries(request.user).exists()

@@ -7,14 +7,16 @@ grow with the history: `plan.py` chooses the index scans, and this module follow
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
+from ipadmin.audit import rows
 from ipadmin.audit.search.plan import (
     MAX_SORTED_ENTRIES,
     IndexScan,
@@ -39,23 +41,6 @@ FIELD_OF_FILTER = {
 }
 FILTER_OF_FIELD = {field: name for name, field in FIELD_OF_FILTER.items()}
 MAX_VALUES = 40
-# The fields that the list shows. Reading all fields would double the time of a page.
-LISTED_FIELDS = (
-    "attempt_id",
-    "outcome",
-    "created_at",
-    "finished_at",
-    "user_name",
-    "reason",
-    "organization_id",
-    "organization_name",
-    "organization_sub_domain",
-    "environment",
-    "address",
-    "allocation_id",
-    "allocation_type",
-    "allocation_name",
-)
 CURSOR_TEXT = re.compile(r"(\d{1,17})-(\d{1,18})")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -66,6 +51,25 @@ class Cursor(NamedTuple):
 
     created_at: datetime
     id: int
+
+
+class ListedEntry(NamedTuple):
+    """What the list shows of an entry. To read models would double the time of a page."""
+
+    created_at: datetime
+    pk: int
+    attempt_id: str
+    outcome: str
+    user_name: str
+    reason: str
+    organization_id: str
+    organization_name: str
+    organization_sub_domain: str
+    environment: str
+    address: str
+    allocation_id: str
+    allocation_type: str
+    allocation_name: str
 
 
 class Matches(NamedTuple):
@@ -84,7 +88,7 @@ class Page:
     of the entries if `is_newer`.
     """
 
-    entries: list[AuditEntry]
+    entries: list[ListedEntry]
     older_than: Cursor | None = None
     newer_than: Cursor | None = None
     searched_to: Cursor | None = None
@@ -127,7 +131,8 @@ def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
     """The user's attempts that have no final outcome yet, newest first."""
     if user.pk is None:
         return []
-    return list(AuditEntry.objects.filter(user_id=user.pk, finished_at=None)[:MAX_RECENT])
+    entries = AuditEntry.objects.filter(user_id=user.pk, finished_at=None)
+    return list(entries.only("attempt_id", "address", "created_at")[:MAX_RECENT])
 
 
 def labels(search: Search, within: Sequence[str] | None) -> dict[tuple[str, str], str]:
@@ -172,9 +177,9 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
     if is_newer and not cursors and not found.searched_to:
         # There are no newer entries.
         return page(plan)
-    entries = AuditEntry.objects.only(*LISTED_FIELDS).in_bulk([each.id for each in cursors])
+    entries = _fetch_listed([each.id for each in cursors])
     # Entries that were removed since the search are missing.
-    shown = [entries[each.id] for each in cursors if each.id in entries]
+    shown = [ListedEntry(each.created_at, *entries[each.id]) for each in cursors if each.id in entries]
     is_full = len(found.cursors) > PER_PAGE
     onward = cursors[-1] if is_full else found.searched_to
     # The way back; from a page without entries it includes the position where that page begins.
@@ -182,12 +187,23 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
     if back and not cursors:
         back = Cursor(back.created_at, back.id + (1 if is_newer else -1))
     return Page(
-        sorted(shown, key=cursor_of, reverse=True),
+        sorted(shown, reverse=True),
         older_than=back if is_newer else onward,
         newer_than=onward if is_newer else before and back,
         searched_to=None if is_full else found.searched_to,
         is_newer=is_newer,
     )
+
+
+def _fetch_listed(ids: Sequence[int]) -> dict[int, rows.Row]:
+    """The fields of `ListedEntry` without the time, by id."""
+    return {row[0]: row for row in _listed_query(len(ids))(*ids)} if ids else {}
+
+
+@cache
+def _listed_query(count: int) -> Callable[..., list[rows.Row]]:
+    entries = AuditEntry.objects.filter(pk__in=range(count)).order_by()
+    return rows.prepared(entries, ["id", *ListedEntry._fields[2:]])
 
 
 def find(plan: Plan, *, start: Cursor | None = None, limit: int, is_newer: bool = False) -> Matches:
@@ -212,8 +228,8 @@ def _read(
     filters = [each for each in (scan.others, *plan.filters) if each]
 
     def first(entries: QuerySet[AuditEntry]) -> list[Cursor]:
-        rows = entries.order_by(*found.order).values_list("created_at", "id")
-        return [Cursor(*row) for row in rows[:limit]]
+        positions = entries.order_by(*found.order).values_list("created_at", "id")
+        return [Cursor(*each) for each in positions[:limit]]
 
     if scan.few:
         range = plan.search.period & beyond(start, is_newer=is_newer)
