@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
+from ipadmin.audit.search.choices import Choice
 from ipadmin.audit.search.pages import ListedEntry
-from ipadmin.models import AuditValueCounter, Outcome
+from ipadmin.models import Outcome
 from ipadmin.templatetags.icons import icon
 from ipadmin.templatetags.ipadmin import OUTCOMES, outcome_tone
 from ipadmin.ui import markup, tickets, time_zones
@@ -63,9 +64,7 @@ def _time(moment: datetime, zone: tzinfo, now: datetime | None) -> str:
 
 def _cells(entry: ListedEntry, environment: str) -> str:
     held = entry.allocation_name or markup.kind(entry.allocation_type) or entry.allocation_id
-    where = escape(
-        entry.organization_name or entry.organization_sub_domain or entry.organization_id
-    )
+    where = escape(entry.organization_title)
     if entry.environment != environment:
         name = escape(entry.environment)
         where += f' <span class="chip" data-environment="{name}">{name.upper()}</span>'
@@ -78,8 +77,7 @@ def _cells(entry: ListedEntry, environment: str) -> str:
 
 @cache
 def _outcome(outcome: str) -> str:
-    name = dict(Outcome.choices).get(outcome, outcome)
-    tone, text = outcome_tone(outcome), escape(str(name))
+    tone, text = outcome_tone(outcome), escape(markup.outcome_name(outcome))
     use = f'<svg><use href="#o-{escape(outcome)}"/></svg>'
     return f'<span class="badge" data-tone="{tone}">{use} {text}</span>'
 
@@ -142,7 +140,7 @@ def environment_options(filters: HistoryFilters) -> SafeString:
 
 
 @register.simple_tag
-def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | None) -> SafeString:
+def options(values: Iterable[Choice], selected: tuple[str, str] | None) -> SafeString:
     """The options of a `<select>`, the selected one (value and name) first."""
     value, name = selected or ("", "")
     made = [f'<option value="{escape(value)}" selected>{escape(name)}</option>'] if value else []
@@ -155,7 +153,7 @@ def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | Non
 
 
 @register.simple_tag
-def names(values: Iterable[AuditValueCounter]) -> SafeString:
+def names(values: Iterable[Choice]) -> SafeString:
     """The options of a `<datalist>`."""
     made = (f'<option value="{escape(each.title)}">' for each in values)
     return mark_safe("".join(made))  # noqa: S308  everything is escaped

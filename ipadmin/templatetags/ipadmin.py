@@ -15,7 +15,7 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.katapult.types import VIRTUAL_MACHINE
-from ipadmin.models import ApiToken, Outcome
+from ipadmin.models import ApiToken
 from ipadmin.services.listing import Row
 from ipadmin.templatetags.icons import icon
 from ipadmin.ui import address_texts, markup, tickets, time_zones
@@ -81,9 +81,8 @@ def outcome_icon(outcome: str) -> str:
 def outcome_badge(outcome: str) -> SafeString:
     """An outcome with its icon; a list has hundreds of them, of five kinds."""
     tone, drawn = OUTCOMES.get(outcome, NO_OUTCOME)
-    name = dict(Outcome.choices).get(outcome, outcome)
     html = '<span class="badge" data-tone="{}">{} {}</span>'
-    return format_html(html, tone, icon(drawn, 13), name)
+    return format_html(html, tone, icon(drawn, 13), markup.outcome_name(outcome))
 
 
 @register.simple_tag
