@@ -49,8 +49,9 @@ TONE_ICONS = {
 @register.simple_tag
 @cache
 def constant(template_name: str) -> SafeString:
-    """A template without variables, for every page: rendered once."""
-    return render_to_string(template_name)
+    """A template without variables, for every page: rendered once, and not indented."""
+    html = re.sub(r"\s*\n\s*", "\n", render_to_string(template_name))
+    return mark_safe(html)  # noqa: S308  a template of our own
 
 
 @register.simple_tag
@@ -69,11 +70,6 @@ def browser_zone(context: Context) -> str:
 @register.filter
 def outcome_tone(outcome: str) -> str:
     return OUTCOMES.get(outcome, NO_OUTCOME)[0]
-
-
-@register.filter
-def outcome_icon(outcome: str) -> str:
-    return OUTCOMES.get(outcome, NO_OUTCOME)[1]
 
 
 @register.simple_tag
