@@ -48,7 +48,7 @@ def site(request: HttpRequest) -> dict[str, object]:
         "access": abilities,
         # Callables: only complete pages use them.
         "navigation": lambda: navigation.links(request, abilities),
-        "open_attempts": lambda: pages.open_attempts(user),
+        "open_attempts": cache(lambda: pages.open_attempts(user)),
         "failed_verification": failed_verification,
         "is_warned": name in WARNED_PAGES,
         "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),

@@ -70,10 +70,3 @@ class AuditValueCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field} {self.value}: {self.attempts}"
-
-    @property
-    def title(self) -> str:
-        """The name in a list. Tokens of several people may have the same label."""
-        if self.field == "token_id":
-            return f"{self.label} · {self.value[:8]}"
-        return self.label or self.value

@@ -4,7 +4,7 @@ for it as for the rest of the page."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import cache
 from html import escape
 
@@ -13,7 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from ipadmin.models import AuditEntry, AuditValueCounter, Outcome
+from ipadmin.audit.search.choices import Choice
+from ipadmin.audit.search.pages import ListedEntry
+from ipadmin.models import Outcome
 from ipadmin.templatetags.icons import icon
 from ipadmin.templatetags.ipadmin import OUTCOMES, outcome_tone
 from ipadmin.ui import markup, tickets, time_zones
@@ -38,30 +40,35 @@ def outcome_symbols() -> SafeString:
 
 @register.simple_tag
 def entry_rows(
-    entries: Iterable[AuditEntry], environment: str, is_absolute: bool, list_query: str
+    entries: Iterable[ListedEntry], environment: str, is_absolute: bool, list_query: str
 ) -> SafeString:
     """Rows of the history. `environment`: the usual one, which is not shown; `list_query`: the
     query string with which the page of an entry knows the list."""
-    base, query, now = reverse("audit"), escape(list_query), timezone.now()
-    rows = (_row(each, base, query, environment, None if is_absolute else now) for each in entries)
-    return mark_safe("".join(rows))  # noqa: S308  `_row` escapes
-
-
-def _row(entry: AuditEntry, base: str, query: str, environment: str, now: datetime | None) -> str:
-    """`now`: the time from which others are shown; None to show them as they are."""
-    exact = time_zones.text_of(entry.created_at)
-    clock, _, zone = exact.rpartition(" ")
-    shown = (
-        markup.ago(entry.created_at, now) if now else f'{clock}<span class="zone"> {zone}</span>'
+    base, query = reverse("audit"), escape(list_query)
+    zone, now = timezone.get_current_timezone(), None if is_absolute else timezone.now()
+    rows = (
+        f'<tr><td><a class="whole-row" href="{base}{each.attempt_id}/?{query}"'
+        f"{_time(each.created_at, zone, now)}</a>{_cells(each, environment)}"
+        for each in entries
     )
+    return mark_safe("".join(rows))  # noqa: S308  `_cells` escapes
+
+
+def _time(moment: datetime, zone: tzinfo, now: datetime | None) -> str:
+    """The end of a tag, and its text: how long before `now` a time was; without, the time."""
+    exact = time_zones.text_of(moment, zone=zone)
+    clock, _, name = exact.rpartition(" ")
+    shown = markup.ago(moment, now) if now else f'{clock}<span class="zone"> {name}</span>'
+    return f' title="{exact}">{shown}'
+
+
+def _cells(entry: ListedEntry, environment: str) -> str:
     held = entry.allocation_name or markup.kind(entry.allocation_type) or entry.allocation_id
     where = escape(entry.organization_title)
     if entry.environment != environment:
         name = escape(entry.environment)
         where += f' <span class="chip" data-environment="{name}">{name.upper()}</span>'
     return (
-        f'<tr><td><a class="whole-row" href="{base}{entry.attempt_id}/?{query}" title="{exact}">'
-        f"{shown}</a>"
         f'<td>{_outcome(entry.outcome)}<th scope="row">{escape(entry.address)}'
         f"<td>{escape(held) or NOTHING}<td>{escape(entry.user_name)}<td>{where}"
         f"<td>{tickets.linked(entry.reason, MAX_REASON)}"
@@ -70,8 +77,7 @@ def _row(entry: AuditEntry, base: str, query: str, environment: str, now: dateti
 
 @cache
 def _outcome(outcome: str) -> str:
-    name = dict(Outcome.choices).get(outcome, outcome)
-    tone, text = outcome_tone(outcome), escape(str(name))
+    tone, text = outcome_tone(outcome), escape(markup.outcome_name(outcome))
     use = f'<svg><use href="#o-{escape(outcome)}"/></svg>'
     return f'<span class="badge" data-tone="{tone}">{use} {text}</span>'
 
@@ -82,9 +88,8 @@ def bars(chart: Chart) -> SafeString:
     shown = [column for column in chart.columns if column.href]
     drawn = [_segments(outcome, shown) for outcome, _ in chart.legend]
     links = (
-        f'<a href="{escape(column.href)}"><rect class="hit" x="{column.left}%"'
-        f' width="{column.span}%"/><text y="12">{column.when} </text>'
-        f'<text class="parts" x="100%" y="12">{column.parts}</text></a>'
+        f'<a href="{escape(column.href)}"><rect x="{column.left:g}%" width="{column.span:g}%"/>'
+        f'<text y="12">{column.when} </text><text x="100%" y="12">{column.parts}</text></a>'
         for column in shown
     )
     return mark_safe("".join([*drawn, *links]))  # noqa: S308  numbers, and what is escaped
@@ -92,7 +97,8 @@ def bars(chart: Chart) -> SafeString:
 
 def _segments(outcome: str, columns: Iterable[Column]) -> str:
     drawn = (
-        f'<rect x="{column.x}%" y="{segment.y}" width="{column.width}%" height="{segment.height}"/>'
+        f'<rect x="{column.x:g}%" y="{segment.y:g}" width="{column.width:g}%"'
+        f' height="{segment.height:g}"/>'
         for column in columns
         for segment in column.segments
         if segment.outcome == outcome
@@ -134,7 +140,7 @@ def environment_options(filters: HistoryFilters) -> SafeString:
 
 
 @register.simple_tag
-def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | None) -> SafeString:
+def options(values: Iterable[Choice], selected: tuple[str, str] | None) -> SafeString:
     """The options of a `<select>`, the selected one (value and name) first."""
     value, name = selected or ("", "")
     made = [f'<option value="{escape(value)}" selected>{escape(name)}</option>'] if value else []
@@ -147,7 +153,7 @@ def options(values: Iterable[AuditValueCounter], selected: tuple[str, str] | Non
 
 
 @register.simple_tag
-def names(values: Iterable[AuditValueCounter]) -> SafeString:
+def names(values: Iterable[Choice]) -> SafeString:
     """The options of a `<datalist>`."""
     made = (f'<option value="{escape(each.title)}">' for each in values)
     return mark_safe("".join(made))  # noqa: S308  everything is escaped

@@ -9,12 +9,13 @@ from functools import cache
 from django import template
 from django.contrib.messages.storage.base import Message
 from django.template import Context
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.katapult.types import VIRTUAL_MACHINE
-from ipadmin.models import ApiToken, AuditEntry, Outcome
+from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.services.listing import Row
 from ipadmin.templatetags.icons import icon
 from ipadmin.ui import address_texts, markup, tickets, time_zones
@@ -47,6 +48,14 @@ TONE_ICONS = {
 
 
 @register.simple_tag
+@cache
+def constant(template_name: str) -> SafeString:
+    """A template without variables, for every page: rendered once, and not indented."""
+    html = re.sub(r"\s*\n\s*", "\n", render_to_string(template_name))
+    return mark_safe(html)  # noqa: S308  a template of our own
+
+
+@register.simple_tag
 def zone_name() -> str:
     """The zone of the times on this page: `Europe/Berlin`."""
     return time_zones.name_of(timezone.get_current_timezone())
@@ -64,19 +73,13 @@ def outcome_tone(outcome: str) -> str:
     return OUTCOMES.get(outcome, NO_OUTCOME)[0]
 
 
-@register.filter
-def outcome_icon(outcome: str) -> str:
-    return OUTCOMES.get(outcome, NO_OUTCOME)[1]
-
-
 @register.simple_tag
 @cache
 def outcome_badge(outcome: str) -> SafeString:
     """An outcome with its icon; a list has hundreds of them, of five kinds."""
     tone, drawn = OUTCOMES.get(outcome, NO_OUTCOME)
-    name = dict(Outcome.choices).get(outcome, outcome)
     html = '<span class="badge" data-tone="{}">{} {}</span>'
-    return format_html(html, tone, icon(drawn, 13), name)
+    return format_html(html, tone, icon(drawn, 13), markup.outcome_name(outcome))
 
 
 @register.simple_tag

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ipadmin.audit.search.summary import Bar, Summary
 from ipadmin.models.audit_entry import Outcome
-from ipadmin.ui.time_zones import name_of, text_of
+from ipadmin.ui.time_zones import bar_text, name_of
 
 # From the bottom of a bar to its top.
 STACK = (Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.PENDING)
@@ -98,7 +98,7 @@ def chart(summary: Summary, url_for: Callable[[Bar], str]) -> Chart:
                 width=round(width, 2),
                 segments=_segments(counts, marks[-1]),
                 href=url_for(bar) if parts else "",
-                when=text_of(bar.since, summary.unit, summary.zone),
+                when=bar_text(bar.since, summary.unit, summary.zone),
                 parts=", ".join(parts),
                 counts=[f"{n:,}" for n in counts.values()],
             )
@@ -157,7 +157,7 @@ def _times(starts: list[datetime], unit: str, zone: tzinfo, slot: float) -> list
         if not _ordinal(local, unit) % step:
             # Midnight is shown as its day.
             style = "day" if unit == "hour" and not local.hour else unit
-            text = text_of(start, f"{style} tick", zone)
+            text = bar_text(start, f"{style} tick", zone)
             ticks.append(Tick(round((index + 0.5) * slot, 3), text))
     return ticks
 

@@ -15,7 +15,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.timezone import get_current_timezone
 
-from ipadmin.audit.search import pages
+from ipadmin.audit.search import choices, pages
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar
 from ipadmin.models import AuditEntry, Outcome
@@ -262,7 +262,7 @@ class HistoryFilters(ZonedForm):
 
     @cached_property
     def _labels(self) -> dict[tuple[str, str], str]:
-        return pages.labels(self.search, self.within)
+        return choices.labels(self.search, self.within)
 
     def _text(self, name: str, value: Any) -> str:
         if isinstance(value, datetime):

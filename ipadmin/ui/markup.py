@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.audit.search.observations import Holding
-from ipadmin.models import AuditEntry
+from ipadmin.models import AuditEntry, Outcome
 from ipadmin.ui import time_zones
 
 # Seconds of each unit, and its short name.
@@ -71,6 +71,11 @@ def url_of(name: str, *args: object) -> str:
 def kind(allocation_type: str | None) -> str:
     """`Virtual machine` for `VirtualMachine`; an unknown type is returned unchanged."""
     return KINDS.get(allocation_type or "", allocation_type or "")
+
+
+def outcome_name(outcome: str) -> str:
+    """One that was changed in the database is returned unchanged."""
+    return str(dict(Outcome.choices).get(outcome, outcome))
 
 
 def duration(microseconds: int | None) -> str:

@@ -11,9 +11,10 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from ipadmin.access import Abilities
-from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.audit.search.pages import ListedEntry
+from ipadmin.models import ApiToken
 from ipadmin.services.find import Found, FoundAddress, FoundMachine, Pasted
-from ipadmin.ui.markup import url_of
+from ipadmin.ui.markup import outcome_name, url_of
 
 # Pages of the site: title, words that find it, name of its URL, and the ability that it needs.
 SITE_PAGES = (
@@ -65,7 +66,7 @@ def results(
     text: str,
     abilities: Abilities,
     found: Found,
-    entries: Iterable[AuditEntry],
+    entries: Iterable[ListedEntry],
     people: Iterable[str],
 ) -> Results:
     """What a text finds."""
@@ -161,9 +162,9 @@ def _person(name: str) -> Hit:
     return Hit(name, f"{reverse('audit')}?{query}", "Attempts of this person", "user-round")
 
 
-def _entry(entry: AuditEntry) -> Hit:
+def _entry(entry: ListedEntry) -> Hit:
     day = f"{timezone.localtime(entry.created_at):%-d %b %Y}"
-    parts = [entry.get_outcome_display(), day, entry.user_name, entry.reason]
+    parts = [outcome_name(entry.outcome), day, entry.user_name, entry.reason]
     return Hit(
         entry.address, entry.get_absolute_url(), " · ".join(filter(None, parts)), "history", True
     )

@@ -25,12 +25,12 @@ def linked(reason: str, limit: int | None = None) -> SafeString:
     characters is cut there, and ends with `…`."""
     is_cut = limit is not None and len(reason) > limit
     end = limit - 1 if limit is not None and is_cut else len(reason)
-    html, position = "", 0
-    for found in _pattern(settings.TICKET_PATTERN).finditer(reason) if settings.TICKET_URL else ():
+    html, position, template = "", 0, settings.TICKET_URL
+    for found in _pattern(settings.TICKET_PATTERN).finditer(reason) if template else ():
         if found.end() > end:
             break
         if found[0]:
-            url = settings.TICKET_URL.replace("{key}", quote(found[0], safe=""))
+            url = template.replace("{key}", quote(found[0], safe=""))
             html += escape(reason[position : found.start()])
             html += (
                 f'<a class="ticket" href="{escape(url)}" rel="noreferrer">{escape(found[0])}</a>'

@@ -31,7 +31,9 @@ STYLES = {
     "time": "{clock} {zone}",
     "input": "{date}T{clock}",  # as <input type="datetime-local"> has it
     "url": "{date}T{clock}Z",  # always in UTC
-    # The bars of the chart, and the ticks of its axis, by their unit.
+}
+# The bars of the chart, and the ticks of its axis, by their unit.
+BAR_STYLES = {
     "hour": "{at:%a} {at.day} {at:%b} {at.year}, {at:%H}:00 to {at:%H}:59",
     "day": "{at:%a} {at.day} {at:%b} {at.year}",
     "month": "{at:%B} {at.year}",
@@ -76,7 +78,12 @@ def text_of(moment: datetime, style: str = "full", zone: tzinfo | None = None) -
     name = at.tzname() or ""
     if not name.isalpha() or name in AMBIGUOUS:
         name = f"UTC{text[19:]}"
-    return STYLES[style].format(at=at, date=text[:10], clock=text[11:19], zone=name)
+    return STYLES[style].format(date=text[:10], clock=text[11:19], zone=name)
+
+
+def bar_text(moment: datetime, style: str, zone: tzinfo) -> str:
+    """The start of a bar as text, in one of the `BAR_STYLES`."""
+    return BAR_STYLES[style].format(at=moment.astimezone(zone))
 
 
 def parse(text: str, zone: tzinfo) -> datetime:

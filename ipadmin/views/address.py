@@ -138,7 +138,7 @@ def _attempts(request: SignedInRequest, entries: QuerySet[AuditEntry]) -> dict[s
         "older_than": page.older_than and pages.cursor_text(page.older_than),
         "newer_than": page.newer_than and pages.cursor_text(page.newer_than),
         "form": form,
-        "pruned_before": status.pruned_before(),
+        "pruned_before": status.pruned_before,
     }
     if form.is_valid():
         at = form.cleaned_data["at"].replace(microsecond=0)

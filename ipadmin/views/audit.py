@@ -17,7 +17,7 @@ from ipadmin import access
 from ipadmin.access import SignedInRequest, history_readers_only
 from ipadmin.audit import document
 from ipadmin.audit.integrity import entry_seal, status
-from ipadmin.audit.search import pages, timeline
+from ipadmin.audit.search import choices, pages, timeline
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
 from ipadmin.models.search_keys import address_of
@@ -56,10 +56,10 @@ def audit(request: SignedInRequest) -> HttpResponse:
         "sparkline": sparkline(summary),
         "is_absolute": request.COOKIES.get(TIMES_COOKIE) == "absolute",
         "chart_unit": history_texts.UNIT_ADVERBS[summary.unit],
-        "pruned_before": status.pruned_before(),
         "error_links": [(code, n, filters.url(error=code)) for code, n in summary.errors],
-        # Callables: only a whole page, or an empty one, needs them.
-        "vocabulary": lambda: pages.vocabulary(within),
+        # Callables: only a whole page, an empty one, or the oldest needs them.
+        "pruned_before": status.pruned_before,
+        "vocabulary": lambda: choices.vocabulary(within),
         "empty": lambda: history_texts.empty(
             page, has_any=access.visible_entries(request.user).exists()
         ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -13,10 +12,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
-from ipadmin.audit.search import pages
+from ipadmin.audit.search import choices, pages
+from ipadmin.audit.search.pages import ListedEntry
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
-from ipadmin.models import AuditEntry
 from ipadmin.services import find, inventory
 from ipadmin.ui import search_results
 from ipadmin.views.parts import CANNOT_READ, problem, wants_part
@@ -75,14 +74,12 @@ def lookup(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
         return render(request, "ipadmin/lookup.html", context)
 
 
-def _history(request: SignedInRequest, text: str) -> tuple[Sequence[AuditEntry], list[str]]:
+def _history(request: SignedInRequest, text: str) -> tuple[list[ListedEntry], list[str]]:
     """The newest entries that the text finds, and people whose names begin with it."""
     within = access.own_organizations(request.user)
     narrowed = Search(
         organizations=within, is_narrowed=within is not None, interpretation=interpret(text)
     )
     matches = pages.find(fetch_plan(narrowed), limit=find.PER_KIND)
-    ids = [each.id for each in matches.cursors]
-    entries = AuditEntry.objects.only(*pages.LISTED_FIELDS).in_bulk(ids)
-    people = [] if within is not None else pages.people(text)
-    return [entries[id] for id in ids if id in entries], people[: find.PER_KIND]
+    people = [] if within is not None else choices.people(text)
+    return pages.listed(matches.cursors), people[: find.PER_KIND]

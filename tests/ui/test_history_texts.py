@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from django.utils.html import strip_tags
 
-from ipadmin.audit.search.pages import Cursor, Page
+from ipadmin.audit.search.pages import Cursor, ListedEntry, Page
 from ipadmin.audit.search.summary import Summary
-from ipadmin.models import AuditEntry
 from ipadmin.ui import history_texts
 
 NOON = Cursor(datetime(2026, 1, 2, 12, tzinfo=UTC), 7)
@@ -35,7 +34,12 @@ def summary(**changed: Any) -> Summary:
     ],
 )
 def test_count_of_entries(changed: dict[str, Any], text: str) -> None:
-    assert history_texts.count(Page([AuditEntry()]), summary(**changed)) == text
+    assert (
+        history_texts.count(
+            Page([ListedEntry._make([None] * len(ListedEntry._fields))]), summary(**changed)
+        )
+        == text
+    )
 
 
 @pytest.mark.parametrize(

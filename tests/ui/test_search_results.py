@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from ipadmin.access import Abilities
+from ipadmin.audit.search.pages import ListedEntry
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken
 from ipadmin.services.find import Found, FoundAddress, FoundMachine, Pasted
@@ -114,8 +115,9 @@ def test_pages_of_other_roles_are_not_found(text: str, abilities: Abilities) -> 
 
 def test_an_entry_says_when_who_and_why() -> None:
     entry = attempt(reason="OPS-1", created_at=datetime(2026, 11, 3, 23, 30, tzinfo=UTC))
+    listed = ListedEntry._make(getattr(entry, name) for name in ListedEntry._fields)
     with timezone.override("Asia/Kolkata"):
-        [group] = search_results.results("OPS-1", AUDITOR, Found(), [entry], []).groups
+        [group] = search_results.results("OPS-1", AUDITOR, Found(), [listed], []).groups
     [hit] = group.hits
     assert hit.detail == "Succeeded · 4 Nov 2026 · alice · OPS-1"
     assert hit.url == entry.get_absolute_url()

@@ -95,7 +95,7 @@ def queries(browser: Client, query: str, headers: dict[str, str]) -> tuple[int, 
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["whole", "part"])
-def test_the_history_makes_as_many_queries_for_300_entries_as_for_10(
+def test_the_history_makes_no_more_queries_for_300_entries_than_for_10(
     alices: Client, headers: dict[str, str]
 ) -> None:
     alices.get("/audit/")
@@ -103,7 +103,8 @@ def test_the_history_makes_as_many_queries_for_300_entries_as_for_10(
     few = {name: queries(alices, query, headers) for name, query in ASKED.items()}
     fill(300)
     many = {name: queries(alices, query, headers) for name, query in ASKED.items()}
-    assert {name: n for name, (n, _) in few.items()} == {name: n for name, (n, _) in many.items()}
+    # Only the oldest page asks which entries were removed.
+    assert all(few[name][0] - 1 <= n <= few[name][0] for name, (n, _) in many.items())
     assert sum(rows > few[name][1] for name, (_, rows) in many.items()) >= 15
 
 

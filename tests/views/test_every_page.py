@@ -219,5 +219,5 @@ def test_queries_do_not_grow_with_the_rows(
     url = url_of(name, token)
     few = queries(alices, url)
     fifty_more()
-    assert queries(alices, url) == few
-    assert few <= 13
+    # The list of a long history does not ask what was before it.
+    assert few - 1 <= queries(alices, url) <= few <= 13

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
+from types import NoneType
+from typing import cast
 
 from ipadmin.audit import document
 from ipadmin.audit.document import RawEntry
@@ -65,7 +66,8 @@ SHORT = (
 TIMES = ("created_at", "sent_at", "finished_at")
 
 # Most texts: they begin with a letter or digit, and contain no separator.
-IS_HARMLESS = re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z .,:/_()\[\]'-]*)?").fullmatch
+# One on each line, to check a whole column at once.
+ARE_HARMLESS = re.compile(r"(?:(?:[0-9A-Za-z][0-9A-Za-z .,:/_()\[\]'-]*+)?\n)*+").fullmatch
 # Equals, plus, minus and at, with their wide and small forms, which spreadsheets also accept.
 SIGNS = "=+@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212-"
 # Characters that a spreadsheet skips before a sign: white space and invisible ones.
@@ -94,13 +96,17 @@ class Layout:
 
     def lines(self, entries: Sequence[RawEntry]) -> bytes:
         """A line for each entry."""
-        rows = [[_cell(entry.get(name)) for name in self.columns] for entry in entries]
-        if self.zone is not UTC:
-            times = [index for index, name in enumerate(self.columns) if name in TIMES]
-            for row in rows:
-                for index in times:
-                    row[index] = self._local(row[index])
-        return _written(rows).encode()
+        if not entries:
+            return b""
+        # By column: most columns need one check for all their values.
+        values = zip(*(entry.values() for entry in entries), strict=True)
+        found = dict(zip(entries[0], values, strict=True))
+        cells = [self._column(name, found[name]) for name in self.columns]
+        return _written(zip(*cells, strict=True)).encode()
+
+    def _column(self, name: str, values: Sequence[object]) -> Sequence[str]:
+        is_local = name in TIMES and self.zone is not UTC
+        return [*map(self._local, _cells(values))] if is_local else _cells(values)
 
     def _local(self, text: str) -> str:
         """A time that was changed in the database to none is unchanged."""
@@ -110,25 +116,34 @@ class Layout:
             return text
 
 
-@lru_cache(maxsize=4096)
 def neutralised(text: str) -> str:
     """A text that no spreadsheet runs as a formula: with an apostrophe, the mark of a text, where
     one would begin. NUL is replaced, since many readers stop at it."""
-    if IS_HARMLESS(text):
-        return text
     return FORMULA.sub("'", text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _cells(values: Sequence[object]) -> Sequence[str]:
+    """The raw values of a column as text. Most are harmless, or occur often."""
+    kinds = set(map(type, values))
+    if not kinds <= {str, NoneType}:
+        return [*map(_cell, values)]
+    texts = cast(Sequence[str], values if kinds == {str} else [value or "" for value in values])
+    if ARE_HARMLESS("\n".join(texts) + "\n"):
+        return texts
+    found = {text: neutralised(text) for text in set(texts)}
+    return [found[text] for text in texts]
 
 
 def _cell(value: object) -> str:
     """A raw value as text: JSON in its canonical form, nothing for null and for empty JSON."""
     if isinstance(value, str):
         return neutralised(value)
-    if isinstance(value, bool | int):
+    if isinstance(value, int):
         return str(value).lower()
     return neutralised(document.canonical(value).decode()) if value else ""
 
 
-def _written(rows: Sequence[Sequence[str]]) -> str:
+def _written(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue()

@@ -109,11 +109,13 @@ def _stream(
 def _pieces(entries: QuerySet[AuditEntry], layout: csv.Layout | None) -> Generator[Piece]:
     """Pieces of the file, as CSV with a layout. One statement reads all entries, as they are when
     the export begins."""
+    names = None
     if layout:
         yield [], layout.header()
+        names = [*dict.fromkeys([*layout.columns, "finished_at"])]
     to_lines = layout.lines if layout else jsonl.lines
     with transaction_on_postgresql():
-        for batch in document.batches(entries):
+        for batch in document.batches(entries, names):
             yield batch, to_lines(batch)
 
 

@@ -7,14 +7,17 @@ grow with the history: `plan.py` chooses the index scans, and this module follow
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 
+from ipadmin.audit import rows
 from ipadmin.audit.search.plan import (
     MAX_SORTED_ENTRIES,
     IndexScan,
@@ -22,8 +25,8 @@ from ipadmin.audit.search.plan import (
     select_few,
     select_from,
 )
-from ipadmin.audit.search.query import HIGHEST_CHARACTER, Search, any_of
-from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter, User
+from ipadmin.audit.search.query import any_of
+from ipadmin.models import AuditEntry, AuditReasonWord, User
 from ipadmin.models.search_keys import folded
 
 PER_PAGE = 40
@@ -31,31 +34,6 @@ MAX_RECENT = 20
 # Entries of an index scan to which the other conditions are applied: first a few; if they do not
 # fill a page, more; then the page ends with a link to search further.
 SEARCHED_ENTRIES = (300, MAX_SORTED_ENTRIES)
-# Filters whose values are offered in the form, and how many values in total.
-FIELD_OF_FILTER = {
-    "person": "user_name_key",
-    "token": "token_id",
-    "organization": "organization_key",
-}
-FILTER_OF_FIELD = {field: name for name, field in FIELD_OF_FILTER.items()}
-MAX_VALUES = 40
-# The fields that the list shows. Reading all fields would double the time of a page.
-LISTED_FIELDS = (
-    "attempt_id",
-    "outcome",
-    "created_at",
-    "finished_at",
-    "user_name",
-    "reason",
-    "organization_id",
-    "organization_name",
-    "organization_sub_domain",
-    "environment",
-    "address",
-    "allocation_id",
-    "allocation_type",
-    "allocation_name",
-)
 CURSOR_TEXT = re.compile(r"(\d{1,17})-(\d{1,18})")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -66,6 +44,40 @@ class Cursor(NamedTuple):
 
     created_at: datetime
     id: int
+
+
+class ListedEntry(NamedTuple):
+    """What the list shows of an entry. To read models would double the time of a page."""
+
+    created_at: datetime
+    pk: int
+    attempt_id: str
+    outcome: str
+    user_name: str
+    reason: str
+    organization_id: str
+    organization_name: str
+    organization_sub_domain: str
+    environment: str
+    address: str
+    allocation_id: str
+    allocation_type: str
+    allocation_name: str
+
+    @property
+    def organization_title(self) -> str:
+        return self.organization_name or self.organization_sub_domain or self.organization_id
+
+    def get_absolute_url(self) -> str:
+        return reverse("audit_entry", args=[self.attempt_id])
+
+
+class OpenAttempt(NamedTuple):
+    """An attempt in the banner of every page. `created_at` is ISO 8601 text."""
+
+    attempt_id: str
+    address: str
+    created_at: str
 
 
 class Matches(NamedTuple):
@@ -84,7 +96,7 @@ class Page:
     of the entries if `is_newer`.
     """
 
-    entries: list[AuditEntry]
+    entries: list[ListedEntry]
     older_than: Cursor | None = None
     newer_than: Cursor | None = None
     searched_to: Cursor | None = None
@@ -123,44 +135,15 @@ def recent_attempts_on_machine(
     return list(entries.filter(allocation_id_key=folded(allocation_id))[:MAX_RECENT])
 
 
-def open_attempts(user: User | AnonymousUser) -> list[AuditEntry]:
+def open_attempts(user: User | AnonymousUser) -> list[OpenAttempt]:
     """The user's attempts that have no final outcome yet, newest first."""
-    if user.pk is None:
-        return []
-    return list(AuditEntry.objects.filter(user_id=user.pk, finished_at=None)[:MAX_RECENT])
+    return [] if user.pk is None else [*map(OpenAttempt._make, _open_query()(user.pk))]
 
 
-def labels(search: Search, within: Sequence[str] | None) -> dict[tuple[str, str], str]:
-    """Names of the chosen tokens and organizations, by filter and id. `within`: as for
-    `vocabulary`."""
-    chosen = {
-        "token": search.tokens if within is None else (),
-        "organization": search.organizations,
-    }
-    conditions = [
-        Q(field=FIELD_OF_FILTER[name], value__in=[str(each) for each in values])
-        for name, values in chosen.items()
-        if values
-    ]
-    if not conditions:
-        return {}
-    counters = AuditValueCounter.objects.filter(any_of(conditions))
-    return {(FILTER_OF_FIELD[each.field], each.value): each.label for each in counters}
-
-
-def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditValueCounter]]:
-    """People, tokens and organizations to choose from, by filter, the most frequent first.
-
-    `within`: keys of the organizations that the reader may see, None for all. If given, people and
-    tokens are left out, because they may be those of other organizations.
-    """
-    counters = AuditValueCounter.objects.filter(field__in=FIELD_OF_FILTER.values())
-    if within is not None:
-        counters = counters.filter(field=FIELD_OF_FILTER["organization"], value__in=within)
-    found: dict[str, list[AuditValueCounter]] = {name: [] for name in FIELD_OF_FILTER}
-    for each in counters.order_by("-attempts")[:MAX_VALUES]:
-        found[FILTER_OF_FIELD[each.field]].append(each)
-    return found
+@cache
+def _open_query() -> Callable[..., list[rows.Row]]:
+    entries = AuditEntry.objects.filter(user_id=0, finished_at=None)[:MAX_RECENT]
+    return rows.prepared(entries, OpenAttempt._fields)
 
 
 def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = None) -> Page:
@@ -172,9 +155,6 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
     if is_newer and not cursors and not found.searched_to:
         # There are no newer entries.
         return page(plan)
-    entries = AuditEntry.objects.only(*LISTED_FIELDS).in_bulk([each.id for each in cursors])
-    # Entries that were removed since the search are missing.
-    shown = [entries[each.id] for each in cursors if each.id in entries]
     is_full = len(found.cursors) > PER_PAGE
     onward = cursors[-1] if is_full else found.searched_to
     # The way back; from a page without entries it includes the position where that page begins.
@@ -182,12 +162,25 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
     if back and not cursors:
         back = Cursor(back.created_at, back.id + (1 if is_newer else -1))
     return Page(
-        sorted(shown, key=cursor_of, reverse=True),
+        sorted(listed(cursors), reverse=True),
         older_than=back if is_newer else onward,
         newer_than=onward if is_newer else before and back,
         searched_to=None if is_full else found.searched_to,
         is_newer=is_newer,
     )
+
+
+def listed(cursors: Sequence[Cursor]) -> list[ListedEntry]:
+    """The entries at these positions, without those that were removed since they were found."""
+    ids = [each.id for each in cursors]
+    found = {row[0]: row for row in _listed_query(len(ids))(*ids)} if ids else {}
+    return [ListedEntry(at, *found[id]) for at, id in cursors if id in found]
+
+
+@cache
+def _listed_query(count: int) -> Callable[..., list[rows.Row]]:
+    entries = AuditEntry.objects.filter(pk__in=range(count)).order_by()
+    return rows.prepared(entries, ["id", *ListedEntry._fields[2:]])
 
 
 def find(plan: Plan, *, start: Cursor | None = None, limit: int, is_newer: bool = False) -> Matches:
@@ -212,8 +205,8 @@ def _read(
     filters = [each for each in (scan.others, *plan.filters) if each]
 
     def first(entries: QuerySet[AuditEntry]) -> list[Cursor]:
-        rows = entries.order_by(*found.order).values_list("created_at", "id")
-        return [Cursor(*row) for row in rows[:limit]]
+        positions = entries.order_by(*found.order).values_list("created_at", "id")
+        return [Cursor(*each) for each in positions[:limit]]
 
     if scan.few:
         range = plan.search.period & beyond(start, is_newer=is_newer)
@@ -289,12 +282,3 @@ def beyond(start: Cursor | None, *, is_newer: bool, id: str = "id") -> Q:
         is_later = Q(created_at__gt=moment) | Q((f"{id}__gt", number))
         return Q(created_at__gte=moment) & is_later
     return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q((f"{id}__lt", number)))
-
-
-def people(text: str) -> list[str]:
-    """Names of people in the history that begin with a text, the most frequent first."""
-    key = folded(text)
-    counters = AuditValueCounter.objects.filter(
-        field=FIELD_OF_FILTER["person"], value__gte=key, value__lt=key + HIGHEST_CHARACTER
-    )
-    return [each.label or each.value for each in counters.order_by("-attempts")[:MAX_RECENT]]

@@ -25,9 +25,8 @@ def start(moment: datetime, unit: str, zone: tzinfo = UTC) -> datetime:
         moment = moment.astimezone(UTC)
         return moment - (moment + offset - datetime(1, 1, 1, tzinfo=UTC)) % HOUR
     at = moment.astimezone(zone)
-    day = at.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    month = day.replace(day=1)
-    return {"day": day, "month": month, "year": month.replace(month=1)}[unit].astimezone(UTC)
+    month, day = 1 if unit == "year" else at.month, at.day if unit == "day" else 1
+    return datetime(at.year, month, day, tzinfo=zone).astimezone(UTC)
 
 
 def first_start(since: datetime, unit: str) -> datetime:
