@@ -1,5 +1,6 @@
 """gunicorn's settings: `gunicorn -c python:config.gunicorn config.wsgi`."""
 
+import gc
 import os
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
@@ -21,3 +22,11 @@ accesslog = None
 control_socket_disable = True
 # Loaded once, before the workers start: with a wrong configuration the server does not start.
 preload_app = True
+
+
+def when_ready(_server: object) -> None:
+    """The garbage collector need not look at the code of the site again and again, nor at every
+    700 objects: a page of the API is parsed in two thirds of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)

@@ -183,11 +183,13 @@ def organizations(context: Context) -> Body:
 def list_addresses(context: Context) -> Body:
     allocated = context.arguments.boolean("allocated")
     page, per_page = page_numbers(context)
-    found = context.state.world.listed(context.organization().id, allocated)
+    world, organization = context.state.world, context.organization()
+    found = world.listed(organization.id, allocated)
     shown = found[(page - 1) * per_page : page * per_page]
+    key = "ip_addresses", organization.id, allocated, page, per_page
     return {
         "pagination": pagination(found, page, per_page, is_large=context.large_set),
-        "ip_addresses": [list_row(each) for each in shown],
+        "ip_addresses": world.rendered(key, lambda: [list_row(each) for each in shown]),
     }
 
 
@@ -248,16 +250,23 @@ def allocate(context: Context) -> Body:
 def list_machines(context: Context) -> Body:
     organization = context.organization()
     page, per_page = page_numbers(context)
-    found = context.state.world.machines(organization.id)
-    addresses = context.state.world.addresses_by_resource()
+    world = context.state.world
+    found = world.machines(organization.id)
+    shown = found[(page - 1) * per_page : page * per_page]
+    key = "virtual_machines", organization.id, page, per_page
     return {
         "pagination": pagination(found, page, per_page, is_large=context.large_set),
-        "virtual_machines": [
-            machine_row(each)
-            | {"ip_addresses": [{"address": ip.address} for ip in addresses.get(each.id, [])]}
-            for each in found[(page - 1) * per_page : page * per_page]
-        ],
+        "virtual_machines": world.rendered(key, lambda: machine_rows(world, shown)),
     }
+
+
+def machine_rows(world: World, machines: Iterable[Resource]) -> list[Body]:
+    addresses = world.addresses_by_resource()
+    return [
+        machine_row(each)
+        | {"ip_addresses": [{"address": ip.address} for ip in addresses.get(each.id, [])]}
+        for each in machines
+    ]
 
 
 def machine_row(machine: Resource) -> Body:
