@@ -20,7 +20,7 @@ from django.utils import timezone
 from ipadmin import crypto
 from ipadmin.katapult.client import MAX_PER_PAGE
 from ipadmin.katapult.errors import KatapultError, UnreadableAnswer
-from ipadmin.katapult.types import IPAddress, Page, Secret, VirtualMachine
+from ipadmin.katapult.types import IPAddress, Page, Secret
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.services import api, budget, changes, later_reads, snapshots
 from ipadmin.services.later_reads import Source
@@ -135,9 +135,12 @@ def read_steps(token: ApiToken) -> Generator[Step]:
             is_kept = listed is None and token.may_list_machines and known and known.has_names
             found = None if is_kept else listed or {}
             inventory = reading.inventory(found, has_names=listed is not None)
-        snapshots.store(token, inventory)
-        later_reads.note(inventory.addresses, inventory.read_at, Source.LIST)
-        yield Step(inventory, True)
+        try:
+            yield Step(inventory, True)
+        finally:
+            # Afterwards, so that the list is shown first.
+            snapshots.store(token, inventory)
+            later_reads.note(inventory.addresses, inventory.read_at, Source.LIST)
 
 
 class _Reading:
@@ -221,7 +224,7 @@ class _Reading:
         except (KatapultError, budget.ReadsWait) as error:
             log.info("machines_not_listed", token_id=str(self._token.pk), error=str(error))
             return None
-        return {id: Machine(id, vm.name, vm.zone) for id, vm in self._machines.items.items()}
+        return self._machines.items
 
     def inventory(
         self, machines: Mapping[str, Machine] | None, *, has_names: bool = False
@@ -254,11 +257,12 @@ class _Reading:
             raise UnreadableAnswer("more addresses than were asked for", reply.exchange)
         return reply.value
 
-    def _machines_page(self, page: int) -> Page[VirtualMachine]:
+    def _machines_page(self, page: int) -> Page[Machine]:
         budget.require_room(self._token.fingerprint)
-        return (
-            api.client().virtual_machines(self._secret, self._token.organization, page=page).value
-        )
+        organization = self._token.organization
+        found = api.client().virtual_machines(self._secret, organization, page=page).value
+        machines = tuple(Machine(each.id, each.name, each.zone) for each in found.items)
+        return Page(machines, found.per_page, found.total_pages, found.total)
 
 
 def _pages(items: int) -> int:
