@@ -200,12 +200,13 @@ class _Reading:
             raise waits
 
     def _pass(self) -> Generator[Step]:
-        shown_at = 0.0
+        show_at = 0.0
         for _page in self._addresses:
-            if monotonic() - shown_at > STEP_SECONDS:
+            if (began := monotonic()) > show_at:
                 is_known = self._known is not None
                 yield Step(self._progress() if is_known else self.inventory(None), False, is_known)
-                shown_at = monotonic()
+                # A busy server shows fewer steps, rather than to be busy with them.
+                show_at = monotonic() + max(STEP_SECONDS, 5 * (monotonic() - began))
 
     def _progress(self) -> Inventory:
         """What was read so far, in any order and without names."""

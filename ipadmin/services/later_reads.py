@@ -92,14 +92,16 @@ def _contradicted(
         finished_at__gt=read_at - COMPARED_FOR,
         finished_at__lt=read_at,
     )
-    # The newest entry of each address.
-    failed = {entry.address_id: entry for entry in recent.order_by("created_at", "id")}
-    if not failed:
+    candidates = set(recent.values_list("address_id", flat=True))
+    free = {ip.id for ip in addresses if ip.allocation is None and ip.id in candidates}
+    if not free:
         return
-    free = {ip.id for ip in addresses if ip.id in failed and ip.allocation is None}
+    # The newest entry of each address.
+    entries = recent.filter(address_id__in=free).order_by("created_at", "id")
+    failed = {entry.address_id: entry for entry in entries}
     since = read_at - COMPARED_FOR
-    stored = {each.get("attempt_id") for each in _stored(since)} if free else set()
-    found = {id: failed[id] for id in free if str(failed[id].attempt_id) not in stored}
+    stored = {each.get("attempt_id") for each in _stored(since)}
+    found = {id: entry for id, entry in failed.items() if str(entry.attempt_id) not in stored}
     sent = defaultdict(list)
     for attempt in sent_to(settings.KATAPULT_API_URL, found, since) if found else ():
         sent[attempt.address_id].append(attempt)
