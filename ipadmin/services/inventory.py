@@ -21,7 +21,7 @@ from ipadmin import crypto
 from ipadmin.katapult.client import MAX_PER_PAGE
 from ipadmin.katapult.errors import KatapultError, UnreadableAnswer
 from ipadmin.katapult.types import IPAddress, Page, Secret
-from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.models import ApiToken
 from ipadmin.services import api, budget, changes, later_reads, snapshots
 from ipadmin.services.later_reads import Source
 from ipadmin.services.page_reader import CALLS_AT_ONCE, MAX_PAGES, PageReader
@@ -37,8 +37,6 @@ FRESH_FOR = timedelta(seconds=60)
 STEP_SECONDS = 0.3
 # Number of addresses above which an organization is large: reading it takes more than ten calls.
 LARGE = 2000
-# Names of machines in the audit history, where the token may not list machines.
-NAMES_FROM_ENTRIES = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +110,17 @@ def read_steps(token: ApiToken) -> Generator[Step]:
     Part of the list is stored only where there is no inventory yet: when the generator is closed,
     or too few calls were left. Raises the same errors as `read`."""
     began = timezone.now()
-    with _lock_of(token):
+    with _held(_lock_of(token), LOCK_SECONDS):
         # Another tab may have read the list while this one waited.
         known = stored(token)
         if known and known.read_at >= began:
             yield Step(known, True)
             return
-        with api.using(token) as secret, ThreadPoolExecutor(max_workers=1) as pool:
+        with (
+            _held(TURNS, TURN_SECONDS),
+            api.using(token) as secret,
+            ThreadPoolExecutor(max_workers=1) as pool,
+        ):
             reading = _Reading(token, secret, known)
             names = pool.submit(contextvars.copy_context().run, reading.machines)
             try:
@@ -185,7 +187,7 @@ class _Reading:
 
     @cached_property
     def _earlier_names(self) -> dict[str, Machine]:
-        return _names_from_history(self._token)
+        return changes.machines_in_history(self._token)
 
     def steps(self) -> Generator[Step]:
         """Read the addresses; once more where they changed meanwhile, so that some may miss. Raises
@@ -270,16 +272,10 @@ def _pages(items: int) -> int:
     return -(-items // MAX_PER_PAGE)
 
 
-def _names_from_history(token: ApiToken) -> dict[str, Machine]:
-    """The last known name of each machine among the newest audit entries of the organization."""
-    entries = AuditEntry.objects.filter(organization_key=changes.organization_key(token))
-    rows = entries.exclude(allocation_name="").order_by("-created_at", "-id")[:NAMES_FROM_ENTRIES]
-    found: dict[str, Machine] = {}
-    for id, name, at in rows.values_list("allocation_id", "allocation_name", "created_at"):
-        found.setdefault(id, Machine(id, name, as_of=at))
-    return found
-
-
+# Lists that are read at once in this process. Each has many calls under way, so that more of them
+# only slow each other down: they take turns, and wait no longer than this.
+TURNS = threading.BoundedSemaphore(2)
+TURN_SECONDS = 10
 # One lock for each token that is being read in this process; a browser that stopped receiving the
 # list holds others up for no longer than this.
 LOCK_SECONDS = 60
@@ -287,11 +283,15 @@ _locks: weakref.WeakValueDictionary[uuid.UUID, threading.Lock] = weakref.WeakVal
 _locks_guard = threading.Lock()
 
 
-@contextmanager
-def _lock_of(token: ApiToken) -> Iterator[None]:
+def _lock_of(token: ApiToken) -> threading.Lock:
     with _locks_guard:
-        lock = _locks.setdefault(token.pk, threading.Lock())
-    is_held = lock.acquire(timeout=LOCK_SECONDS)
+        return _locks.setdefault(token.pk, threading.Lock())
+
+
+@contextmanager
+def _held(lock: threading.Lock | threading.Semaphore, seconds: float) -> Iterator[None]:
+    """Wait for the lock, but not for longer than this, and go on without it."""
+    is_held = lock.acquire(timeout=seconds)
     try:
         yield
     finally:

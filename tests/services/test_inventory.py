@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -286,3 +288,21 @@ def listing_of(holder: str) -> httpx.Response:
     held = {"allocation_id": holder, "allocation_type": "VirtualMachine"}
     body = {"pagination": {"total_pages": 1, "total": 1}, "ip_addresses": [row(1) | held]}
     return httpx.Response(200, json=body)
+
+
+# Several lists at once
+
+
+def test_a_list_waits_for_its_turn_but_not_for_long(
+    token: ApiToken, serve: Callable[..., Pages], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "TURNS", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(inventory, "TURN_SECONDS", 0.2)
+    serve(1)
+    began = time.monotonic()
+    with inventory.TURNS:
+        assert inventory.read(token).is_complete
+    assert time.monotonic() - began >= 0.2
+    began = time.monotonic()
+    assert inventory.read(token).is_complete
+    assert time.monotonic() - began < 0.2
