@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -238,6 +238,14 @@ class KatapultClient:
             logger.exception("The observer of %s %s failed", exchange.method, exchange.path)
 
 
+class _NoCookies(CookieJar):
+    """Stores none: one client serves all tokens, and a cookie set for one must not be sent with
+    another."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass
+
+
 def _http_client(
     base_url: str, user_agent: str, timeouts: Timeouts, transport: httpx.BaseTransport
 ) -> httpx.Client:
@@ -249,9 +257,7 @@ def _http_client(
             # A compressed answer could exceed MAX_ANSWER_BYTES when it is decompressed.
             "Accept-Encoding": "identity",
         },
-        # Store none: one client serves all tokens, and a cookie set for one must not be sent with
-        # another.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        cookies=_NoCookies(),
         timeout=httpx.Timeout(
             connect=timeouts.connect,
             read=timeouts.read,

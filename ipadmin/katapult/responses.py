@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address as parsed_address
 from typing import TypeVar
+
+import orjson
 
 from ipadmin.katapult.errors import ErrorAnswer, UnreadableAnswer
 from ipadmin.katapult.types import (
@@ -77,13 +80,23 @@ def read(
 def _json(content: bytes, exchange: Exchange, redaction: Redaction) -> object:
     try:
         whole = content.decode()
-        body = json.loads(whole, object_pairs_hook=_without_duplicates)
+        body = _parsed(whole, content)
         # After decoding: in JSON each character of a token can be written as an escape.
         return body if redaction.is_needless(whole) else redaction.value(body)
     except (ValueError, RecursionError) as problem:
         what = "is not JSON" if content.strip() else "is empty"
         reason = f"status {exchange.status}; the answer {what}"
         raise UnreadableAnswer(reason, exchange) from problem
+
+
+def _parsed(whole: str, content: bytes) -> object:
+    """The JSON of an answer, given as text and as bytes. Raises ValueError for a duplicate key."""
+    with suppress(ValueError, TypeError):
+        body: object = orjson.loads(content)
+        # What is the same when it is written again had no key twice. Far faster than the hook.
+        if orjson.dumps(body) == content:
+            return body
+    return json.loads(whole, object_pairs_hook=_without_duplicates)
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> JsonObject:

@@ -11,8 +11,11 @@ from .world import VIRTUAL_MACHINE
 def list_addresses(context: Context) -> Body:
     allocated = context.arguments.boolean("allocated")
     world = context.state.world
-    shown, pagination = context.page(lambda: world.listed(context.organization().id, allocated))
-    return {"pagination": pagination, "ip_addresses": [list_row(each) for each in shown]}
+    organization = context.organization().id
+    shown, pagination = context.page(lambda: world.listed(organization, allocated))
+    key = "ip_addresses", organization, allocated, *pagination.values()
+    rows = world.rendered(key, lambda: [list_row(each) for each in shown])
+    return {"pagination": pagination, "ip_addresses": rows}
 
 
 def get_ip_address(context: Context) -> Body:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .bodies import Body, machine_body, machine_row
 from .context import Context
+from .world import Resource, World
 
 
 def list_machines(context: Context) -> Body:
-    world = context.state.world
-    shown, pagination = context.page(lambda: world.machines(context.organization().id))
+    world, organization = context.state.world, context.organization().id
+    shown, pagination = context.page(lambda: world.machines(organization))
+    key = "virtual_machines", organization, *pagination.values()
+    rows = world.rendered(key, lambda: _rows(world, shown))
+    return {"pagination": pagination, "virtual_machines": rows}
+
+
+def _rows(world: World, machines: Iterable[Resource]) -> list[Body]:
     addresses = world.addresses_by_resource()
-    return {
-        "pagination": pagination,
-        "virtual_machines": [
-            machine_row(each)
-            | {"ip_addresses": [{"address": ip.address} for ip in addresses.get(each.id, [])]}
-            for each in shown
-        ],
-    }
+    return [
+        machine_row(each)
+        | {"ip_addresses": [{"address": ip.address} for ip in addresses.get(each.id, [])]}
+        for each in machines
+    ]
 
 
 def get_machine(context: Context) -> Body:

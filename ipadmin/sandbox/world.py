@@ -9,9 +9,11 @@ from __future__ import annotations
 import ipaddress
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+
+import orjson
 
 VIRTUAL_MACHINE = "VirtualMachine"
 ALPHABET = string.ascii_letters + string.digits
@@ -105,6 +107,7 @@ class World:
         self._listed: dict[tuple[str, bool | None], list[Address]] = {}
         self._by_resource: dict[str, list[Address]] | None = None
         self._machines: dict[str, list[Resource]] = {}
+        self._rendered: dict[tuple[object, ...], orjson.Fragment] = {}
 
     def add_address(self, address: Address) -> None:
         self.addresses[address.id] = address
@@ -155,12 +158,19 @@ class World:
                     self._by_resource.setdefault(each.resource.id, []).append(each)
         return self._by_resource
 
+    def rendered(self, key: tuple[object, ...], rows: Callable[[], object]) -> orjson.Fragment:
+        """The JSON of `rows`, made once until anything changes."""
+        if key not in self._rendered:
+            self._rendered[key] = orjson.Fragment(orjson.dumps(rows()))
+        return self._rendered[key]
+
     def change(self, ip_address: str, resource: str | None, organization: str | None) -> None:
         """Allocate an address to a resource, and give it to an organization. All are IDs."""
         address = self.addresses[ip_address]
         address.allocate(self.resources[resource] if resource else None)
         address.organization = organization
         self._listed.clear()
+        self._rendered.clear()
         self._by_resource = None
 
 

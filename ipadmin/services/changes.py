@@ -1,5 +1,6 @@
-"""What attempts of this site have changed since an inventory was read. The audit history is shared
-by all processes, so that each of them shows a change at once, without reading the list again."""
+"""What the audit history knows of an organization: what attempts changed since an inventory was
+read, and names of machines. It is shared by all processes, so that each of them shows a change at
+once, without reading the list again."""
 
 from __future__ import annotations
 
@@ -13,10 +14,12 @@ from django.db.models import Q
 from ipadmin.katapult.types import IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.models.search_keys import folded
-from ipadmin.services.snapshots import Inventory
+from ipadmin.services.snapshots import Inventory, Machine
 
 # Newest attempts on the newest read addresses; a list that misses more is read again long before.
 MAX_ATTEMPTS = 1000
+# Newest entries that names of machines are taken from.
+NAMES_FROM_ENTRIES = 5000
 # Error codes of an address that was found unallocated before or by the request.
 FOUND_UNALLOCATED = ("already_unallocated", "no_allocation")
 
@@ -63,3 +66,13 @@ def apply(inventory: Inventory, attempts: Mapping[str, AuditEntry]) -> tuple[IPA
 def organization_key(token: ApiToken) -> str:
     """The search key of the token's organization, as in the entries of its attempts."""
     return folded(token.organization_id or token.organization_sub_domain)
+
+
+def machines_in_history(token: ApiToken) -> dict[str, Machine]:
+    """The last known name of each machine among the newest audit entries of the organization."""
+    entries = AuditEntry.objects.filter(organization_key=organization_key(token))
+    rows = entries.exclude(allocation_name="").order_by("-created_at", "-id")[:NAMES_FROM_ENTRIES]
+    found: dict[str, Machine] = {}
+    for id, name, at in rows.values_list("allocation_id", "allocation_name", "created_at"):
+        found.setdefault(id, Machine(id, name, as_of=at))
+    return found

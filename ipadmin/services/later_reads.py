@@ -92,16 +92,18 @@ def _contradicted(
         finished_at__gt=read_at - COMPARED_FOR,
         finished_at__lt=read_at,
     )
-    # The newest entry of each address.
-    failed = {entry.address_id: entry for entry in recent.order_by("created_at", "id")}
-    if not failed:
-        return
-    free = {ip.id for ip in addresses if ip.id in failed and ip.allocation is None}
+    # The newest attempt on each address.
+    newest = dict(recent.order_by("created_at", "id").values_list("address_id", "attempt_id"))
+    free = {newest[ip.id] for ip in addresses if ip.allocation is None and ip.id in newest}
     since = read_at - COMPARED_FOR
     stored = {each.get("attempt_id") for each in _stored(since)} if free else set()
-    found = {id: failed[id] for id in free if str(failed[id].attempt_id) not in stored}
+    contradicted = [id for id in free if str(id) not in stored]
+    if not contradicted:
+        return
+    entries = recent.filter(attempt_id__in=contradicted)
+    found = {entry.address_id: entry for entry in entries}
     sent = defaultdict(list)
-    for attempt in sent_to(settings.KATAPULT_API_URL, found, since) if found else ():
+    for attempt in sent_to(settings.KATAPULT_API_URL, found, since):
         sent[attempt.address_id].append(attempt)
     for id, entry in found.items():
         sent_at = entry.sent_at or entry.created_at

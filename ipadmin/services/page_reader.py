@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from ipadmin.katapult.errors import KatapultError
@@ -42,23 +43,35 @@ class PageReader(Generic[T]):
         self._fetch, self._key, self._room = fetch, key, room
         self._next, self._last = 1, min(max(1, expected_pages), MAX_PAGES)
         self._running: dict[Future[Page[T]], int] = {}
+        self._ended: SimpleQueue[Future[Page[T]]] = SimpleQueue()
         self.waits: ReadsWait | None = None
         self.items: dict[str, T] = {}
         self.total: int | None = None
         self.is_complete = False
+
+    @property
+    def under_way(self) -> int:
+        """The number of calls that were started and have not ended."""
+        return len(self._running)
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether all pages were requested, as far as is known after the first one."""
+        return bool(self.items) and self._next > self._last
 
     def __iter__(self) -> Iterator[Page[T]]:
         pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE)
         try:
             self._submit(pool)
             while self._running:
-                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    number = self._running.pop(future)
-                    if (page := self._result(future)) is not None:
-                        self._add(number, page)
-                        yield page
+                future = self._ended.get()
+                number = self._running.pop(future)
+                if (page := self._result(future)) is not None:
+                    self._add(number, page)
+                # First, so that calls are under way while the page is used.
                 self._submit(pool)
+                if page is not None:
+                    yield page
             self.is_complete = not self.waits and self.total in {None, len(self.items)}
         finally:
             pool.shutdown(cancel_futures=True)
@@ -70,8 +83,10 @@ class PageReader(Generic[T]):
                 return
             # A copy of the context, so that log lines have the id of the request.
             call = contextvars.copy_context().run
-            self._running[pool.submit(call, self._fetch_twice, self._next)] = self._next
+            future = pool.submit(call, self._fetch_twice, self._next)
+            self._running[future] = self._next
             self._next += 1
+            future.add_done_callback(self._ended.put)
 
     def _fetch_twice(self, number: int) -> Page[T]:
         """The page, requested once more where the first call got no proper answer."""

@@ -71,6 +71,11 @@ class Inventory:
         found = {ip.allocation.type for ip in self.addresses if ip.allocation}
         return sorted(type for type in found if type)
 
+    @property
+    def listed_machines(self) -> int:
+        """How many machines Katapult listed."""
+        return sum(machine.as_of is None for machine in self.machines.values())
+
     def machine_name(self, id: str) -> str:
         machine = self.machines.get(id)
         return machine.name if machine else ""

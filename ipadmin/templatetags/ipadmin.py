@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+import uuid
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from django import template
 from django.contrib.messages.storage.base import Message
@@ -83,7 +85,29 @@ def outcome_badge(outcome: str) -> SafeString:
 
 
 @register.simple_tag
-def allocated_to(row: Row, token: ApiToken, query: str) -> SafeString:
+def address_row(row: Row, token: ApiToken, query: str) -> SafeString:
+    """An address of the list. Kept, because people look at the same rows again and again, unless
+    it shows an attempt or an age."""
+    changes = row.attempt or (row.machine and row.machine.as_of)
+    render = _row.__wrapped__ if changes else _row
+    return render(row, RowToken(token.id, token.is_read_only), query)
+
+
+class RowToken(NamedTuple):
+    """What a row shows of its token."""
+
+    id: uuid.UUID
+    is_read_only: bool
+
+
+# Some 2 KB each.
+@lru_cache(maxsize=4000)
+def _row(row: Row, token: RowToken, query: str) -> SafeString:
+    return render_to_string("ipadmin/_row.html", {"row": row, "token": token, "query": query})
+
+
+@register.simple_tag
+def allocated_to(row: Row, token: RowToken, query: str) -> SafeString:
     """What an address of the list is allocated to: the name, a small type, and where the name is
     from if not from Katapult; the id where no name is known."""
     of = row.ip.allocation

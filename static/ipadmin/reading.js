@@ -4,6 +4,7 @@
 
   const SEPARATOR = "<!-- part -->";
   const STOP_MILLISECONDS = 1000;
+  const STOP_TRIES = 5;
   let controller = null;
   let waiting = null;
 
@@ -53,10 +54,13 @@
       isShown = false;
     }
     if (isShown) return;
-    // The server notices within a second that a reading was stopped, and keeps what was read.
-    await new Promise((resolve) => { setTimeout(resolve, STOP_MILLISECONDS); });
-    if (document.getElementById("listing")) {
-      htmx.ajax("GET", location.pathname + location.search, { target: "#listing", swap: "innerHTML" });
+    // The server notices with its next step that a reading was stopped, and keeps what was read.
+    for (let tries = 0; tries < STOP_TRIES; tries += 1) {
+      await new Promise((resolve) => { setTimeout(resolve, STOP_MILLISECONDS); });
+      if (controller || !document.getElementById("listing")) return;
+      await htmx.ajax("GET", location.pathname + location.search, { target: "#listing", swap: "innerHTML" });
+      // It says that nothing was read yet.
+      if (!document.querySelector("#listing > .reading")) return;
     }
   };
 

@@ -1,10 +1,11 @@
 """`make load`: 50 operators at once on two gunicorn processes, who read, search and unallocate.
 
 Everything runs on one machine: site, PostgreSQL (or SQLite), the sandbox with 3,000 addresses and
-50 ms a call, and the operators. Each has a token of their own and thinks between two pages. Prints
-pages per second, times, errors, and the memory of the site's processes.
+50 ms a call, and the operators. Each has a token of their own and thinks between two pages. They
+arrive one after another; what they see first is counted apart, because their lists are not read
+yet. Prints pages per second once all have arrived, times, errors, and the memory of the site.
 
-    make load                            50 operators, 60 s, thinking for 2 s
+    make load                            50 operators, 60 s after 10 s, thinking for 2 s
     make load ARGS="--think 0.2"         until the site is the bottleneck
 """
 
@@ -63,7 +64,7 @@ print(json.dumps({"cookie": settings.SESSION_COOKIE_NAME, "operators": made}))
 class Operator(threading.Thread):
     """One person at a browser; remembers the seconds of each page."""
 
-    def __init__(self, site: str, cookie: dict[str, str], token: str, until: float, think: float):
+    def __init__(self, site: str, cookie: dict[str, str], token: str, think: float):
         super().__init__(daemon=True)
         # gunicorn closes idle connections after two seconds.
         limits = httpx.Limits(keepalive_expiry=1)
@@ -71,16 +72,18 @@ class Operator(threading.Thread):
             base_url=site, cookies=cookie, timeout=60, limits=limits, follow_redirects=True
         )
         self.base = f"/tokens/{token}/addresses/"
-        self.until, self.think = until, think
+        self.think = think
+        self.begins = self.counts_from = self.until = 0.0
+        self.pages = 0
         self.times: dict[str, list[float]] = defaultdict(list)
         self.errors: list[str] = []
         self.ids: list[str] = []
         self.random = random.Random(token)
 
     def run(self) -> None:
-        time.sleep(self.random.random() * self.think)
+        time.sleep(max(0, self.begins - time.monotonic()))
         names, weights = zip(*STEPS.items(), strict=True)
-        self.list()
+        self.list("first ")
         while time.monotonic() < self.until:
             time.sleep(self.think * self.random.uniform(0.5, 1.5))
             step = self.random.choices(names, weights)[0]
@@ -92,15 +95,19 @@ class Operator(threading.Thread):
     def get(self, step: str, url: str, headers: dict[str, str] | None = None) -> str:
         started = time.perf_counter()
         answer = self.client.get(url, headers=headers)
-        self.times[step].append(time.perf_counter() - started)
+        self.note(step, started)
         assert answer.is_success, f"{url} answered {answer.status_code}"
         return answer.text
 
-    def list(self) -> None:
-        page = self.get("list", self.base)
+    def note(self, step: str, started: float) -> None:
+        self.times[step].append(time.perf_counter() - started)
+        self.pages += self.counts_from <= time.monotonic() <= self.until
+
+    def list(self, which: str = "") -> None:
+        page = self.get(f"{which}list", self.base)
         # As the script of the page does, where the list is older than a minute.
         if reading := re.search(r'data-read-now="([^"]+)"', page):
-            page = self.get("reading", reading[1])
+            page = self.get(f"{which}reading", reading[1])
         self.ids = re.findall(r'id="unallocate-(\w+)"', page) or self.ids
 
     def search(self) -> None:
@@ -129,8 +136,18 @@ class Operator(threading.Thread):
         started = time.perf_counter()
         headers = HTMX | {"X-CSRFToken": csrf}
         answer = self.client.post(url, data=form, headers=headers)
-        self.times["unallocate"].append(time.perf_counter() - started)
+        self.note("unallocate", started)
         assert answer.status_code in {200, 422}, f"POST answered {answer.status_code}"
+
+
+def work(operators: list[Operator], ramp: float, seconds: float) -> None:
+    begins = time.monotonic()
+    for index, each in enumerate(operators):
+        each.begins = begins + ramp * index / len(operators)
+        each.counts_from, each.until = begins + ramp, begins + ramp + seconds
+        each.start()
+    for each in operators:
+        each.join()
 
 
 def memory(pid: int) -> float:
@@ -144,13 +161,13 @@ def report(operators: list[Operator], seconds: float, megabytes: float) -> None:
     for each in operators:
         for step, values in each.times.items():
             times[step] += values
-    pages = sum(map(len, times.values()))
+    pages = sum(each.pages for each in operators)
     errors = [error for each in operators for error in each.errors]
     print(f"{len(operators)} operators, {seconds:.0f} s: {pages / seconds:.1f} pages a second")
-    print(f"{'':<12}{'pages':>7}{'p50':>9}{'p95':>9}  in ms")
+    print(f"{'':<14}{'pages':>7}{'p50':>9}{'p95':>9}  in ms")
     for step, values in times.items():
         cuts = quantiles(values, n=20) if len(values) > 1 else values * 19
-        print(f"{step:<12}{len(values):>7}{cuts[9] * 1000:>9.0f}{cuts[18] * 1000:>9.0f}")
+        print(f"{step:<14}{len(values):>7}{cuts[9] * 1000:>9.0f}{cuts[18] * 1000:>9.0f}")
     print(f"{len(errors)} errors; memory of the site {megabytes:.0f} MiB")
     for error in errors[:5]:
         print(f"  {error}")
@@ -161,6 +178,7 @@ def main() -> None:
     parser.add_argument("--operators", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--think", type=float, default=2.0, help="seconds between two pages")
+    parser.add_argument("--ramp", type=float, default=10, help="seconds until all have arrived")
     parser.add_argument("--addresses", type=int, default=3000)
     arguments = parser.parse_args()
     box, port = free_port(), free_port()
@@ -194,17 +212,12 @@ def main() -> None:
             processes.append(site)
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/healthz")
-            until = time.monotonic() + arguments.seconds
             operators = [
-                Operator(url, {people["cookie"]: session}, token, until, arguments.think)
+                Operator(url, {people["cookie"]: session}, token, arguments.think)
                 for token, session in people["operators"]
             ]
-            started = time.monotonic()
-            for each in operators:
-                each.start()
-            for each in operators:
-                each.join()
-            report(operators, time.monotonic() - started, memory(site.pid))
+            work(operators, arguments.ramp, arguments.seconds)
+            report(operators, arguments.seconds, memory(site.pid))
         finally:
             for process in processes:
                 process.terminate()

@@ -17,6 +17,7 @@ django.setup()
 import httpx  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
+from config import gunicorn  # noqa: E402
 from ipadmin.katapult.types import Secret  # noqa: E402
 from ipadmin.models import ApiToken, User  # noqa: E402
 from ipadmin.services import api, find, inventory, snapshots, tokens  # noqa: E402
@@ -33,6 +34,7 @@ TIMES = 5
 def run(sandbox: str) -> None:
     logging.disable(logging.INFO)
     call_command("migrate", verbosity=0)
+    gunicorn.when_ready(None)
     user = User.objects.create_user("reader")
     token = _token(user)
     for count, world in WORLDS.items():
@@ -44,30 +46,42 @@ def run(sandbox: str) -> None:
 
 
 def _reading(token: ApiToken) -> None:
-    pages = math.ceil(10_000 / 200)
-    ideal = LATENCY_SECONDS * (1 + math.ceil((pages - 1) / CALLS_AT_ONCE))
     slow = _seconds(lambda: _page_by_page(token), times=1)
-    firsts, wholes, again = [], [], []
+    # The first page of each list says how many there are; then as many at once as are allowed.
+    addresses, machines = math.ceil(10_000 / 200), _machine_pages(token)
+    ideal = LATENCY_SECONDS * (1 + math.ceil((addresses + machines - 2) / CALLS_AT_ONCE))
+    runs, again = [], []
     for _ in range(TIMES):
         snapshots.forget(token)
-        first, whole = _steps(token)
-        firsts.append(first)
-        wholes.append(whole)
+        runs.append(_steps(token))
         again.append(_steps(token)[1])
-    whole = min(wholes)
+    first, whole, stored = (min(values) for values in zip(*runs, strict=True))
     print(f"10,000 addresses, 50 ms a call: page by page with 100 a page {slow:.2f} s")
-    print(f"  ours {whole:.3f} s: {slow / whole:.1f} times as fast, {whole / ideal:.2f} of ideal")
-    print(f"  first rows after {min(firsts) * 1000:.0f} ms; read again {min(again):.3f} s")
+    print(
+        f"  ours {whole:.3f} s: {slow / whole:.1f} times as fast; {whole / ideal:.2f} of the ideal"
+    )
+    print(f"  {ideal:.2f} s of {addresses} calls for addresses and {machines} for machine names")
+    print(f"  first rows after {first * 1000:.0f} ms; stored after {stored:.3f} s")
+    print(f"  read again {min(again):.3f} s")
 
 
-def _steps(token: ApiToken) -> tuple[float, float]:
-    """Seconds until the first rows, and until the list is complete."""
+def _machine_pages(token: ApiToken) -> int:
+    with api.using(token) as secret:
+        found = api.client().virtual_machines(secret, token.organization).value
+    assert found.total_pages
+    return found.total_pages
+
+
+def _steps(token: ApiToken) -> tuple[float, float, float]:
+    """Seconds until the first rows, until the list is complete with names, and until it is
+    stored."""
     started = time.perf_counter()
-    first = 0.0
+    first = whole = 0.0
     for step in inventory.read_steps(token):
-        first = first or time.perf_counter() - started
-        assert not step.is_last or step.inventory.is_complete
-    return first, time.perf_counter() - started
+        whole = time.perf_counter() - started
+        first = first or whole
+        assert not step.is_last or (step.inventory.is_complete and step.inventory.has_names)
+    return first, whole, time.perf_counter() - started
 
 
 def _page_by_page(token: ApiToken) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-import time_machine
 
 from ipadmin.katapult.client import KatapultClient
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, UnreadableAnswer
@@ -166,25 +167,10 @@ def test_a_page_that_stays_unreadable_makes_the_inventory_unreadable(
     pages = serve(1000)
     pages.instead[broken] = answer
     with pytest.raises(KatapultError):
-        inventory.read(token, max_age=timedelta(minutes=1))
-    pages.instead.clear()
-    assert len(inventory.read(token, max_age=timedelta(minutes=1)).addresses) == 1000
-    assert ApiToken.objects.get().last_error_code in {"rate_limit_reached", "unreadable_answer"}
-
-
-def test_an_inventory_is_used_until_it_is_too_old(
-    token: ApiToken, serve: Callable[..., Pages]
-) -> None:
-    pages, age = serve(1), timedelta(seconds=20)
-    with time_machine.travel("2026-11-23T12:00:00Z", tick=False) as clock:
-        first = inventory.read(token, max_age=age)
-        clock.shift(19)
-        assert inventory.read(token, max_age=age) == first
-        clock.shift(2)
-        assert inventory.read(token, max_age=age).read_at > first.read_at
-        clock.shift(1)
         inventory.read(token)
-    assert len(pages.asked) == 3
+    pages.instead.clear()
+    assert len(inventory.read(token).addresses) == 1000
+    assert ApiToken.objects.get().last_error_code in {"rate_limit_reached", "unreadable_answer"}
 
 
 def test_an_organization_is_looked_up_by_what_is_known_of_it(
@@ -302,3 +288,21 @@ def listing_of(holder: str) -> httpx.Response:
     held = {"allocation_id": holder, "allocation_type": "VirtualMachine"}
     body = {"pagination": {"total_pages": 1, "total": 1}, "ip_addresses": [row(1) | held]}
     return httpx.Response(200, json=body)
+
+
+# Several lists at once
+
+
+def test_a_list_waits_for_its_turn_but_not_for_long(
+    token: ApiToken, serve: Callable[..., Pages], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "TURNS", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(inventory, "TURN_SECONDS", 0.2)
+    serve(1)
+    began = time.monotonic()
+    with inventory.TURNS:
+        assert inventory.read(token).is_complete
+    assert time.monotonic() - began >= 0.2
+    began = time.monotonic()
+    assert inventory.read(token).is_complete
+    assert time.monotonic() - began < 0.2
