@@ -11,9 +11,8 @@ from .world import VIRTUAL_MACHINE
 def list_addresses(context: Context) -> Body:
     allocated = context.arguments.boolean("allocated")
     world = context.state.world
-    organization = context.organization().id
-    shown, pagination = context.page(lambda: world.listed(organization, allocated))
-    key = "ip_addresses", organization, allocated, *pagination.values()
+    shown, pagination = context.page(lambda: world.listed(context.organization().id, allocated))
+    key = "ip_addresses", context.organization().id, allocated, *pagination.values()
     rows = world.rendered(key, lambda: [list_row(each) for each in shown])
     return {"pagination": pagination, "ip_addresses": rows}
 

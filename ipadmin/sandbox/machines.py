@@ -10,9 +10,9 @@ from .world import Resource, World
 
 
 def list_machines(context: Context) -> Body:
-    world, organization = context.state.world, context.organization().id
-    shown, pagination = context.page(lambda: world.machines(organization))
-    key = "virtual_machines", organization, *pagination.values()
+    world = context.state.world
+    shown, pagination = context.page(lambda: world.machines(context.organization().id))
+    key = "virtual_machines", context.organization().id, *pagination.values()
     rows = world.rendered(key, lambda: _rows(world, shown))
     return {"pagination": pagination, "virtual_machines": rows}
 
