@@ -32,6 +32,14 @@ def _cheap_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _cache_in_memory() -> Iterator[None]:
+    """So that tests without a database can clear it; tests of the shared cache set their own."""
+    in_memory = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    with override_settings(CACHES=in_memory):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _history_may_be_emptied() -> Iterator[None]:
     with emptying.allowed_in_tests():
         yield
