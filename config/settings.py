@@ -197,6 +197,10 @@ ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,5/5m/key"}
 ACCOUNT_SESSION_REMEMBER = True
 SESSION_ENGINE = "ipadmin.sessions"
 SESSION_COOKIE_AGE = 12 * 60 * 60
+# Seconds after which a dangerous step asks for a proof of identity again, such as the password; and
+# after which unallocating does. 0 asks every time.
+REAUTHENTICATE_AFTER = 900
+UNALLOCATE_REAUTHENTICATE_AFTER = env.int("UNALLOCATE_REAUTHENTICATE_AFTER", 8 * 60 * 60)
 SESSION_IDLE_TIMEOUT = env.int("SESSION_IDLE_TIMEOUT", 7200) or 7200
 # Not Django's default, which saves long messages in the session: saving starts the twelve hours
 # again.

@@ -61,7 +61,7 @@ class SessionStore(DatabaseStore):
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         client = data.get(CLIENT, {})
-        key = hashed(self._get_or_create_session_key())
+        key = hashed(self.session_key or "")
         created_at = datetime.fromisoformat(client["at"]) if client else timezone.now()
         return Session(
             session_key=key,
@@ -74,7 +74,7 @@ class SessionStore(DatabaseStore):
             created_at=created_at,
         )
 
-    def decode(self, session_data: str) -> dict[str, Any]:
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
         """Empty for data that was encrypted for another session or under a key that is gone."""
         try:
             encrypted = base64.b64decode(session_data)

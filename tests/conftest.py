@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client, override_settings
 from pytest_django import DjangoDbBlocker
 
@@ -109,6 +111,15 @@ def adam(db: None) -> User:
     return user
 
 
+def prove_identity(client: Client, user: User) -> None:
+    """What a sign-in with the password leaves in the session; `force_login` does not."""
+    request = HttpRequest()
+    request.session = client.session
+    request.user = user
+    record_authentication(request, user, method="password")
+    request.session.save()
+
+
 @pytest.fixture
 def client_of() -> ClientOf:
     """A signed-in client: `client_of(alice)`."""
@@ -116,6 +127,7 @@ def client_of() -> ClientOf:
     def signed_in(user: User, *, enforce_csrf_checks: bool = False) -> Client:
         client = Client(enforce_csrf_checks=enforce_csrf_checks)
         client.force_login(user)
+        prove_identity(client, user)
         return client
 
     return signed_in
