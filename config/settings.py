@@ -116,6 +116,7 @@ MIDDLEWARE = [
     # Django adds random bytes to each compressed page, and masks CSRF tokens, against BREACH.
     "django.middleware.gzip.GZipMiddleware",
     "ipadmin.middleware.log_requests",
+    "ipadmin.middleware.refuse_malformed",
     "ipadmin.middleware.add_headers",
     "ipadmin.middleware.activate_time_zone",
     "csp.middleware.CSPMiddleware",

@@ -36,8 +36,11 @@ def _cheap_passwords() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _cache_in_memory() -> Iterator[None]:
     """So that tests without a database can clear it; tests of the shared cache set their own."""
-    in_memory = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    with override_settings(CACHES=in_memory):
+    in_memory = {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+    with override_settings(CACHES={"default": in_memory}):
         yield
 
 
