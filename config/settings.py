@@ -48,6 +48,8 @@ CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
 KATAPULT_API_URL = env.str("KATAPULT_API_URL", "")
 # An API on a loopback address is the sandbox; any other is the real cloud.
 SANDBOX = is_loopback(KATAPULT_API_URL)
+# The only other host that tokens are sent to; see ipadmin/checks.py.
+KATAPULT_API_HOST = env.str("KATAPULT_API_HOST", "") or "api.katapult.io"
 # Newest first. The first one encrypts, all of them decrypt.
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 # Newest first. The first one seals the hash chain, all of them verify it.
