@@ -12,7 +12,7 @@ bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '800
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
 # Requests mostly wait for Katapult, so threads are cheap. Many more than KATAPULT_MAX_CONNECTIONS,
 # so that other pages are served even while the API does not answer.
-worker_class = "gthread"
+worker_class = "config.worker.Worker"
 threads = 40
 # Seconds. Longer than LONGEST_ATTEMPT, so that a stopping server finishes its attempts.
 graceful_timeout = 120

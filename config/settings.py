@@ -20,6 +20,9 @@ from ipadmin.katapult.client import is_loopback
 # Makes `forms.ModelForm[ApiToken]` work at run time.
 django_stubs_ext.monkeypatch()
 
+# As `ipadmin.models.cache_entry`, which can't be imported before the settings.
+CACHE_TABLE = "ipadmin_cache"
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 NIGHT = time(2)
@@ -45,6 +48,8 @@ CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
 KATAPULT_API_URL = env.str("KATAPULT_API_URL", "")
 # An API on a loopback address is the sandbox; any other is the real cloud.
 SANDBOX = is_loopback(KATAPULT_API_URL)
+# The only other host that tokens are sent to; see ipadmin/checks.py.
+KATAPULT_API_HOST = env.str("KATAPULT_API_HOST", "") or "api.katapult.io"
 # Newest first. The first one encrypts, all of them decrypt.
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 # Newest first. The first one seals the hash chain, all of them verify it.
@@ -95,7 +100,6 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "allauth",
@@ -114,6 +118,7 @@ MIDDLEWARE = [
     # Django adds random bytes to each compressed page, and masks CSRF tokens, against BREACH.
     "django.middleware.gzip.GZipMiddleware",
     "ipadmin.middleware.log_requests",
+    "ipadmin.middleware.refuse_malformed",
     "ipadmin.middleware.add_headers",
     "ipadmin.middleware.activate_time_zone",
     "csp.middleware.CSPMiddleware",
@@ -190,18 +195,31 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Per account five wrong passwords in five minutes; see allauth's documentation of rate limits.
 ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,5/5m/key"}
-# A session lasts a working day from the sign-in, without a `Remember me` option.
+# A session lasts a working day from the sign-in, without a `Remember me` option, and ends earlier
+# after SESSION_IDLE_TIMEOUT seconds without a request.
 ACCOUNT_SESSION_REMEMBER = True
+SESSION_ENGINE = "ipadmin.sessions"
 SESSION_COOKIE_AGE = 12 * 60 * 60
+# Seconds after which a dangerous step asks for a proof of identity again, such as the password; and
+# after which unallocating does. 0 asks every time.
+REAUTHENTICATE_AFTER = 900
+UNALLOCATE_REAUTHENTICATE_AFTER = env.int("UNALLOCATE_REAUTHENTICATE_AFTER", 8 * 60 * 60)
+SESSION_IDLE_TIMEOUT = env.int("SESSION_IDLE_TIMEOUT", 7200) or 7200
 # Not Django's default, which saves long messages in the session: saving starts the twelve hours
 # again.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
-# Stores the counts of failed sign-ins. With Django's default of 300 entries, an attacker with many
-# addresses could make it forget the count of an account.
+# Counts failed sign-ins for all processes: in the database, or in Redis with CACHE_URL. With
+# Django's default of 300 entries, an attacker with many addresses could make it forget a count.
+CACHE_URL = env.str("CACHE_URL", "") or ""
+_redis = "django.core.cache.backends.redis.RedisCache"
+_database = "django.core.cache.backends.db.DatabaseCache"
 CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "default": {"BACKEND": _redis, "LOCATION": CACHE_URL}
+    if CACHE_URL
+    else {
+        "BACKEND": _database,
+        "LOCATION": CACHE_TABLE,
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }

@@ -6,19 +6,27 @@ Permissions come from a user's groups, which a migration makes. Other people's t
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.models.search_keys import folded
+
+P = ParamSpec("P")
 
 USE_TOKENS = "ipadmin.use_apitoken"
 VIEW_HISTORY = "ipadmin.view_auditentry"
@@ -58,6 +66,29 @@ operators_only = permission_required(USE_TOKENS, raise_exception=True)
 history_readers_only = permission_required(VIEW_HISTORY, raise_exception=True)
 # For those who verify the history and see activity.
 auditors_only = permission_required(VERIFY_HISTORY, raise_exception=True)
+
+
+def recent_identity_required(
+    view: Callable[Concatenate[SignedInRequest, P], HttpResponse],
+) -> Callable[Concatenate[SignedInRequest, P], HttpResponse]:
+    """Decorator of a view whose POST is dangerous: the user proves their identity again, unless
+    they did within the last REAUTHENTICATE_AFTER seconds. Afterwards the POST is carried out."""
+
+    @wraps(view)
+    def checked(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.method == "POST":
+            require_identity(request, within=settings.REAUTHENTICATE_AFTER)
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def require_identity(request: SignedInRequest, *, within: int) -> None:
+    """Raises ReauthenticationRequired, which allauth's middleware answers, if the last proof of
+    identity (the sign-in, or a later one) is older than so many seconds."""
+    records = get_authentication_records(request, request.user)
+    if time.time() - max((record["at"] for record in records), default=0) >= within:
+        raise ReauthenticationRequired
 
 
 def own_token(user: User, token_id: uuid.UUID) -> ApiToken:

@@ -6,8 +6,11 @@ value, and none shows a value that could be secret.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -18,13 +21,19 @@ from ipadmin.audit.stream.targets import FORMS, target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
 
-MAKE_KEYS = "`python manage.py generate_keys` prints one: put it into the environment or .env."
-KEYS = f"{MAKE_KEYS} Older keys stay after it, separated by commas."
+MAKE_KEYS = "`python manage.py generate_keys` writes new ones to .env."
+KEYS = f"{MAKE_KEYS} A new key goes before the older ones, separated by commas."
 API_URL = "Set KATAPULT_API_URL=https://api.katapult.io, or a loopback address for the sandbox."
 DATABASE_URL = (
     "Write sqlite:////path/to/db.sqlite3 or postgresql://user:password@host/name, special "
     "characters percent-encoded; without it var/db.sqlite3 is used."
 )
+SECRETS = (
+    *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"),
+    *("DATABASE_URL", "AUDIT_STREAM_AUTHORIZATION"),
+)
+SECRETS_FOLDER = Path("/run/secrets")
+KATAPULT_HOST = "api.katapult.io"
 MIN_SECRET_KEY_LENGTH = 50
 REASONS_REQUIRED = ("no", "reason", "ticket")
 # As `AuditStream.target`.
@@ -34,6 +43,44 @@ LONGEST_STREAM_URL = 300
 def api_host() -> str:
     """The host of the Katapult API, as pages show it."""
     return _split(settings.KATAPULT_API_URL).netloc.rpartition("@")[2]
+
+
+def is_katapult() -> bool:
+    """False where tokens are sent to a host that an explicit setting names instead of Katapult."""
+    return settings.SANDBOX or settings.KATAPULT_API_HOST == KATAPULT_HOST
+
+
+@register("ipadmin", deploy=True)
+def check_files(app_configs: object, **kwargs: object) -> list[CheckMessage]:
+    """Files with keys, and the database, are not for other accounts of the machine."""
+    names = ["ENV_FILE", *(f"{name}_FILE" for name in SECRETS)]
+    given = [Path(path) for path in map(os.environ.get, names) if path]
+    # An engine of containers mounts its secrets readable, for the one account of the container.
+    paths = [
+        settings.BASE_DIR / ".env",
+        *(each for each in given if SECRETS_FOLDER not in each.parents),
+    ]
+    if settings.DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
+        paths.append(Path(settings.DATABASES["default"]["NAME"]))
+    return [
+        Error(
+            f"{path} can be read by every account of this machine.",
+            hint=f"Run chmod o-rwx {path}.",
+            id="ipadmin.E012",
+        )
+        for path in paths
+        if _others_can_read(path)
+    ]
+
+
+def _others_can_read(path: Path) -> bool:
+    """Whether its mode allows it, and that of each folder above it."""
+    try:
+        folders = path.resolve().parents
+        is_readable = bool(path.stat().st_mode & stat.S_IROTH) and path.is_file()
+        return is_readable and all(folder.stat().st_mode & stat.S_IXOTH for folder in folders)
+    except OSError:
+        return False
 
 
 @register("ipadmin")
@@ -129,6 +176,8 @@ def _api_url(url: str) -> str:
         return "KATAPULT_API_URL is not a URL."
     if "@" in parts.netloc or parts.query or parts.fragment:
         return "KATAPULT_API_URL has more than a scheme, a host and a path."
+    if not is_loopback(url) and parts.hostname != settings.KATAPULT_API_HOST:
+        return f"KATAPULT_API_URL is not Katapult's: its host is not {settings.KATAPULT_API_HOST}."
     if parts.scheme != "https" and not is_loopback(url):
         return "KATAPULT_API_URL is not https: tokens would be sent unencrypted."
     return ""

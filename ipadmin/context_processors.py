@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ipadmin import __version__, access, tasks
 from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
-from ipadmin.checks import api_host
+from ipadmin.checks import api_host, is_katapult
 from ipadmin.models import AuditVerification, User
 from ipadmin.ui import navigation, themes
 
@@ -42,6 +42,7 @@ def site(request: HttpRequest) -> dict[str, object]:
     return {
         "environment": environment(),
         "api_host": api_host(),
+        "is_katapult": is_katapult(),
         "version": __version__,
         "theme": themes.chosen(request.COOKIES),
         "themes": lambda: themes.choices(request.COOKIES),

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import codecs
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import middleware as auth
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -18,13 +21,16 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
+from ipadmin.adapter import client_address
 from ipadmin.ui import time_zones
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 log = structlog.get_logger("ipadmin.requests")
-# Request ids accepted from a trusted proxy. Other characters could corrupt a log.
+# Request ids of clients and proxies that are logged. Other characters could corrupt a log.
 GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+# No form of the site is larger, and none takes a file.
+MAX_BODY_BYTES = 1024 * 1024
 SESSION_ENDED = (
     "You were signed out: a session lasts 12 hours. Nothing was changed. Sign in to continue."
 )
@@ -35,14 +41,14 @@ PERMISSIONS = (
 
 
 def log_requests(get_response: GetResponse) -> GetResponse:
-    """Gives each request an id, in `request.request_id`, in the response and in each log line, and
-    logs one line for it, without query string, headers and form data."""
+    """Gives each request a new id, in `request.request_id`, in the response and in each log line,
+    and logs one line for it, without query string, headers and form data. An id that the client or
+    a proxy sent is logged in that line only."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         started = time.monotonic()
         given = request.headers.get("X-Request-Id", "")
-        is_trusted = settings.TRUSTED_PROXY_COUNT > 0 and GIVEN_ID.fullmatch(given)
-        request_id = given if is_trusted else uuid.uuid4().hex
+        request_id = uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = get_response(request)
@@ -55,11 +61,42 @@ def log_requests(get_response: GetResponse) -> GetResponse:
                 status=response.status_code,
                 duration_ms=round((time.monotonic() - started) * 1000, 1),
                 user=getattr(user, "pk", None),
+                user_name=user.get_username() if user else "",
+                source_ip=client_address(request),
+                client_request_id=given if GIVEN_ID.fullmatch(given) else "",
             )
         response.headers["X-Request-Id"] = request_id
         return response
 
     return middleware
+
+
+def refuse_malformed(get_response: GetResponse) -> GetResponse:
+    """Answers 400 to a body that is too large or not UTF-8, before anything reads it, and removes
+    an invalid URL that htmx names as the page."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            raise RequestDataTooBig(f"A request has at most {MAX_BODY_BYTES:,} bytes.")
+        if not _is_utf8(request.content_params or {}):
+            raise BadRequest("A form is sent as UTF-8.")
+        try:
+            _ = urlsplit(request.META.get("HTTP_HX_CURRENT_URL", "")).port
+        except ValueError:
+            del request.META["HTTP_HX_CURRENT_URL"]
+            # Was made of META, and is made again.
+            request.__dict__.pop("headers", None)
+        return get_response(request)
+
+    return middleware
+
+
+def _is_utf8(content_params: Mapping[str, str]) -> bool:
+    try:
+        return codecs.lookup(content_params.get("charset", "utf-8")).name == "utf-8"
+    except (LookupError, ValueError):
+        return False
 
 
 def add_headers(get_response: GetResponse) -> GetResponse:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client, override_settings
 from pytest_django import DjangoDbBlocker
 
@@ -28,6 +30,17 @@ ClientOf = Callable[..., Client]
 def _cheap_passwords() -> Iterator[None]:
     """Fast password hashes; Argon2 is slow on purpose."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_in_memory() -> Iterator[None]:
+    """So that tests without a database can clear it; tests of the shared cache set their own."""
+    in_memory = {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+    with override_settings(CACHES={"default": in_memory}):
         yield
 
 
@@ -101,6 +114,15 @@ def adam(db: None) -> User:
     return user
 
 
+def prove_identity(client: Client, user: User) -> None:
+    """What a sign-in with the password leaves in the session; `force_login` does not."""
+    request = HttpRequest()
+    request.session = client.session
+    request.user = user
+    record_authentication(request, user, method="password")
+    request.session.save()
+
+
 @pytest.fixture
 def client_of() -> ClientOf:
     """A signed-in client: `client_of(alice)`."""
@@ -108,6 +130,7 @@ def client_of() -> ClientOf:
     def signed_in(user: User, *, enforce_csrf_checks: bool = False) -> Client:
         client = Client(enforce_csrf_checks=enforce_csrf_checks)
         client.force_login(user)
+        prove_identity(client, user)
         return client
 
     return signed_in

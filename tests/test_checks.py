@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import base64
+import os
+from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
+from django.test import Client
 from pytest_django import Settings
 
 
@@ -54,6 +57,8 @@ def test_a_bad_token_key_is_numbered_and_not_shown(settings: Settings) -> None:
         "https://api.katapult.io/?key=1",
         "https://api.katapult.io/#a",
         "https://[oops",
+        "https://evil.example",
+        "https://api.katapult.io.evil.example",
         "https://",
     ],
 )
@@ -141,3 +146,54 @@ def test_ticket_links_that_cannot_work(
 def test_the_required_reason_is_one_of_three(settings: Settings) -> None:
     settings.REASON_REQUIRED = "yes"
     assert "no, reason or ticket" in problems()["ipadmin.E011"]
+
+
+def test_another_host_needs_an_explicit_setting(settings: Settings, client: Client) -> None:
+    settings.KATAPULT_API_URL, settings.SANDBOX = "https://katapult.example.com", False
+    settings.KATAPULT_API_HOST = "katapult.example.com"
+    assert problems() == {}
+    assert "NOT KATAPULT" in client.get("/accounts/login/", secure=True).text
+
+
+def test_katapult_itself_has_no_warning(settings: Settings, client: Client) -> None:
+    settings.KATAPULT_API_URL, settings.SANDBOX = "https://api.katapult.io", False
+    assert "NOT KATAPULT" not in client.get("/accounts/login/", secure=True).text
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """A file that only its owner reads, in a folder that everyone may enter."""
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    file = tmp_path / "secret"
+    file.touch(0o600)
+    return file
+
+
+def deployment_problems() -> str:
+    found = run_checks(tags=["ipadmin"], include_deployment_checks=True)
+    return " ".join(str(error.msg) for error in found if error.id == "ipadmin.E012")
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY_FILE", "AUDIT_KEYS_FILE", "ENV_FILE"])
+def test_a_file_with_keys_must_not_be_readable_by_others(
+    private: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, str(private))
+    assert str(private) not in deployment_problems()
+    private.chmod(0o644)
+    assert str(private) in deployment_problems()
+    private.parent.chmod(0o700)
+    assert str(private) not in deployment_problems()
+
+
+def test_the_database_must_not_be_readable_by_others(
+    settings: Settings, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = settings.DATABASES["default"]
+    monkeypatch.setitem(database, "ENGINE", "django.db.backends.sqlite3")
+    monkeypatch.setitem(database, "NAME", str(private))
+    assert str(private) not in deployment_problems()
+    private.chmod(0o604)
+    assert str(private) in deployment_problems()

@@ -7,7 +7,10 @@ from ipadmin.models.audit_link import AuditChain, AuditLink, LinkKind
 from ipadmin.models.audit_reason_word import AuditReasonWord
 from ipadmin.models.audit_stream import AuditStream
 from ipadmin.models.audit_verification import AuditVerification
+from ipadmin.models.cache_entry import CacheEntry
 from ipadmin.models.inventory_snapshot import InventorySnapshot
+from ipadmin.models.invitation import Invitation
+from ipadmin.models.session import Session
 from ipadmin.models.user import User
 
 __all__ = [
@@ -21,10 +24,13 @@ __all__ = [
     "AuditValueCounter",
     "AuditVerification",
     "Basis",
+    "CacheEntry",
     "Facet",
     "InventorySnapshot",
+    "Invitation",
     "LinkKind",
     "Outcome",
+    "Session",
     "Span",
     "User",
 ]

@@ -31,6 +31,11 @@ class ApiToken(models.Model):
     )
     label = models.CharField(max_length=60)
     encrypted_secret = models.BinaryField()
+    # For a connection through OAuth2: what the secret, then an access token, is refreshed with, and
+    # when it expires. None and empty for a pasted token.
+    encrypted_refresh_token = models.BinaryField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    granted_scopes = models.JSONField(default=list)
     last_four = models.CharField(max_length=4)
     fingerprint = models.CharField(max_length=16)
 

@@ -17,6 +17,32 @@ class LinkKind(models.TextChoices):
     PRUNED = "pruned", "Pruned"
     READ_LATER = "read_later", "Read as unallocated"
     ACKNOWLEDGED = "acknowledged", "Failed verification acknowledged"
+    # Sign-in and sessions
+    SIGNED_IN = "signed_in", "Signed in"
+    SIGN_IN_FAILED = "sign_in_failed", "Sign-in failed"
+    SIGNED_OUT = "signed_out", "Signed out"
+    LOCKED_OUT = "locked_out", "Locked out"
+    LOCK_LIFTED = "lock_lifted", "Lock-out lifted"
+    REAUTHENTICATED = "reauthenticated", "Identity confirmed"
+    SESSIONS_ENDED = "sessions_ended", "Sessions ended"
+    # Accounts
+    FACTOR_ADDED = "factor_added", "Second factor added"
+    FACTOR_REMOVED = "factor_removed", "Second factor removed"
+    PASSWORD_CHANGED = "password_changed", "Password changed"
+    PERSON_INVITED = "person_invited", "Person invited"
+    INVITATION_USED = "invitation_used", "Invitation used"
+    INVITATION_REVOKED = "invitation_revoked", "Invitation revoked"
+    PERSON_CHANGED = "person_changed", "Person changed"
+    ROLES_CHANGED = "roles_changed", "Roles changed"
+    PERSON_DISABLED = "person_disabled", "Person disabled"
+    PERSON_ENABLED = "person_enabled", "Person enabled"
+    # Tokens and keys
+    TOKEN_ADDED = "token_added", "Token added"
+    TOKEN_CHANGED = "token_changed", "Token changed"
+    TOKEN_REPLACED = "token_replaced", "Token replaced"
+    TOKEN_CHECKED = "token_checked", "Token checked"
+    TOKEN_DELETED = "token_deleted", "Token deleted"
+    KEYS_ROTATED = "keys_rotated", "Keys rotated"
 
 
 # Largest value of a BIGINT. SQLite accepts text in a numeric column and sorts it after all numbers.

@@ -36,15 +36,32 @@ LABELS = {
     "read_at": "Read at",
     "source": "Read for",
     "competing": "Competing attempts",
+    "name": "User name",
+    "methods": "Signed in with",
+    "factor": "Second factor",
+    "old": "Before",
+    "new": "After",
+    "roles": "Roles",
+    "client": "Browser",
+    "token_label": "Token",
+    "token_id": "Token ID",
+    "organization": "Organization",
+    "findings": "Found",
+    "sessions": "Sessions",
+    "secrets": "Secrets encrypted",
+    "why": "Why",
     "source_ip": "From",
     "request_id": "Request ID",
 }
-CODES = {"sha256", "checkpoint", "request_id", "source_ip", "attempt_id", "address_id", "address"}
+CODES = {
+    *("sha256", "checkpoint", "request_id", "source_ip", "attempt_id", "address_id", "address"),
+    "token_id",
+}
 TIMES = {"before", "read_at"}
 # Parts of the title, the actor, and a digest that says nothing to a reader.
 NOT_LISTED = {
     *("format", "entries", "complete", "links", "result", "by", "export", "digest"),
-    *("user_id", "user_name", "command_line"),
+    *("user_id", "user_name", "command_line", "person", "person_id", "token_fingerprint"),
 }
 KINDS: dict[str, Badge] = {
     LinkKind.EXPORT_STARTED: Badge("neutral", "download", "Export{format} started"),
@@ -54,6 +71,29 @@ KINDS: dict[str, Badge] = {
     LinkKind.PRUNED: Badge("neutral", "scissors", "{entries} removed"),
     LinkKind.ACKNOWLEDGED: Badge("neutral", "shield", "Failed verification acknowledged"),
     LinkKind.READ_LATER: Badge("neutral", "eye", "Read as unallocated after a failed attempt"),
+    LinkKind.SIGNED_IN: Badge("neutral", "log-in", "Signed in"),
+    LinkKind.SIGN_IN_FAILED: Badge("warning", "log-in", "Sign-in failed"),
+    LinkKind.SIGNED_OUT: Badge("neutral", "log-out", "Signed out"),
+    LinkKind.LOCKED_OUT: Badge("warning", "lock", "Sign-in locked after wrong passwords"),
+    LinkKind.LOCK_LIFTED: Badge("neutral", "lock-open", "Lock-out of {person} lifted"),
+    LinkKind.REAUTHENTICATED: Badge("neutral", "user-check", "Identity confirmed"),
+    LinkKind.SESSIONS_ENDED: Badge("neutral", "log-out", "Sessions of {person} ended"),
+    LinkKind.FACTOR_ADDED: Badge("neutral", "key-round", "Second factor of {person} added"),
+    LinkKind.FACTOR_REMOVED: Badge("warning", "key-round", "Second factor of {person} removed"),
+    LinkKind.PASSWORD_CHANGED: Badge("neutral", "key-round", "Password of {person} changed"),
+    LinkKind.PERSON_INVITED: Badge("neutral", "user-plus", "{person} invited"),
+    LinkKind.INVITATION_USED: Badge("neutral", "user-check", "Link of {person} used"),
+    LinkKind.INVITATION_REVOKED: Badge("neutral", "user-x", "Link of {person} revoked"),
+    LinkKind.PERSON_CHANGED: Badge("neutral", "user-pen", "{person} changed"),
+    LinkKind.ROLES_CHANGED: Badge("warning", "user-cog", "Roles of {person} changed"),
+    LinkKind.PERSON_DISABLED: Badge("warning", "user-x", "{person} disabled"),
+    LinkKind.PERSON_ENABLED: Badge("warning", "user-check", "{person} enabled"),
+    LinkKind.TOKEN_ADDED: Badge("neutral", "key-round", "Token added"),
+    LinkKind.TOKEN_CHANGED: Badge("neutral", "key-round", "Token changed"),
+    LinkKind.TOKEN_REPLACED: Badge("neutral", "key-round", "Token replaced"),
+    LinkKind.TOKEN_CHECKED: Badge("neutral", "key-round", "Token checked"),
+    LinkKind.TOKEN_DELETED: Badge("warning", "key-round", "Token deleted"),
+    LinkKind.KEYS_ROTATED: Badge("neutral", "rotate-cw", "Secrets encrypted with the newest key"),
 }
 EXPORT_STOPPED = Badge("warning", "download", "Export{format} stopped after {entries}")
 TAMPERING = Badge("danger", "shield-alert", "Verified: tampering detected")
@@ -92,6 +132,7 @@ def describe(sequence: int, kind: str, at: str | None, details: object) -> Activ
         entries=_count(given.get("entries"), "attempt"),
         links=_count(given.get("links"), "record"),
         format=_format(given.get("format")),
+        person=_text(given.get("person")) or "an account",
     )
     facts = list(_facts(kind, given, actor))
     return ActivityText(sequence, at, badge._replace(text=text), name, facts)
@@ -118,7 +159,7 @@ def _facts(kind: str, given: Details, actor: Details) -> Iterator[Fact]:
         yield Fact("Filters", "None: the whole history")
     shown = given | _details(given.get("export")) | actor
     for name, label in LABELS.items():
-        if value := shown.get(name):
+        if (value := shown.get(name)) not in (None, "", {}):
             field = "code" if name in CODES else "at" if name in TIMES else "text"
             yield Fact(label)._replace(**{field: _text(value)})
     unknown = shown.keys() - LABELS.keys() - NOT_LISTED
@@ -132,6 +173,8 @@ def _text(value: object) -> str:
         return (value or "")[:TEXT_CHARACTERS]
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)[:TEXT_CHARACTERS] or "None"
     if isinstance(value, dict) and all(isinstance(each, list) for each in value.values()):
         texts = (f"{name} {', '.join(map(str, each))}" for name, each in value.items())
         return "; ".join(texts)[:TEXT_CHARACTERS]

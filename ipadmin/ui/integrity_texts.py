@@ -104,9 +104,9 @@ def stream_badge(stream: StreamState) -> Badge:
 def stream_facts(stream: StreamState) -> Iterator[Fact]:
     yield Fact("Target", code=stream.target)
     yield Fact("Last delivery", at=stream.taken_at, none="None yet")
-    waiting = f"{stream.behind:,} {'entry' if stream.behind == 1 else 'entries'}"
+    waiting = f"{stream.behind:,} {'record' if stream.behind == 1 else 'records'}"
     if stream.is_far_behind:
-        waiting = f"More than {MOST_BEHIND:,} entries"
+        waiting = f"More than {MOST_BEHIND:,} records"
     yield Fact("Not delivered yet", waiting if stream.behind else "", none="None")
     if stream.failing_since:
         yield Fact("Failing since", at=stream.failing_since)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from allauth.account.adapter import get_adapter
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -14,6 +13,7 @@ from django_htmx.http import trigger_client_event
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest
+from ipadmin.adapter import client_address
 from ipadmin.audit import competing
 from ipadmin.audit.activity import Actor
 from ipadmin.models import ApiToken, AuditEntry, User
@@ -45,7 +45,7 @@ def actor(request: SignedInRequest) -> Actor:
     return Actor(
         user_id=request.user.pk,
         user_name=request.user.get_username(),
-        source_ip=get_adapter(request).get_client_ip(request) or "",
+        source_ip=client_address(request),
         request_id=request.request_id,
     )
 

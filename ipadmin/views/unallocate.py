@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-from allauth.account.adapter import get_adapter
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -12,6 +11,7 @@ from django_htmx.http import reswap, retarget
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.adapter import client_address
 from ipadmin.audit.search import pages
 from ipadmin.forms import UnallocateForm
 from ipadmin.models import ApiToken, AuditEntry
@@ -71,7 +71,7 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
         user=request.user,
         token=token,
         reason=form.cleaned_data["reason"],
-        source_ip=get_adapter(request).get_client_ip(request),
+        source_ip=client_address(request) or None,
         request_id=request.request_id,
     )
     try:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.models import ApiToken, AuditEntry, Session
 from ipadmin.sandbox import Sandbox
 from tests.browser.steps import (
     ask,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
-from ipadmin.models import ApiToken, User
+from ipadmin.models import ApiToken, Session, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import inventory
 from tests.browser.conftest import Browse

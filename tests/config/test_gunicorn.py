@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from config.gunicorn import threads
+from config.worker import HEAD_SECONDS
 from ipadmin.sandbox import Sandbox
 from tests.soak.forms import find_form
 from tests.soak.processes import Web, free_port, manage
@@ -121,3 +124,19 @@ def test_a_stopping_server_lets_an_attempt_finish(site: Site) -> None:
 def test_a_client_cannot_set_the_script_name(site: Site) -> None:
     answer = httpx.get(f"{site.web.url}/evil/accounts/login/", headers={"SCRIPT_NAME": "/evil"})
     assert answer.status_code == 404
+
+
+def test_clients_that_never_finish_their_headers_do_not_stop_the_site(site: Site) -> None:
+    url = httpx.URL(site.web.url)
+    slow = [socket.create_connection((url.host, url.port)) for _ in range(threads + 5)]
+    try:
+        for each in slow:
+            each.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        answer = httpx.get(f"{site.web.url}/healthz", timeout=HEAD_SECONDS * 4)
+        assert answer.text == "ok\n"
+        for each in slow[:threads]:
+            each.settimeout(HEAD_SECONDS * 4)
+            assert each.recv(100) == b""
+    finally:
+        for each in slow:
+            each.close()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -32,7 +33,7 @@ def kept(owner: User, label: str, text: str) -> ApiToken:
 
 
 def test_generated_keys_are_keys() -> None:
-    lines = dict(line.split("=", 1) for line in output("generate_keys").splitlines())
+    lines = dict(line.split("=", 1) for line in output("generate_keys", "--print").splitlines())
     assert list(lines) == ["SECRET_KEY", "TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"]
     assert len(lines["SECRET_KEY"]) >= 50
     for name in ("TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"):
@@ -40,7 +41,49 @@ def test_generated_keys_are_keys() -> None:
 
 
 def test_generated_keys_are_new_each_time() -> None:
-    assert output("generate_keys") != output("generate_keys")
+    assert output("generate_keys", "--print") != output("generate_keys", "--print")
+
+
+def test_keys_are_written_to_a_private_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    assert "SECRET_KEY" in output("generate_keys", "--file", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [line.partition("=")[0] for line in file.read_text().splitlines()] == [
+        "SECRET_KEY",
+        "TOKEN_ENCRYPTION_KEYS",
+        "AUDIT_KEYS",
+    ]
+
+
+def test_keys_are_added_to_a_file_that_has_none(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.touch(0o640)
+    file.write_text("ALLOWED_HOSTS=ip.example.com")
+    output("generate_keys", "--file", str(file))
+    assert file.read_text().startswith("ALLOWED_HOSTS=ip.example.com\nSECRET_KEY=")
+
+
+def test_existing_keys_are_never_replaced(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.touch(0o600)
+    file.write_text("AUDIT_KEYS=kept\n")
+    with pytest.raises(CommandError, match="has AUDIT_KEYS already"):
+        output("generate_keys", "--file", str(file))
+    assert file.read_text() == "AUDIT_KEYS=kept\n"
+
+
+def test_keys_are_not_written_to_a_file_that_others_read(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.touch()
+    file.chmod(0o644)
+    with pytest.raises(CommandError, match="can be read by others"):
+        output("generate_keys", "--file", str(file))
+    assert file.read_text() == ""
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file"):
+        output("generate_keys", "--file", str(tmp_path / "missing" / ".env"))
 
 
 def test_rotating_encrypts_with_the_newest_key(alice: User, settings: Settings) -> None:

@@ -132,3 +132,15 @@ def test_details_of_any_shape_are_shown(kind: str, details: Any) -> None:
 @given(details=st.dictionaries(st.sampled_from(["by", "criteria", "entries", "export"]), JSON))
 def test_known_details_of_any_shape_are_shown(details: dict[str, Any]) -> None:
     assert text_of("export_finished", **details).badge.text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LinkKind if kind not in {"opened", "finished"}])
+def test_every_kind_of_activity_has_a_title(kind: LinkKind) -> None:
+    badge = text_of(kind, by=AUDREY, person="bob").badge
+    assert badge.icon != "info"
+    assert "{" not in badge.text
+
+
+def test_a_change_shows_what_was_before_and_after() -> None:
+    found = facts(text_of("roles_changed", by=AUDREY, person="bob", old=[], new=["auditor"]))
+    assert (found["Before"], found["After"]) == ("None", "auditor")

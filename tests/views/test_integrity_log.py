@@ -120,7 +120,7 @@ def test_a_stream_that_has_not_begun(audreys: Client, settings: LazySettings) ->
     tampering.opened()
     text = audreys.get(URL).text
     assert "None yet" in text
-    assert "1 entry" in text
+    assert "1 record" in text
 
 
 def test_a_stream_that_fails(audreys: Client, settings: LazySettings) -> None:
@@ -142,7 +142,7 @@ def test_how_far_behind_is_counted_to_a_limit(
     found = status.stream()
     assert found is not None
     assert (found.behind, found.is_far_behind) == (3, True)
-    assert "More than 1,000 entries" in audreys.get(URL).text
+    assert "More than 1,000 records" in audreys.get(URL).text
 
 
 # Cost

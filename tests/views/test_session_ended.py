@@ -5,11 +5,10 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.models import ApiToken, AuditEntry, Session
 from tests.conftest import PASSWORD
 from tests.page import Page
 from tests.services.katapult import IP

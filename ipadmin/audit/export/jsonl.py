@@ -1,4 +1,5 @@
-"""Entries as JSON lines, each with the seal that it can be checked by: exported and streamed.
+"""Entries and activity as JSON lines, each with the seal that it can be checked by: for exports
+(entries only) and the stream.
 
 The line without "seal" is what was sealed, in the same canonical form.
 """
@@ -10,7 +11,7 @@ from typing import TypedDict
 
 from django.db import connection
 
-from ipadmin.audit import document, rows
+from ipadmin.audit import activity, document, rows
 from ipadmin.audit.document import RawEntry
 from ipadmin.models import AuditLink, LinkKind
 
@@ -46,6 +47,16 @@ def lines(entries: Sequence[RawEntry]) -> bytes:
         for entry in entries
     ]
     return b"".join([line + b"\n" for line in made])
+
+
+def activity_lines(sequences: Sequence[int]) -> bytes:
+    """A line for each link of an activity, given by their numbers in ascending order."""
+    links = AuditLink.objects.filter(sequence__in=sequences).order_by("sequence")
+    found = list(rows.rows(links, ("sequence", "kind", "at", "details")))
+    condition = f"link.sequence IN ({', '.join(['%s'] * len(sequences))})"
+    seals = {seal["sequence"]: seal for _attempt_id, seal in _seals(condition, sequences)}
+    made = [{**activity.document_of(*row), "seal": seals[row[0]]} for row in found]
+    return b"".join([document.canonical(each) + b"\n" for each in made])
 
 
 def last_line(link: AuditLink) -> bytes:

@@ -23,7 +23,7 @@ from ipadmin.models.audit_link import HIGHEST
 CHECKPOINT_MAX_AGE = timedelta(days=7)
 MAX_VERIFICATIONS = 20
 ACTIVITIES_PER_PAGE = 25
-# Entries that a stream may be behind before they are no longer counted.
+# Records that a stream may be behind before they are no longer counted.
 MOST_BEHIND = 1000
 NOT_CONFIRMED = "Changed: no sealed record confirms the result of this verification. Verify again."
 
@@ -53,7 +53,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """How many finished entries the target of AUDIT_STREAM has received."""
+    """How far the target of AUDIT_STREAM has received finished entries and activity."""
 
     target: str
     taken_at: datetime | None
@@ -207,10 +207,15 @@ def stream() -> StreamState | None:
     if not target:
         return None
     kept = AuditStream.objects.filter(target=target).first() or AuditStream(target=target)
-    ahead = AuditLink.objects.filter(sequence__gt=kept.sequence, kind=LinkKind.FINISHED)
-    # In the order of the links, so that the database stops at the limit.
-    behind = ahead.order_by("sequence")[: MOST_BEHIND + 1].count()
+    behind = to_deliver(kept.sequence)[: MOST_BEHIND + 1].count()
     return StreamState(target, kept.taken_at, kept.failing_since, kept.error, behind)
+
+
+def to_deliver(after: int) -> QuerySet[AuditLink]:
+    """What a stream delivers after a link: finished entries and activity, in the order of the
+    links, so that the database stops at a limit."""
+    ahead = AuditLink.objects.filter(sequence__gt=after).exclude(kind=LinkKind.OPENED)
+    return ahead.order_by("sequence")
 
 
 def _latest(kind: LinkKind, field: str) -> Any:

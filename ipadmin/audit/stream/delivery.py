@@ -1,8 +1,9 @@
-"""Deliver finished entries to the target of AUDIT_STREAM, in the order of the hash chain.
+"""Deliver finished entries and activity to the target of AUDIT_STREAM, in the order of the hash
+chain.
 
 The position after the last delivered entry is in the database, by target. What was not delivered is
 sent again: a line can arrive twice (with the same `event.id`), but none is left out. A new target
-gets all existing entries. Entries that were removed before they were delivered are skipped;
+gets everything there is. Entries that were removed before they were delivered are skipped;
 `ipadmin/audit/retention.py` removes none that the present target does not have.
 
 Of several workers one delivers at a time on PostgreSQL. SQLite cannot lock a row, and its only lock
@@ -10,6 +11,8 @@ would stop all writers while the target is waited for: there two workers may sen
 """
 
 from __future__ import annotations
+
+from itertools import groupby
 
 import structlog
 from django.conf import settings
@@ -19,17 +22,18 @@ from django.utils import timezone
 from ipadmin.audit import document, rows
 from ipadmin.audit.export import jsonl
 from ipadmin.audit.export.export import transaction_on_postgresql
+from ipadmin.audit.integrity import status
 from ipadmin.audit.stream.targets import NotDelivered, Target, target_from_url
-from ipadmin.models import AuditEntry, AuditLink, AuditStream, LinkKind
+from ipadmin.models import AuditEntry, AuditStream
 
-BATCH_ENTRIES = 200
+BATCH_LINKS = 200
 LONGEST_ERROR = 300
 
 log = structlog.get_logger(__name__)
 
 
 def deliver() -> bool:
-    """Deliver all finished entries. False when a delivery failed, which is stored and logged.
+    """Deliver everything that is new. False when a delivery failed, which is stored and logged.
     Raises django.db.Error."""
     url = settings.AUDIT_STREAM
     target = target_from_url(url, settings.AUDIT_STREAM_AUTHORIZATION)
@@ -51,14 +55,14 @@ def _deliver_batch(url: str, target: Target) -> bool:
         if not stream or not links:
             return False
         try:
-            lines = _lines([attempt_id for _sequence, attempt_id in links])
+            lines = _lines(links)
         except DatabaseError:
             raise
         except Exception as error:
             # An entry that was changed in the database, for example. It is not skipped.
             log.exception("stream_stopped", sequence=stream.sequence)
             raise NotDelivered(
-                f"An entry after link {stream.sequence} cannot be read ({type(error).__name__})."
+                f"A record after link {stream.sequence} cannot be read ({type(error).__name__})."
                 " See the log of the worker, and run manage.py verify_audit."
             ) from error
         if lines:
@@ -66,18 +70,25 @@ def _deliver_batch(url: str, target: Target) -> bool:
         return _advance(stream, links[-1][0])
 
 
-def _next_links(sequence: int) -> list[tuple[int, str]]:
-    """Number and attempt ID of the next links that finish an entry."""
-    ahead = AuditLink.objects.filter(sequence__gt=sequence, kind=LinkKind.FINISHED)
-    links = ahead.order_by("sequence")[:BATCH_ENTRIES]
+def _next_links(sequence: int) -> list[tuple[int, str | None]]:
+    """Number and attempt ID of the next links that finish an entry or seal activity."""
+    links = status.to_deliver(sequence)[:BATCH_LINKS]
     return [(number, id) for number, id in rows.rows(links, ("sequence", "attempt_id"))]
 
 
-def _lines(attempt_ids: list[str]) -> bytes:
-    """The lines of those entries that still exist, in the given order."""
-    found = AuditEntry.objects.filter(attempt_id__in=attempt_ids).order_by()
+def _lines(links: list[tuple[int, str | None]]) -> bytes:
+    """The lines of the links, in their order, without entries that were removed."""
+    ids = [attempt_id for _sequence, attempt_id in links if attempt_id]
+    found = AuditEntry.objects.filter(attempt_id__in=ids).order_by()
     entries = {entry["attempt_id"]: entry for some in document.batches(found) for entry in some}
-    return jsonl.lines([entries[each] for each in attempt_ids if each in entries])
+    lines = []
+    for is_entry, some in groupby(links, key=lambda link: link[1] is not None):
+        numbers, attempt_ids = zip(*some, strict=True)
+        if is_entry:
+            lines.append(jsonl.lines([entries[each] for each in attempt_ids if each in entries]))
+        else:
+            lines.append(jsonl.activity_lines(numbers))
+    return b"".join(lines)
 
 
 def _advance(stream: AuditStream, sequence: int) -> bool:

@@ -12,12 +12,13 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from ipadmin.audit import activity, entries
 from ipadmin.audit import document as documents
-from ipadmin.audit import entries
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.stream import delivery
 from ipadmin.audit.stream.targets import NotDelivered
 from ipadmin.demo.history import facts
-from ipadmin.models import AuditChain, AuditEntry, AuditStream, Outcome
+from ipadmin.models import AuditChain, AuditEntry, AuditStream, LinkKind, Outcome
 from tests.receivers import (
     accept,
     answer_with,
@@ -156,7 +157,7 @@ def test_a_new_target_gets_all_entries(siem: Siem, settings: Settings) -> None:
 
 
 def test_removed_entries_are_skipped(siem: Siem, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "BATCH_ENTRIES", 2)
+    monkeypatch.setattr(delivery, "BATCH_LINKS", 2)
     ids = history(5)
     AuditChain.objects.update(pruning_before=NOW)
     AuditEntry.objects.exclude(attempt_id=ids[-1]).delete()
@@ -227,7 +228,7 @@ def test_an_entry_that_cannot_be_read_stops_the_stream_and_is_reported(siem: Sie
     entry = AuditEntry.objects.get(attempt_id=some[1])
     column(entry, "duration_us", 2**60)
     assert not delivery.deliver()
-    assert kept().error.startswith("An entry after link 0 cannot be read (ValueError)")
+    assert kept().error.startswith("A record after link 0 cannot be read (ValueError)")
     assert kept().failing_since
     assert siem.batches == []
 
@@ -263,3 +264,27 @@ def test_the_authorization_header_is_sent_and_stored_nowhere(settings: Settings)
         delivery.deliver()
         assert receiver.headers[0]["Authorization"] == "Splunk hunter2"
         assert kept().error == f"{receiver.url}: it answered with status 401."
+
+
+def test_activity_is_sent_among_the_entries_in_the_order_of_the_chain(siem: Siem) -> None:
+    first = history(1)
+    by = Actor(7, "anna", source_ip="192.0.2.7", request_id="r1")
+    link = activity.record(LinkKind.ROLES_CHANGED, by, person="bob", old=[], new=["auditor"])
+    second = history(1, seed=2)
+    assert delivery.deliver()
+    assert siem.ids == [*first, f"activity-{link.sequence}", *second]
+    line = siem.documents[1]
+    assert line["event"]["action"] == "roles_changed"
+    assert line["event"]["category"] == ["iam"]
+    assert line["user"] == {"id": "7", "name": "anna"}
+    assert line["source"] == {"ip": "192.0.2.7"}
+    assert line["ip_admin"]["activity"]["new"] == ["auditor"]
+    assert documents.digest(line["ip_admin"]["activity"]).hex() == line["seal"]["digest"]
+
+
+def test_a_failed_sign_in_is_a_failure(siem: Siem) -> None:
+    activity.record(LinkKind.SIGN_IN_FAILED, Actor(source_ip="192.0.2.7"), name="an\0na")
+    delivery.deliver()
+    (line,) = siem.documents
+    assert (line["event"]["outcome"], line["event"]["category"]) == ("failure", ["authentication"])
+    assert line["ip_admin"]["activity"]["name"] == "an\N{REPLACEMENT CHARACTER}na"

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class CacheEntry(models.Model):
+    """The table of Django's database cache, so that `migrate` creates it. Only the cache uses it:
+    it counts failed sign-ins for all processes, unless CACHE_URL names a Redis server."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = settings.CACHE_TABLE
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.cache_key

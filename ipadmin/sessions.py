@@ -1,0 +1,113 @@
+"""The session engine: Django's database sessions with hashed keys, encrypted data, the client that
+signed in, and an idle timeout in addition to the absolute one."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.utils import timezone
+
+from ipadmin import crypto
+from ipadmin.katapult.types import Secret
+from ipadmin.models import Session
+
+# In the session's data, set by `begin`.
+CLIENT = "client"
+# `last_seen_at` is written this often at most.
+SEEN_PRECISION = timedelta(minutes=1)
+
+
+class SessionStore(DatabaseStore):
+    """`row` is the row that was loaded, None for a new or ended session."""
+
+    row: Session | None = None
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    def begin(self, *, source_ip: str, user_agent: str) -> None:
+        """Remember the client, and when the absolute timeout began: at the sign-in."""
+        now = timezone.now().isoformat()
+        self[CLIENT] = {"ip": source_ip, "agent": user_agent[:300], "at": now}
+
+    def touch(self) -> None:
+        """Start the idle timeout anew."""
+        now = timezone.now()
+        if self.row and now - self.row.last_seen_at > SEEN_PRECISION:
+            Session.objects.filter(pk=self.row.pk).update(last_seen_at=now)
+            self.row.last_seen_at = now
+
+    @property
+    def idle_ends_at(self) -> datetime | None:
+        return self.row.last_seen_at + _idle_timeout() if self.row else None
+
+    def load(self) -> dict[str, Any]:
+        self.row = self._get_session_from_db()
+        return self.decode(self.row.session_data) if self.row else {}
+
+    def exists(self, session_key: str) -> bool:
+        return super().exists(hashed(session_key))
+
+    def delete(self, session_key: str | None = None) -> None:
+        if key := session_key or self.session_key:
+            super().delete(hashed(key))
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        client = data.get(CLIENT, {})
+        key = hashed(self.session_key or "")
+        created_at = datetime.fromisoformat(client["at"]) if client else timezone.now()
+        return Session(
+            session_key=key,
+            session_data=self._encrypted(data, key),
+            # From the sign-in on, however often the session is saved.
+            expire_date=created_at + timedelta(seconds=settings.SESSION_COOKIE_AGE),
+            user_id=data.get("_auth_user_id"),
+            source_ip=client.get("ip") or None,
+            user_agent=client.get("agent", ""),
+            created_at=created_at,
+        )
+
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
+        """Empty for data that was encrypted for another session or under a key that is gone."""
+        try:
+            encrypted = base64.b64decode(session_data)
+            secret = crypto.decrypt(encrypted, bound_to=_binding(hashed(self.session_key or "")))
+            data: dict[str, Any] = json.loads(secret.reveal())
+        except (crypto.CannotDecrypt, ValueError):
+            return {}
+        return data
+
+    def _get_session_from_db(self) -> Session | None:
+        now = timezone.now()
+        found = Session.objects.filter(
+            session_key=hashed(self.session_key or ""),
+            expire_date__gt=now,
+            last_seen_at__gt=now - _idle_timeout(),
+        ).first()
+        if found is None:
+            self._session_key = None
+        return found
+
+    def _encrypted(self, data: dict[str, Any], key: str) -> str:
+        secret = Secret(json.dumps(data, separators=(",", ":")))
+        return base64.b64encode(crypto.encrypt(secret, bound_to=_binding(key))).decode()
+
+
+def hashed(session_key: str) -> str:
+    """The key of a session as the database has it."""
+    return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def _binding(key: str) -> str:
+    return f"session:{key}"
+
+
+def _idle_timeout() -> timedelta:
+    return timedelta(seconds=settings.SESSION_IDLE_TIMEOUT)
