@@ -1,7 +1,8 @@
-"""The forms of tokens and of the confirmation page."""
+"""The forms of tokens, of the confirmation page, and of passkeys."""
 
 from __future__ import annotations
 
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -138,3 +139,18 @@ class UnallocateForm(forms.Form):
         if typed.strip().lower() != self.address_to_type.lower():
             raise ValidationError(f"Type {self.address_to_type} exactly to confirm.")
         return typed
+
+
+def _passkey_name() -> forms.CharField:
+    return forms.CharField(max_length=100, help_text="Such as the device that it is on.")
+
+
+class AddPasskeyForm(AddWebAuthnForm):
+    """Every passkey also works without the password: there is nothing to choose."""
+
+    name = _passkey_name()
+    passwordless = None  # type: ignore[assignment]
+
+
+class RenamePasskeyForm(EditWebAuthnForm):
+    name = _passkey_name()
