@@ -235,7 +235,10 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "IP admin"
 MFA_FORMS = {
     "add_webauthn": "ipadmin.forms.AddPasskeyForm",
+    "authenticate_webauthn": "ipadmin.forms.SecondPasskeyForm",
     "edit_webauthn": "ipadmin.forms.RenamePasskeyForm",
+    "login_webauthn": "ipadmin.forms.SignInPasskeyForm",
+    "reauthenticate_webauthn": "ipadmin.forms.ConfirmPasskeyForm",
 }
 # A whole office may be behind one address, and a signature is cheap to check.
 MFA_RATE_LIMITS = {"webauthn_login": "120/m/ip"}

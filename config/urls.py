@@ -6,6 +6,7 @@ from allauth.mfa.webauthn import views as webauthn
 from django.contrib.auth.decorators import login_not_required
 from django.db.transaction import atomic
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from ipadmin import admin
@@ -14,7 +15,7 @@ from ipadmin.views.account import PasskeyReauthenticateView
 CODES = "account/recovery-codes/"
 PASSKEYS = "account/passkeys/"
 CONFIRM = "accounts/confirm/"
-to_account = RedirectView.as_view(pattern_name="account")
+to_account = require_safe(RedirectView.as_view(pattern_name="account"))
 
 urlpatterns = [
     path("", include("ipadmin.urls")),
