@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator as Factor
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 from django.test import Client
@@ -24,6 +22,7 @@ from ipadmin.crypto import generate_key
 from ipadmin.models import AuditLink, LinkKind, User
 from tests.authenticator import Authenticator, add_passkey, options_of, sign_in
 from tests.conftest import PASSWORD, ClientOf
+from tests.factors import code_of
 from tests.page import Page
 from tests.views.conftest import HTMX
 
@@ -40,10 +39,6 @@ def alices(alice: User, client_of: ClientOf) -> Client:
 def recorded(*kinds: LinkKind) -> list[dict[str, Any]]:
     links = AuditLink.objects.filter(kind__in=kinds).order_by("sequence")
     return [link.details or {} for link in links]
-
-
-def code_of(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
 def add_app(client: Client) -> str:
