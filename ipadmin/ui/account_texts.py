@@ -16,13 +16,13 @@ from ipadmin.ui.components import Badge, Fact, Linked, Notice
 Type = Authenticator.Type
 NO_SIGN_IN = "You can't sign in with this account. Ask the administrator of this site."
 PASSKEY_FAILED = "The passkey was not accepted. Try again, or use another way."
-NAMES: dict[str, str] = {Type.TOTP: "Authenticator app", Type.RECOVERY_CODES: "Recovery codes"}
-# As ways to sign in or to prove one's identity.
-METHODS = {"password": "Password", "socialaccount": "Single sign-on"}
-FACTORS: dict[str, str] = {
+# What a person signs in with, by allauth's names.
+METHODS: dict[str, str] = {
+    "password": "Password",
+    "socialaccount": "Single sign-on",
     Type.WEBAUTHN: "Passkey",
     Type.TOTP: "Authenticator app",
-    Type.RECOVERY_CODES: "Recovery code",
+    Type.RECOVERY_CODES: "Recovery codes",
 }
 WAYS = {
     "mfa_reauthenticate:webauthn": "Use a passkey",
@@ -64,8 +64,9 @@ def codes_left(recovery: Authenticator | None) -> Badge:
 
 def name_of(authenticator: Authenticator) -> str:
     """A second factor in the audit log."""
-    name = authenticator.data.get("name", "")
-    return NAMES.get(authenticator.type) or f"Passkey “{name}”"
+    name = METHODS[authenticator.type]
+    is_passkey = authenticator.type == Type.WEBAUTHN
+    return f"{name} “{authenticator.data['name']}”" if is_passkey else name
 
 
 def facts(user: User) -> list[Fact]:
@@ -106,4 +107,4 @@ def ways_to_prove_identity(methods: list[dict[str, Any]]) -> list[dict[str, Any]
 
 def method_name(method: str, type: str = "") -> str:
     """One way of signing in, as allauth records it, in the audit log."""
-    return FACTORS.get(type) or METHODS.get(method, method)
+    return METHODS.get(type or method, method)

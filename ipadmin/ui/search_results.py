@@ -27,6 +27,7 @@ SITE_PAGES = (
         "may_verify_history",
     ),
     ("People", "people users roles accounts", "admin:index", "may_manage_people"),
+    ("Your account", "account passkeys second factor recovery codes", "account", ""),
     ("Change password", "password account", "account_change_password", ""),
 )
 
