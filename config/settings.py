@@ -104,6 +104,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "csp",
     "django_cotton",
     "django_htmx",
@@ -131,6 +132,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "ipadmin.middleware.IdentityMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -223,6 +225,28 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+
+# Second factors: passkeys (which also work without a password), codes of an authenticator app, and
+# recovery codes, which are shown once. Passkeys always verify the person, by PIN or biometrics, so
+# that one alone is two factors. Of whom one is required: no, unallocate (of those who may), or
+# everyone, after so many days of grace.
+MFA_ADAPTER = "ipadmin.adapter.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "IP admin"
+MFA_FORMS = {
+    "add_webauthn": "ipadmin.forms.AddPasskeyForm",
+    "authenticate_webauthn": "ipadmin.forms.SecondPasskeyForm",
+    "edit_webauthn": "ipadmin.forms.RenamePasskeyForm",
+    "login_webauthn": "ipadmin.forms.SignInPasskeyForm",
+    "reauthenticate_webauthn": "ipadmin.forms.ConfirmPasskeyForm",
+}
+# A whole office may be behind one address, and a signature is cheap to check.
+MFA_RATE_LIMITS = {"webauthn_login": "120/m/ip"}
+SECOND_FACTOR = env.str("SECOND_FACTOR", "") or "no"
+SECOND_FACTOR_GRACE_DAYS = env.int("SECOND_FACTOR_GRACE_DAYS", 7)
 
 # The number of proxies in front of the site, each of which adds to X-Forwarded-For. With none, such
 # headers come from clients and are ignored.

@@ -21,6 +21,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import resolve
 from django_htmx.middleware import HtmxDetails
 
 from ipadmin.models import ApiToken, AuditEntry, User
@@ -83,12 +84,31 @@ def recent_identity_required(
     return checked
 
 
-def require_identity(request: SignedInRequest, *, within: int) -> None:
-    """Raises ReauthenticationRequired, which allauth's middleware answers, if the last proof of
-    identity (the sign-in, or a later one) is older than so many seconds."""
+class IdentityRequired(ReauthenticationRequired):
+    """A proof of identity is required; our middleware responds. Afterwards the request is carried
+    out, or else the page opened."""
+
+    def __init__(self, page: str = "") -> None:
+        super().__init__()
+        self.page = page
+
+
+def require_identity(request: SignedInRequest, *, within: int, page: str = "") -> None:
+    """Raises IdentityRequired if the last proof of identity (the sign-in, or a later one) is older
+    than so many seconds."""
+    if not has_proved_identity(request, within=within):
+        raise IdentityRequired(page)
+    # That of a resumed request is still the page of the proof.
+    request.resolver_match = resolve(request.path_info)
+
+
+def has_proved_identity(request: SignedInRequest, *, within: int) -> bool:
+    """Whether the last proof of identity is more recent than so many seconds, or was made by this
+    request itself, which is resumed then."""
+    if getattr(request, "proves_identity", False):
+        return True
     records = get_authentication_records(request, request.user)
-    if time.time() - max((record["at"] for record in records), default=0) >= within:
-        raise ReauthenticationRequired
+    return time.time() - max((record["at"] for record in records), default=0) < within
 
 
 def own_token(user: User, token_id: uuid.UUID) -> ApiToken:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.internal.httpkit import clean_client_ip, get_client_ip
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from ipadmin import access, crypto
+from ipadmin.katapult.types import Secret
+from ipadmin.ui import account_texts
+
+# Of the secrets of second factors: none can be decrypted as an API token, or the other way around.
+BOUND_TO = "second factor"
+# The secrets in the data of an authenticator.
+SECRETS = frozenset({"secret", "seed"})
 
 
 def client_address(request: HttpRequest) -> str:
@@ -28,3 +46,60 @@ class Adapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: object) -> bool:
+        """For second factors, the same proof of identity as for every dangerous step: unlike
+        allauth's own, a sign-in counts, and nobody is exempt. Raises ReauthenticationRequired."""
+        access.require_identity(self.request, within=settings.REAUTHENTICATE_AFTER)
+        return False
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, str]]:
+        """Where to prove one's identity, the best way first. The way of a person with neither
+        password nor second factor, who signs in elsewhere, is added here."""
+        methods = super().get_reauthentication_methods(user)
+        return account_texts.ways_to_prove_identity(methods)
+
+    def respond_user_inactive(self, request: HttpRequest, user: object) -> HttpResponse:
+        """As for a wrong password."""
+        messages.error(request, account_texts.NO_SIGN_IN)
+        return redirect("account_login")
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    """Second factors: their secrets are encrypted like API tokens."""
+
+    def encrypt(self, text: str) -> str:
+        return base64.b64encode(crypto.encrypt(Secret(text), bound_to=BOUND_TO)).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Raises ValidationError: without the key, every code is wrong."""
+        try:
+            encrypted = base64.b64decode(encrypted_text)
+            return crypto.decrypt(encrypted, bound_to=BOUND_TO).reveal()
+        except (crypto.CannotDecrypt, ValueError) as error:
+            raise self.validation_error("incorrect_code") from error
+
+    def get_totp_label(self, user: Any) -> str:
+        return str(user.get_username())
+
+    def generate_authenticator_name(self, user: Any, type: str) -> str:
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return "Passkey" if number == 1 else f"Passkey {number}"
+
+
+def encrypted_secrets(authenticator: Authenticator) -> list[bytes]:
+    """The encrypted secrets of a second factor; a passkey has none."""
+    return [
+        base64.b64decode(authenticator.data[name]) for name in SECRETS & authenticator.data.keys()
+    ]
+
+
+def encrypt_again(authenticator_id: int) -> None:
+    """Encrypt the secrets of a second factor with the newest key. Raises CannotDecrypt."""
+    with transaction.atomic():
+        # Locked: a recovery code that is used at the same time stays used.
+        found = Authenticator.objects.select_for_update().get(pk=authenticator_id)
+        for name in SECRETS & found.data.keys():
+            secret = crypto.decrypt(base64.b64decode(found.data[name]), bound_to=BOUND_TO)
+            found.data[name] = MfaAdapter().encrypt(secret.reveal())
+        found.save(update_fields=["data"])

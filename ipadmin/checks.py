@@ -36,6 +36,7 @@ SECRETS_FOLDER = Path("/run/secrets")
 KATAPULT_HOST = "api.katapult.io"
 MIN_SECRET_KEY_LENGTH = 50
 REASONS_REQUIRED = ("no", "reason", "ticket")
+SECOND_FACTORS = ("no", "unallocate", "everyone")
 # As `AuditStream.target`.
 LONGEST_STREAM_URL = 300
 
@@ -96,6 +97,7 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E006", _database(), DATABASE_URL),
         ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
         ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
+        ("E020", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -166,6 +168,11 @@ def _tickets() -> str:
 def _reason_required() -> str:
     is_known = settings.REASON_REQUIRED in REASONS_REQUIRED
     return "" if is_known else "REASON_REQUIRED has an unknown value."
+
+
+def _second_factor() -> str:
+    is_known = settings.SECOND_FACTOR in SECOND_FACTORS
+    return "" if is_known else "SECOND_FACTOR has an unknown value."
 
 
 def _api_url(url: str) -> str:

@@ -11,7 +11,8 @@ from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host, is_katapult
 from ipadmin.models import AuditVerification, User
-from ipadmin.ui import navigation, themes
+from ipadmin.ui import account_texts, navigation, themes
+from ipadmin.ui.components import Notice
 
 
 def environment() -> str:
@@ -34,6 +35,10 @@ def site(request: HttpRequest) -> dict[str, object]:
     abilities = access.abilities(user)
     name = request.resolver_match.url_name if request.resolver_match else ""
 
+    def second_factor_notice() -> Notice | None:
+        due_at = getattr(request, "second_factor_due_at", None)
+        return account_texts.second_factor_notice(due_at) if due_at else None
+
     @cache
     def failed_verification() -> AuditVerification | None:
         is_warned = abilities.may_view_history and name in WARNED_PAGES
@@ -52,5 +57,6 @@ def site(request: HttpRequest) -> dict[str, object]:
         "open_attempts": cache(lambda: pages.open_attempts(user)),
         "failed_verification": failed_verification,
         "is_warned": name in WARNED_PAGES,
+        "second_factor_notice": second_factor_notice,
         "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),
     }

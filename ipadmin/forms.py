@@ -1,7 +1,18 @@
-"""The forms of tokens and of the confirmation page."""
+"""The forms of tokens, of the confirmation page, and of passkeys."""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from allauth.mfa.webauthn.forms import (
+    AddWebAuthnForm,
+    AuthenticateWebAuthnForm,
+    EditWebAuthnForm,
+    LoginWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -9,7 +20,7 @@ from django.http import QueryDict
 
 from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, User
-from ipadmin.ui import tickets
+from ipadmin.ui import account_texts, tickets
 
 LABEL_TAKEN = "You already have a token with this label."
 
@@ -137,3 +148,52 @@ class UnallocateForm(forms.Form):
         if typed.strip().lower() != self.address_to_type.lower():
             raise ValidationError(f"Type {self.address_to_type} exactly to confirm.")
         return typed
+
+
+def _passkey_name() -> forms.CharField:
+    return forms.CharField(max_length=100, help_text="Such as the device that it is on.")
+
+
+class _PasskeyForm:
+    """What is sent as a passkey may be anything; the library expects the right shape."""
+
+    def clean_credential(self) -> Any:
+        return _checked(super().clean_credential)  # type: ignore[misc]
+
+
+def _checked(clean: Callable[[], Any]) -> Any:
+    try:
+        return clean()
+    except ValidationError as error:
+        # Such as too many attempts.
+        if getattr(error, "code", "") != "incorrect_code":
+            raise
+    except (AttributeError, LookupError, TypeError, ValueError, struct.error):
+        pass
+    raise ValidationError(account_texts.PASSKEY_FAILED)
+
+
+class SignInPasskeyForm(_PasskeyForm, LoginWebAuthnForm):
+    """Instead of the password."""
+
+
+class SecondPasskeyForm(_PasskeyForm, AuthenticateWebAuthnForm):
+    """After the password."""
+
+
+class ConfirmPasskeyForm(_PasskeyForm, ReauthenticateWebAuthnForm):
+    """A later proof of identity."""
+
+
+class AddPasskeyForm(AddWebAuthnForm):
+    """Each passkey also works without the password: there is nothing to choose."""
+
+    name = _passkey_name()
+    passwordless = None  # type: ignore[assignment]
+
+    def clean(self) -> Any:
+        return _checked(super().clean)
+
+
+class RenamePasskeyForm(EditWebAuthnForm):
+    name = _passkey_name()

@@ -5,9 +5,13 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.reauthentication import suspend_request
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import middleware as auth
@@ -15,12 +19,13 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
+from ipadmin import factors
 from ipadmin.adapter import client_address
 from ipadmin.ui import time_zones
 
@@ -34,6 +39,10 @@ MAX_BODY_BYTES = 1024 * 1024
 SESSION_ENDED = (
     "You were signed out: a session lasts 12 hours. Nothing was changed. Sign in to continue."
 )
+# What a person without a second factor may use after the time to set one up, beside their account.
+WITHOUT_FACTOR = {"theme", "time_zone", "times", "healthz"}
+# What a request that waits for a proof of identity does not need: it is answered with a whole page.
+NOT_KEPT = ("HTTP_HX_", "HTTP_COOKIE", "QUERY_STRING")
 PERMISSIONS = (
     "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), "
     "gyroscope=(), microphone=(), midi=(), payment=(), usb=(), clipboard-write=(self)"
@@ -156,3 +165,43 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
             page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         return HttpResponseClientRedirect(login.url) if is_htmx else login
+
+
+class IdentityMiddleware:
+    """Asks for a proof of identity where a view raises IdentityRequired, and for a second factor
+    where one is required. htmx would show either inside the page, so the browser goes there."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: Any, *_view: object) -> HttpResponse | None:
+        """After the time to set up a second factor, only that is left."""
+        if not request.user.is_authenticated:
+            return None
+        request.second_factor_due_at = due_at = factors.due_at(request.user)
+        is_exempt = request.resolver_match.url_name in WITHOUT_FACTOR
+        is_account = request.path_info.startswith(("/account/", "/accounts/"))
+        if due_at is None or timezone.now() < due_at or is_exempt or is_account:
+            return None
+        return _go_to(request, resolve_url("account"))
+
+    def process_exception(self, request: Any, exception: Exception) -> HttpResponse | None:
+        """A POST is kept in the session, and carried out after the proof."""
+        if not isinstance(exception, ReauthenticationRequired):
+            return None
+        ways = get_adapter(request).get_reauthentication_methods(request.user)
+        if not ways:
+            return render(request, "ipadmin/no_proof.html", status=403)
+        if page := getattr(exception, "page", ""):
+            return _go_to(request, f"{ways[0]['url']}?{urlencode({'next': page})}")
+        if request.method == "POST":
+            meta = request.META.items()
+            request.META = {name: value for name, value in meta if not name.startswith(NOT_KEPT)}
+        return _go_to(request, suspend_request(request, ways[0]["url"])["Location"])
+
+
+def _go_to(request: Any, url: str) -> HttpResponse:
+    return HttpResponseClientRedirect(url) if request.htmx else redirect(url)

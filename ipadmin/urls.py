@@ -1,6 +1,7 @@
 from django.urls import path
 
 from ipadmin.views import (
+    account,
     address,
     addresses,
     audit,
@@ -22,6 +23,7 @@ TEXT_PATH = "addresses/<str:address>/"
 urlpatterns = [
     path("", site.home, name="home"),
     path("healthz", site.healthz, name="healthz"),
+    path("account/", account.account, name="account"),
     path("search/", search.search, name="search"),
     path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),

@@ -131,6 +131,11 @@ class HistoryFilters(ZonedForm):
             asked["within"] = [*self.within]
         return asked
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether there is no filter, or only one of time."""
+        return self.criteria().keys() <= {"since", "before", "within"}
+
     def chips(self) -> list[Chip]:
         return [
             Chip(str(self[name].label), self._text(name, each), self._without(name, each))

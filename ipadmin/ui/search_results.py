@@ -24,6 +24,7 @@ SITE_PAGES = (
     ("History", "history audit log attempts entries", "audit", "may_view_history"),
     ("Integrity of the history", "integrity history hash chain", "integrity", "may_verify_history"),
     ("People", "people users roles accounts", "admin:index", "may_manage_people"),
+    ("Your account", "account passkeys second factor recovery codes", "account", ""),
     ("Change password", "password account", "account_change_password", ""),
 )
 

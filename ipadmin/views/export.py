@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from functools import partial
 
 import structlog
 from django import forms
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -58,8 +60,11 @@ class ExportForm(forms.Form):
     )
     file_zone = forms.ChoiceField(label="Time zone of CSV", required=False)
 
-    def __init__(self, data: QueryDict | None, readers_zone: tzinfo | None) -> None:
-        super().__init__(data)
+    def __init__(self, data: QueryDict, readers_zone: tzinfo | None, *, is_sent: bool) -> None:
+        """Data that are not sent come from an export that had to wait for a proof of identity."""
+        fields = self.base_fields.items()
+        before = {name: data.get(name, field.initial) for name, field in fields}
+        super().__init__(data if is_sent else None, initial=before)
         names = dict.fromkeys(["UTC", *([name_of(readers_zone)] if readers_zone else [])])
         self.fields["file_zone"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
 
@@ -74,13 +79,21 @@ class ExportForm(forms.Form):
 def audit_export(request: SignedInRequest) -> HttpResponseBase:
     """The form, in a dialog for htmx. A POST downloads the file, newest entries first: it is
     recorded in the audit log."""
-    data = request.POST if request.method == "POST" else request.GET
-    filters = HistoryFilters(data, access.own_organizations(request.user))
+    is_sent = request.method == "POST"
+    data = (request.POST if is_sent else request.GET).copy()
+    data.pop("csrfmiddlewaretoken", None)
+    filters = HistoryFilters(
+        _without(data, ExportForm.base_fields), access.own_organizations(request.user)
+    )
     zone = browsers_zone(request.COOKIES)
-    form = ExportForm(request.POST if request.method == "POST" else None, zone)
+    form = ExportForm(data, zone, is_sent=is_sent)
     if filters.errors or form.errors:
         return _not_exported(request, 400, _not_understood(filters, form))
-    if request.method == "POST":
+    if is_sent:
+        if filters.is_everything:
+            # Back to this page, not on to the download, after which the proof would still be shown.
+            page = f"{request.path}?{data.urlencode()}"
+            access.require_identity(request, within=settings.REAUTHENTICATE_AFTER, page=page)
         return _download(request, filters, form)
     context = {
         "form": form,
@@ -90,6 +103,13 @@ def audit_export(request: SignedInRequest) -> HttpResponseBase:
     }
     template = "_export_form.html" if wants_part(request) else "export.html"
     return render(request, f"ipadmin/{template}", context)
+
+
+def _without(data: QueryDict, names: Iterable[str]) -> QueryDict:
+    rest = data.copy()
+    for name in names:
+        rest.pop(name, None)
+    return rest
 
 
 def _download(

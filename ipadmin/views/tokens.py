@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ipadmin import access
-from ipadmin.access import SignedInRequest, operators_only
+from ipadmin.access import SignedInRequest, operators_only, recent_identity_required
 from ipadmin.crypto import CannotDecrypt
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.models import ApiToken
@@ -36,6 +36,7 @@ def tokens(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("secret")
 @operators_only
+@recent_identity_required
 def token_add(request: SignedInRequest) -> HttpResponse:
     form, failed = AddTokenForm(request.POST or None, owner=request.user), None
     try:
@@ -103,6 +104,7 @@ def token_check(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("secret")
 @operators_only
+@recent_identity_required
 def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     form, failed = SecretForm(request.POST or None), None
@@ -120,6 +122,7 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @operators_only
+@recent_identity_required
 def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     if request.method == "POST":

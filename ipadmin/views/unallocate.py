@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -32,6 +33,7 @@ NOT_CONFIRMED = "This confirmation is not valid. Nothing was changed. Here is a 
 def unallocate(request: SignedInRequest, token_id: uuid.UUID, address_id: str) -> HttpResponse:
     token = access.own_ready_token(request.user, token_id)
     if request.method == "POST":
+        access.require_identity(request, within=settings.UNALLOCATE_REAUTHENTICATE_AFTER)
         return _act(request, token, address_id)
     return _ask(request, token, address_id)
 
@@ -47,8 +49,9 @@ def _ask(
         context = {"token": token, "notice": notice, "problem": problem(request, error, token)}
         return _page(request, context, status)
     bound = Bound(request.user, token, shown.ip.id)
-    # A reason that was typed before the session ended; see LoginRequiredMiddleware.
-    reason = request.GET.get("reason", "")
+    # A reason that was typed before the confirmation expired, or the session ended; see
+    # LoginRequiredMiddleware.
+    reason = request.POST.get("reason", "") or request.GET.get("reason", "")
     form = _form(shown, initial={"confirmation": shown.signed(bound), "reason": reason})
     return _page(request, _context(request, token, shown, form) | {"notice": notice}, status)
 

@@ -26,6 +26,7 @@ from ipadmin.models import ApiToken, AuditEntry, User  # noqa: E402
 from ipadmin.services import api, tokens  # noqa: E402
 from tests.bench import connections  # noqa: E402
 from tests.bench.stage import TOKEN, Figures, stopwatch  # noqa: E402
+from tests.conftest import prove_identity  # noqa: E402
 
 TIMES = 100
 HTMX = {"HX-Request": "true"}
@@ -44,6 +45,7 @@ def run(sandbox: str) -> None:
     user.groups.add(Group.objects.get(name="operator"))
     client = Client()
     client.force_login(user)
+    prove_identity(client, user)
     with override_settings(STORAGES=PLAIN):
         print(f"{'median of each, in ms':<44}{'whole':>10} {'API':>9} {'ours':>9}  ratio")
         token = _token(user, "Small")

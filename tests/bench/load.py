@@ -45,6 +45,7 @@ from django.conf import settings
 from ipadmin.katapult.types import Secret
 from ipadmin.models import User
 from ipadmin.services import tokens
+from tests.conftest import prove_identity
 call_command("migrate", verbosity=0)
 made = []
 for number in range(int(sys.argv[1])):
@@ -56,6 +57,7 @@ for number in range(int(sys.argv[1])):
         tokens.choose_organization(token, found["northwind"])
     client = Client()
     client.force_login(user)
+    prove_identity(client, user)
     made.append([str(token.pk), client.cookies[settings.SESSION_COOKIE_NAME].value])
 print(json.dumps({"cookie": settings.SESSION_COOKIE_NAME, "operators": made}))
 """

@@ -116,7 +116,7 @@ def unallocate(page: Page, token: ApiToken, address: Address) -> Locator:
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 # Checks

@@ -40,6 +40,7 @@ def test_changing_the_password_in_a_browser(browse: Browse, alice: User, token: 
     page = browse(alice)
     page.goto("/")
     menu(page, "alice")
+    page.get_by_role("link", name="Your account").click()
     page.get_by_role("link", name="Change password").click()
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New Password", exact=True).fill(NEW)
@@ -53,9 +54,9 @@ def test_changing_the_password_in_a_browser(browse: Browse, alice: User, token: 
 def test_the_menu_closes_with_escape(page: Page) -> None:
     page.goto("/tokens/")
     menu(page, "alice")
-    expect(page.get_by_role("link", name="Change password")).to_be_visible()
+    expect(page.get_by_role("link", name="Your account")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Change password")).to_be_hidden()
+    expect(page.get_by_role("link", name="Your account")).to_be_hidden()
 
 
 def test_an_auditor_sees_the_history_only(

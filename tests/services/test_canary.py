@@ -1,4 +1,5 @@
-"""A planted token is in its Authorization header and nowhere else, whatever happens."""
+"""A planted token is in its Authorization header and nowhere else, whatever happens; and secrets of
+second factors are on the page that shows them once."""
 
 from __future__ import annotations
 
@@ -10,13 +11,17 @@ import httpx
 import pytest
 from django.db import OperationalError, connection
 from django.db.models import QuerySet
+from django.test import Client
 from structlog.testing import capture_logs
 
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Secret
-from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.services import api, tokens
 from ipadmin.services.unallocate import OutcomeNotWritten
+from tests.conftest import PASSWORD, ClientOf
+from tests.factors import code_of
+from tests.page import Page
 from tests.services.conftest import PLANTED, Attempt
 from tests.services.katapult import HEADERS, Katapult, html, refusal
 
@@ -102,6 +107,40 @@ def test_a_kept_token_shows_four_characters(token: ApiToken) -> None:
     with api.using(token) as secret:
         assert PLANTED not in f"{secret!r} {secret} {token!r} {token} {vars(token)}"
     assert token.last_four == PLANTED[-4:]
+
+
+def test_secrets_of_second_factors_are_stored_and_logged_nowhere(
+    alice: User, client_of: ClientOf, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    alices = client_of(alice)
+    with capture_logs() as logs:
+        [secret] = Page(alices.get("/account/app/add/")).values("data-copy", "form")
+        while_setting_up = everything_in_the_database()
+        alices.post("/account/app/add/", {"code": code_of(secret)})
+        codes = Page(alices.get("/account/recovery-codes/")).one("pre").text().split()
+        client.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
+        client.post("/accounts/login/second-factor/", {"code": "000000"})
+        client.post("/accounts/login/second-factor/", {"code": codes[0]})
+        pages = [client.get(path).text for path in ("/account/", "/account/recovery-codes/")]
+    assert "9 of 10 left" in pages[0]
+    found = while_setting_up + everything_in_the_database() + caplog.text + repr(logs)
+    assert "FACTOR_ADDED" in found.upper()
+    for hidden in (secret, *codes):
+        assert hidden not in found + "".join(pages)
+
+
+def test_a_token_that_waits_for_a_proof_of_identity_is_encrypted(
+    alice: User, client: Client, katapult: Katapult, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client.force_login(alice)
+    answer = client.post("/tokens/add/", {"label": "Live", "secret": PLANTED})
+    assert answer["Location"].startswith("/accounts/confirm/")
+    page = client.get(answer["Location"]).text
+    shown = caplog.text + page + str(answer.headers) + str(answer.cookies)
+    assert PLANTED in repr(client.session.items())
+    assert PLANTED not in everything_in_the_database() + shown
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite keeps it in files of ours")

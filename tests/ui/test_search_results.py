@@ -102,6 +102,7 @@ def test_a_link_looks_up_what_no_list_has(text: str, url: str) -> None:
         ("history", ALL, ["History", "Integrity of the history"]),
         ("history", AUDITOR, ["History", "Integrity of the history"]),
         ("password", Abilities(), ["Change password"]),
+        ("passkey", Abilities(), ["Your account"]),
     ],
 )
 def test_pages_are_found_by_their_words(text: str, abilities: Abilities, titles: list[str]) -> None:
