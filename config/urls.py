@@ -1,15 +1,12 @@
 from allauth.account import views as account
 from django.urls import include, path
 
-from ipadmin import admin
-
 urlpatterns = [
     path("", include("ipadmin.urls")),
     # Not all of allauth: there is no sign-up, and no mail server for a password reset.
     path("accounts/login/", account.login, name="account_login"),
     path("accounts/logout/", account.logout, name="account_logout"),
     path("accounts/password/change/", account.password_change, name="account_change_password"),
-    path("admin/", admin.site.urls),
 ]
 
 handler400 = "ipadmin.views.site.bad_request"

@@ -63,9 +63,15 @@ def _row(entry: AuditEntry, base: str, query: str, environment: str, now: dateti
         f'<tr><td><a class="whole-row" href="{base}{entry.attempt_id}/?{query}" title="{exact}">'
         f"{shown}</a>"
         f'<td>{_outcome(entry.outcome)}<th scope="row">{escape(entry.address)}'
-        f"<td>{escape(held) or NOTHING}<td>{escape(entry.user_name)}<td>{where}"
+        f"<td>{escape(held) or NOTHING}<td>{_person(entry)}<td>{where}"
         f"<td>{tickets.linked(entry.reason, MAX_REASON)}"
     )
+
+
+def _person(entry: AuditEntry) -> str:
+    recorded = escape(entry.recorded_as)
+    note = f'<span class="second">recorded as {recorded}</span>' if recorded else ""
+    return escape(entry.person) + note
 
 
 @cache

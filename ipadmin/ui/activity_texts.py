@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ipadmin.audit.activity_log import Log
 from ipadmin.audit.integrity.verification import HOLDS
-from ipadmin.models import LinkKind
+from ipadmin.models import LinkKind, User
 from ipadmin.ui.components import Badge, Fact
 
 # No value of ours is longer.
@@ -50,6 +51,7 @@ LABELS = {
     "sessions": "Sessions",
     "secrets": "Secrets encrypted",
     "why": "Why",
+    "expires_at": "Valid until",
     "source_ip": "From",
     "request_id": "Request ID",
 }
@@ -57,11 +59,19 @@ CODES = {
     *("sha256", "checkpoint", "request_id", "source_ip", "attempt_id", "address_id", "address"),
     "token_id",
 }
-TIMES = {"before", "read_at"}
+TIMES = {"before", "read_at", "expires_at"}
 # Parts of the title, the actor, and a digest that says nothing to a reader.
 NOT_LISTED = {
     *("format", "entries", "complete", "links", "result", "by", "export", "digest"),
     *("user_id", "user_name", "command_line", "person", "person_id", "token_fingerprint"),
+}
+# The filters of the log.
+FILTERS = {
+    "": "All",
+    "sign-ins": "Sign-ins",
+    "accounts": "Accounts",
+    "tokens": "Tokens",
+    "history": "History",
 }
 KINDS: dict[str, Badge] = {
     LinkKind.EXPORT_STARTED: Badge("neutral", "download", "Export{format} started"),
@@ -136,6 +146,17 @@ def describe(sequence: int, kind: str, at: str | None, details: object) -> Activ
     )
     facts = list(_facts(kind, given, actor))
     return ActivityText(sequence, at, badge._replace(text=text), name, facts)
+
+
+def nothing(log: Log, name: str, person: User | None, *, is_filtered: bool) -> str:
+    """What a page without activity says."""
+    if name and person is None:
+        return f"There is no account with the user name {name}."
+    if log.is_cut:
+        return "Nothing among the newest records. Search further."
+    if log.newer_than:
+        return "No older activity."
+    return "Nothing found." if is_filtered or name else "No activity yet."
 
 
 def _details(value: object) -> Details:

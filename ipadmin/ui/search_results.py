@@ -26,7 +26,9 @@ SITE_PAGES = (
         "integrity",
         "may_verify_history",
     ),
-    ("People", "people users roles accounts", "admin:index", "may_manage_people"),
+    ("Activity", "activity log sign-ins security events", "activity", "may_verify_history"),
+    ("Invite a person", "people invite add new user account", "person_invite", "may_manage_people"),
+    ("People", "people users roles accounts", "people", "may_manage_people"),
     ("Change password", "password account", "account_change_password", ""),
 )
 
@@ -189,7 +191,7 @@ def _person(name: str) -> Hit:
 
 def _entry(entry: AuditEntry) -> Hit:
     day = f"{timezone.localtime(entry.created_at):%-d %b %Y}"
-    parts = [entry.get_outcome_display(), day, entry.user_name, entry.reason]
+    parts = [entry.get_outcome_display(), day, entry.person, entry.reason]
     return Hit(
         entry.address, entry.get_absolute_url(), " · ".join(filter(None, parts)), "history", True
     )

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
-from ipadmin.audit.search import pages
+from ipadmin.audit.search import pages, people
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry
+from ipadmin.models.audit_entry import with_names
 from ipadmin.services import find, inventory
 from ipadmin.ui import search_results
 from ipadmin.views.parts import CANNOT_READ, problem, wants_part
@@ -48,8 +49,8 @@ def search(request: SignedInRequest) -> HttpResponse:
     elif text:
         text = find.as_item(text) or text[:MAX_LENGTH]
         found = find.find(request.user, text) if abilities.may_unallocate else find.Found()
-        entries, people = _history(request, text) if abilities.may_view_history else ([], [])
-        context["results"] = search_results.results(text, abilities, found, entries, people)
+        entries, names = _history(request, text) if abilities.may_view_history else ([], [])
+        context["results"] = search_results.results(text, abilities, found, entries, names)
     is_part = wants_part(request)
     template = "ipadmin/_search_results.html" if is_part else "ipadmin/search.html"
     return render(request, template, context)
@@ -75,11 +76,10 @@ def lookup(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def _history(request: SignedInRequest, text: str) -> tuple[Sequence[AuditEntry], list[str]]:
     """The newest entries that the text finds, and people whose names begin with it."""
     within = access.own_organizations(request.user)
-    narrowed = Search(
-        organizations=within, is_narrowed=within is not None, interpretation=interpret(text)
-    )
+    meaning = interpret(text, people.beginning)
+    narrowed = Search(organizations=within, is_narrowed=within is not None, interpretation=meaning)
     matches = pages.find(fetch_plan(narrowed), limit=find.PER_KIND)
     ids = [each.id for each in matches.cursors]
-    entries = AuditEntry.objects.only(*pages.LISTED_FIELDS).in_bulk(ids)
-    people = [] if within is not None else pages.people(text)
-    return [entries[id] for id in ids if id in entries], people[: find.PER_KIND]
+    entries = with_names(AuditEntry.objects.only(*pages.LISTED_FIELDS)).in_bulk(ids)
+    names = [] if within is not None else pages.people_of(meaning.people)
+    return [entries[id] for id in ids if id in entries], names[: find.PER_KIND]

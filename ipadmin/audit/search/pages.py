@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
+from ipadmin.audit.search import people
 from ipadmin.audit.search.plan import (
     MAX_SORTED_ENTRIES,
     IndexScan,
@@ -22,8 +23,9 @@ from ipadmin.audit.search.plan import (
     select_few,
     select_from,
 )
-from ipadmin.audit.search.query import HIGHEST_CHARACTER, Search, any_of
+from ipadmin.audit.search.query import Search, any_of
 from ipadmin.models import AuditEntry, AuditReasonWord, AuditValueCounter, User
+from ipadmin.models.audit_entry import with_names
 from ipadmin.models.search_keys import folded
 
 PER_PAGE = 40
@@ -33,7 +35,7 @@ MAX_RECENT = 20
 SEARCHED_ENTRIES = (300, MAX_SORTED_ENTRIES)
 # Filters whose values are offered in the form, and how many values in total.
 FIELD_OF_FILTER = {
-    "person": "user_name_key",
+    "person": "user_id",
     "token": "token_id",
     "organization": "organization_key",
 }
@@ -45,6 +47,7 @@ LISTED_FIELDS = (
     "outcome",
     "created_at",
     "finished_at",
+    "user_id",
     "user_name",
     "reason",
     "organization_id",
@@ -160,6 +163,7 @@ def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditValueCounter
     found: dict[str, list[AuditValueCounter]] = {name: [] for name in FIELD_OF_FILTER}
     for each in counters.order_by("-attempts")[:MAX_VALUES]:
         found[FILTER_OF_FIELD[each.field]].append(each)
+    _name(found["person"])
     return found
 
 
@@ -172,7 +176,8 @@ def page(plan: Plan, *, before: Cursor | None = None, after: Cursor | None = Non
     if is_newer and not cursors and not found.searched_to:
         # There are no newer entries.
         return page(plan)
-    entries = AuditEntry.objects.only(*LISTED_FIELDS).in_bulk([each.id for each in cursors])
+    listed = with_names(AuditEntry.objects.only(*LISTED_FIELDS))
+    entries = listed.in_bulk([each.id for each in cursors])
     # Entries that were removed since the search are missing.
     shown = [entries[each.id] for each in cursors if each.id in entries]
     is_full = len(found.cursors) > PER_PAGE
@@ -291,10 +296,17 @@ def beyond(start: Cursor | None, *, is_newer: bool, id: str = "id") -> Q:
     return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q((f"{id}__lt", number)))
 
 
-def people(text: str) -> list[str]:
-    """Names of people in the history that begin with a text, the most frequent first."""
-    key = folded(text)
-    counters = AuditValueCounter.objects.filter(
-        field=FIELD_OF_FILTER["person"], value__gte=key, value__lt=key + HIGHEST_CHARACTER
-    )
-    return [each.label or each.value for each in counters.order_by("-attempts")[:MAX_RECENT]]
+def people_of(ids: Sequence[int]) -> list[str]:
+    """Names of people in the history, the most frequent first."""
+    values = [str(each) for each in ids]
+    counters = AuditValueCounter.objects.filter(field=FIELD_OF_FILTER["person"], value__in=values)
+    found = list(counters.order_by("-attempts")[:MAX_RECENT])
+    _name(found)
+    return [each.title for each in found]
+
+
+def _name(counters: Sequence[AuditValueCounter]) -> None:
+    """Replace the recorded names of people by those of their accounts."""
+    names = people.names(each.value for each in counters) if counters else {}
+    for each in counters:
+        each.label = names.get(each.value, each.label)

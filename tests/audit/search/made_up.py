@@ -16,11 +16,11 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from ipadmin.audit import entries
-from ipadmin.audit.search import pages, plan, summary
+from ipadmin.audit.search import pages, people, plan, summary
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.models.search_keys import folded, reason_words
-from tests.history import attempt, undone
+from tests.history import attempt, id_of, undone
 
 NOW = datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC)
 TOKENS = [UUID(int=number, version=4) for number in (1, 2)]
@@ -126,9 +126,9 @@ class Question:
 
     def search(self) -> Search:
         is_narrowed = self.is_narrowed and self.given["organizations"] is not None
-        text = interpret(self.typed) if self.typed else None
-        people = [folded(name) for name in self.given["people"]]
-        given = self.given | {"people": people, "is_narrowed": is_narrowed}
+        text = interpret(self.typed, people.beginning) if self.typed else None
+        asked = [id_of(name) for name in self.given["people"]] or None
+        given = self.given | {"people": asked, "is_narrowed": is_narrowed}
         return Search(**given, interpretation=text)
 
     def matches(self, e: AuditEntry) -> bool:
