@@ -68,8 +68,7 @@ def page(
     back = shown[0][0] if shown else (after or before or 0) + (-1 if before else 1)
     if is_newer:
         return Log(shown[::-1], older_than=back, newer_than=onward, is_cut=is_cut)
-    has_newer = bool(before and (shown or is_cut))
-    return Log(shown, older_than=onward, newer_than=back if has_newer else None, is_cut=is_cut)
+    return Log(shown, older_than=onward, newer_than=back if before else None, is_cut=is_cut)
 
 
 def _read(links: QuerySet[AuditLink], *, is_newer: bool) -> list[Row]:

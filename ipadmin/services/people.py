@@ -52,13 +52,13 @@ class State(StrEnum):
 
 
 def everyone() -> QuerySet[User]:
-    """All accounts by name, with `has_factor`, roles and invitations."""
+    """All accounts, disabled ones last, by name, with `has_factor`, roles and invitations."""
     factor: Value | Exists = Value(value=False)
     if apps.is_installed("allauth.mfa"):
         # Recovery codes alone are none.
         factors = apps.get_model("mfa", "Authenticator").objects.filter(user=OuterRef("pk"))
         factor = Exists(factors.filter(type__in=["totp", "webauthn"]))
-    people = User.objects.annotate(has_factor=factor).order_by("username")
+    people = User.objects.annotate(has_factor=factor).order_by("-is_active", "username")
     return people.prefetch_related("groups", "invitations")
 
 

@@ -91,7 +91,7 @@ KINDS: dict[str, Badge] = {
     LinkKind.FACTOR_ADDED: Badge("neutral", "key-round", "Second factor of {person} added"),
     LinkKind.FACTOR_REMOVED: Badge("warning", "key-round", "Second factor of {person} removed"),
     LinkKind.PASSWORD_CHANGED: Badge("neutral", "key-round", "Password of {person} changed"),
-    LinkKind.PERSON_INVITED: Badge("neutral", "user-plus", "{person} invited"),
+    LinkKind.PERSON_INVITED: Badge("neutral", "user-plus", "Link for {person} made"),
     LinkKind.INVITATION_USED: Badge("neutral", "user-check", "Link of {person} used"),
     LinkKind.INVITATION_REVOKED: Badge("neutral", "user-x", "Link of {person} revoked"),
     LinkKind.PERSON_CHANGED: Badge("neutral", "user-pen", "{person} changed"),
@@ -156,7 +156,7 @@ def nothing(log: Log, name: str, person: User | None, *, is_filtered: bool) -> s
         return "Nothing among the newest records. Search further."
     if log.newer_than:
         return "No older activity."
-    return "Nothing found." if is_filtered or name else "No activity yet."
+    return "Nothing found." if is_filtered else "No activity yet."
 
 
 def _details(value: object) -> Details:
@@ -198,6 +198,9 @@ def _text(value: object) -> str:
         return ", ".join(value)[:TEXT_CHARACTERS] or "None"
     if isinstance(value, dict) and all(isinstance(each, list) for each in value.values()):
         texts = (f"{name} {', '.join(map(str, each))}" for name, each in value.items())
+        return "; ".join(texts)[:TEXT_CHARACTERS]
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
+        texts = (f"{name.replace('_', ' ')} {each or 'none'}" for name, each in value.items())
         return "; ".join(texts)[:TEXT_CHARACTERS]
     return _json(value)
 

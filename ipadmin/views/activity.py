@@ -27,7 +27,7 @@ def activity(request: SignedInRequest) -> HttpResponse:
     context = {
         "log": log,
         "activities": [activity_texts.describe(*row) for row in log.rows],
-        "no_activity": activity_texts.nothing(log, name, person, is_filtered=bool(before or kind)),
+        "no_activity": activity_texts.nothing(log, name, person, is_filtered=bool(kind or name)),
         "older_label": "Search further" if log.is_cut else "Older",
         "kinds": [(*each, each[0] == kind) for each in activity_texts.FILTERS.items()],
         "kind": kind,

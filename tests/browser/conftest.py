@@ -20,6 +20,7 @@ from ipadmin.services import api, inventory, tokens
 from tests.browser.chromium import find_chromium
 from tests.browser.steps import TIMEOUT_MILLISECONDS
 from tests.browser.witness import PLANTED, witness
+from tests.conftest import prove_identity
 
 Browse = Callable[..., Page]
 
@@ -120,6 +121,7 @@ def session(user: User, url: str) -> dict[str, str]:
     """The session cookie of a signed-in user."""
     client = Client()
     client.force_login(user)
+    prove_identity(client, user)
     name = django_settings.SESSION_COOKIE_NAME
     return {"name": name, "value": client.cookies[name].value, "url": url}
 

@@ -19,7 +19,8 @@ from django.utils import timezone
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, AuditVerification, User
 from ipadmin.views.addresses import SEPARATOR
-from tests.conftest import ClientOf
+from ipadmin.views.people import STEPS
+from tests.conftest import ClientOf, person
 from tests.page import Page
 from tests.services.conftest import keep_token
 from tests.services.katapult import ADDRESS, IP, VM
@@ -28,14 +29,16 @@ from tests.views.katapult import Organizations, listed, many
 
 ATTEMPT = uuid.UUID(int=1)
 # May be seen by anybody.
-PUBLIC = {"healthz", "account_login"}
-POST_ONLY = {"token_check", "time_zone", "times", "theme"}
+PUBLIC = {"healthz", "account_login", "invitation"}
+POST_ONLY = {"token_check", "person_roles", "time_zone", "times", "theme"}
 WRITES = {
     # Long pasted texts.
     "search",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
     *("token_delete", "unallocate", "time_zone", "times", "theme", "audit_export"),
     *("integrity", "verification", "what_if"),
+    *("person", "person_invite", "person_roles", *(f"person_{step}" for step in STEPS)),
+    "invitation",
 }
 # Scripts ask for these alone.
 PARTS = {"attempt_result", "addresses_read"}
@@ -48,11 +51,10 @@ REDIRECTS = {
 
 
 def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
-    """Every pattern but those of Django's admin, which is tested by itself."""
     for each in resolver.url_patterns:
         if isinstance(each, URLPattern):
             yield each
-        elif each.namespace != "admin":
+        else:
             yield from patterns(each)
 
 
@@ -71,6 +73,7 @@ def url_of(name: str, token: ApiToken) -> str:
         "machine_id": VM,
         "attempt_id": ATTEMPT,
         "verification_id": 1,
+        "person_id": User.objects.get(username="zoe").pk,
     }
     [pattern] = [each for each in patterns(get_resolver()) if each.name == name]
     wanted = pattern.pattern.converters
@@ -87,9 +90,15 @@ def content_of(answer: Any) -> str:
 
 @pytest.fixture
 def alices(alice: User, client_of: ClientOf) -> Client:
-    """alice's browser. She is an auditor as well here, so that every page is open to her."""
-    alice.groups.add(Group.objects.get(name="auditor"))
+    """alice's browser. She has every role here, so that every page is open to her."""
+    alice.groups.set(Group.objects.all())
     return client_of(alice)
+
+
+@pytest.fixture(autouse=True)
+def zoe(db: None) -> User:
+    """The person of the pages about one."""
+    return person("zoe")
 
 
 @pytest.fixture
