@@ -60,7 +60,7 @@ def count_by_account(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     values.filter(field__in=["user_name_key", "actor"]).delete()
     seconds = Greatest("duration_us", Value(1)) / Value(1_000_000.0)
     actor = ("user_id", "token_id", "organization_key", "environment")
-    rows = (
+    totals = (
         entries.filter(finished_at__isnull=False)
         .order_by()
         .annotate(day=TruncDate("created_at", tzinfo=UTC))
@@ -73,7 +73,7 @@ def count_by_account(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     )
     sums: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
     attempts: dict[tuple[str, str], int] = defaultdict(int)
-    for *of, day, outcome, error_code, count, timed, log_seconds in rows.iterator():
+    for *of, day, outcome, error_code, count, timed, log_seconds in totals.iterator():
         combined = SEPARATOR.join(str(each).replace(SEPARATOR, " ") for each in of)
         for facet, field, value in (
             ("person", "user_id", str(of[0])),
@@ -84,15 +84,17 @@ def count_by_account(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
                 added = sums[facet, value, span, since, outcome, error_code]
                 for number, each in enumerate((count, timed, log_seconds)):
                     added[number] += each
-    counters.bulk_create(
-        (apps.get_model("ipadmin", "AuditCounter")(None, *key, *sum) for key, sum in sums.items()),
-        batch_size=1000,
-    )
+    columns = [
+        *("facet", "value", "span", "since", "outcome", "error_code"),
+        *("attempts", "timed", "log_seconds"),
+    ]
+    rows = (dict(zip(columns, (*key, *sum), strict=True)) for key, sum in sums.items())
+    counters.bulk_create((counters.model(**row) for row in rows), batch_size=1000)
     newest = entries.order_by().values("user_id").annotate(newest=Max("id")).values("newest")
     names = dict(entries.filter(id__in=newest).values_list("user_id", "user_name"))
     values.bulk_create(
         (
-            apps.get_model("ipadmin", "AuditValueCounter")(
+            values.model(
                 field=field,
                 value=value,
                 label=names.get(int(value), "") if field == "user_id" else "",

@@ -148,9 +148,6 @@ class AuditEntry(models.Model):
             ),
         ]
 
-    # The present name of the account, where a query selected it (see `with_names`).
-    account_name: str | None = None
-
     def __str__(self) -> str:
         return f"{self.action} {self.address} by {self.user_name}: {self.outcome}"
 
@@ -165,8 +162,9 @@ class AuditEntry(models.Model):
 
     @property
     def person(self) -> str:
-        """The name of the account; the recorded one if the account no longer exists."""
-        return self.account_name or self.user_name
+        """The name of the account, if a query selected it (see `with_names`) and the account still
+        exists; else the recorded one."""
+        return getattr(self, "account_name", None) or self.user_name
 
     @property
     def recorded_as(self) -> str:

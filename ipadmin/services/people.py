@@ -25,6 +25,8 @@ from ipadmin.models import Invitation, LinkKind, Session, User
 from ipadmin.services import lockouts
 
 UNUSABLE_PASSWORD = "!"  # noqa: S105  the first character of what Django stores for one
+# The model of second factors, if they are installed.
+FACTORS = ("mfa", "Authenticator")
 Purpose = Invitation.Purpose
 NOT_YOUR_OWN = "You can't change your own access."
 LAST_ADMINISTRATOR = (
@@ -56,7 +58,7 @@ def everyone() -> QuerySet[User]:
     factor: Value | Exists = Value(value=False)
     if apps.is_installed("allauth.mfa"):
         # Recovery codes alone are none.
-        factors = apps.get_model("mfa", "Authenticator").objects.filter(user=OuterRef("pk"))
+        factors = apps.get_model(*FACTORS).objects.filter(user=OuterRef("pk"))
         factor = Exists(factors.filter(type__in=["totp", "webauthn"]))
     people = User.objects.annotate(has_factor=factor).order_by("-is_active", "username")
     return people.prefetch_related("groups", "invitations")
@@ -154,7 +156,7 @@ def reset_access(person: User, by: Actor) -> str:
         record(LinkKind.PASSWORD_CHANGED, by, **named(locked), new="None", why="Access reset")
         if apps.is_installed("allauth.mfa"):
             # One by one: each removal is recorded where it is signalled.
-            for factor in apps.get_model("mfa", "Authenticator").objects.filter(user=locked):
+            for factor in apps.get_model(*FACTORS).objects.filter(user=locked):
                 factor.delete()
         _end_sessions(locked, by, why="Access reset")
         return _new_link(locked, Purpose.RESET, by, why="Access reset")

@@ -154,7 +154,7 @@ def nothing(log: Log, name: str, person: User | None, *, is_filtered: bool) -> s
         return f"There is no account with the user name {name}."
     if log.is_cut:
         return "Nothing among the newest records. Search further."
-    if log.newer_than:
+    if log.newer_than is not None:
         return "No older activity."
     return "Nothing found." if is_filtered else "No activity yet."
 

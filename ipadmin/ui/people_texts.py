@@ -120,11 +120,18 @@ def role_list(person: User) -> str:
 
 
 def facts(person: User, has_factor: bool) -> Iterator[Fact]:
-    yield Fact("User name", code=person.username, note="never changes")
+    yield Fact("User name", code=person.username)
     yield Fact("Last sign-in", at=person.last_login, none="Never")
     yield Fact("Second factor", "Yes" if has_factor else "", none="No")
     yield Fact("Sessions", str(person.sessions.count() or ""), none="None")
     yield Fact("Added", at=person.date_joined)
+
+
+def about_link() -> str:
+    return (
+        f"It is shown only now, works once, and is valid for {settings.INVITATION_HOURS} hours."
+        " Who has it can become this person: send it to them alone."
+    )
 
 
 def link_notice(person: User) -> Notice | None:

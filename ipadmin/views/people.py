@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django import forms
@@ -191,7 +192,7 @@ def _show_link(request: SignedInRequest, found: User, secret: str) -> HttpRespon
 def _page(
     request: SignedInRequest, person_id: int, form: DetailsForm | None = None
 ) -> HttpResponse:
-    found = get_object_or_404(service.everyone(), pk=person_id)
+    found: Any = get_object_or_404(service.everyone(), pk=person_id)
     state = service.state_of(found)
     of, link = request.session.get(LINK, (None, ""))
     if of == found.pk and request.method == "GET":
@@ -204,6 +205,7 @@ def _page(
         "roles": people_texts.role_list(found),
         "facts": people_texts.facts(found, has_factor=found.has_factor),
         "link": link if of == found.pk else "",
+        "about_link": people_texts.about_link(),
         "link_notice": people_texts.link_notice(found),
         "details_form": (form or DetailsForm(instance=found)) if may_change else None,
         "roles_form": RolesForm(initial={"roles": found.groups.all()}),

@@ -3,10 +3,14 @@
 (() => {
   "use strict";
 
-  const form = document.getElementById("open-link");
-  const secret = location.hash.slice(1);
-  if (!secret) return;
-  history.replaceState(null, "", location.pathname);
-  form.elements.secret.value = secret;
-  form.requestSubmit();
+  const open = () => {
+    const form = document.getElementById("open-link");
+    const secret = location.hash.slice(1);
+    if (!secret) return;
+    history.replaceState(null, "", location.pathname);
+    form.elements.secret.value = secret;
+    form.requestSubmit();
+  };
+  addEventListener("hashchange", open);
+  open();
 })();

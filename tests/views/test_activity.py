@@ -111,6 +111,15 @@ def test_an_unreadable_link_is_shown(audreys: Client, name: str, value: str) -> 
     assert "carol" in answer.text
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="numbers are numbers elsewhere")
+def test_a_link_without_a_number_is_left_out(audreys: Client) -> None:
+    act()
+    act()
+    tampering.link(2, "sequence", "abc")
+    answer = audreys.get(URL)
+    assert links(answer) == [1]
+
+
 # Filters
 
 

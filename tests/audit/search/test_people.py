@@ -49,7 +49,7 @@ def test_an_entry_under_another_name_is_found_by_its_account(forged: AuditEntry)
 def test_the_list_shows_account_and_recorded_name(
     forged: AuditEntry, audrey: User, client_of: ClientOf
 ) -> None:
-    rows = Page(client_of(audrey).get("/audit/")).texts("tbody tr")
+    rows = Page(client_of(audrey).get("/audit/")).texts(".entries tbody tr")
     assert "adam recorded as alice" in rows[0].replace("adamrec", "adam rec")
     assert "recorded as" not in rows[1]
     text = Page(client_of(audrey).get(forged.get_absolute_url())).text
