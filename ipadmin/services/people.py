@@ -28,6 +28,7 @@ UNUSABLE_PASSWORD = "!"  # noqa: S105  the first character of what Django stores
 # The model of second factors, if they are installed.
 FACTORS = ("mfa", "Authenticator")
 Purpose = Invitation.Purpose
+RESET = "Access reset"
 NOT_YOUR_OWN = "You can't change your own access."
 LAST_ADMINISTRATOR = (
     "This is the last active administrator. Give another person the role administrator first."
@@ -131,35 +132,28 @@ def invite(person: User, roles: Iterable[Group], by: Actor) -> str:
         return _new_link(person, Purpose.JOIN, by, roles=roles_of(person))
 
 
-def new_link(person: User, by: Actor) -> str:
-    """Replace the link of a person who has not used it."""
-    with _locked(person, by) as locked:
-        if not (has_never_joined(locked) or unused_link(locked)) or not locked.is_active:
-            raise CannotChange("This person has a password. Reset their access instead.")
-        purpose = Purpose.JOIN if has_never_joined(locked) else Purpose.RESET
-        return _new_link(locked, purpose, by)
-
-
 def revoke_link(person: User, by: Actor) -> None:
     with _locked(person, by) as locked:
         _revoke_link(locked, by)
 
 
 def reset_access(person: User, by: Actor) -> str:
-    """Remove password, second factors and sessions. Returns the secret of a link with which the
-    person sets a new password."""
+    """Remove password, second factors, sessions and the earlier link. Returns the secret of a link
+    with which the person sets a new password."""
     with _locked(person, by) as locked:
         if not locked.is_active:
             raise CannotChange("This account is disabled. Enable it first.")
-        locked.set_unusable_password()
-        locked.save(update_fields=["password"])
-        record(LinkKind.PASSWORD_CHANGED, by, **named(locked), new="None", why="Access reset")
+        purpose = Purpose.JOIN if has_never_joined(locked) else Purpose.RESET
+        if locked.has_usable_password():
+            locked.set_unusable_password()
+            locked.save(update_fields=["password"])
+            record(LinkKind.PASSWORD_CHANGED, by, **named(locked), new="None", why=RESET)
         if apps.is_installed("allauth.mfa"):
             # One by one: each removal is recorded where it is signalled.
             for factor in apps.get_model(*FACTORS).objects.filter(user=locked):
                 factor.delete()
-        _end_sessions(locked, by, why="Access reset")
-        return _new_link(locked, Purpose.RESET, by, why="Access reset")
+        _end_sessions(locked, by, why=RESET)
+        return _new_link(locked, purpose, by, why=RESET)
 
 
 def change_details(person: User, values: dict[str, str], by: Actor) -> None:

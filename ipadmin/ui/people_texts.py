@@ -29,6 +29,7 @@ ROLES = {
 }
 OWN_ACCESS = "Nobody changes their own roles and access. Ask another administrator."
 SUPERUSER = "Superuser: may do everything. Made and changed on the command line only."
+RESET_FOR_LINK = "Reset their access to make a new link."
 SAVED = "Saved."
 NAME_TAKEN = "There is an account with this user name."
 MAILED = "The link was also sent to {}."
@@ -77,24 +78,17 @@ STEPS = {
         "Resetting…",
         "The access of {} is reset.",
         (
-            "Removes their password and second factors, and signs them out everywhere at once.",
+            "Removes password, second factors and the earlier link, and signs them out everywhere.",
             "You get a link with which they set a new password. Make sure that it is they who ask.",
         ),
         "danger",
-    ),
-    "link": Step(
-        "Make a new link for {}",
-        "New link",
-        "Working…",
-        "The earlier link of {} is no longer valid.",
-        ("Replaces the earlier link, which is no longer valid then.",),
     ),
     "revoke": Step(
         "Revoke the link of {}",
         "Revoke link",
         "Revoking…",
         "The link of {} is revoked.",
-        ("They can't use the link any more. You can make a new one.",),
+        ("They can't use the link any more. Reset their access to make a new one.",),
         "danger",
     ),
     "sessions": Step(
@@ -139,30 +133,26 @@ def link_notice(person: User) -> Notice | None:
     link = people.unused_link(person)
     if link is None:
         if people.has_never_joined(person) and person.is_active:
-            return Notice("warning", "No valid link", ("Make a new link, so that they can join.",))
+            return Notice("warning", "No valid link", (RESET_FOR_LINK,))
         return None
     by = f"Made by {link.created_by}" if link.created_by else "Made on the command line"
     if link.expires_at <= timezone.now():
-        return Notice("warning", "The link has expired", (f"{by}. It was not used.",))
+        return Notice("warning", "The link has expired", (f"{by}. {RESET_FOR_LINK}",))
     line = f"{by}, valid until {text_of(link.expires_at)}. It was not used yet."
     return Notice("info", "A link is waiting", (line,))
 
 
 def steps(person: User, state: State) -> list[tuple[str, Step]]:
     """The steps that are possible now, by name."""
-    names = ["disable" if person.is_active else "enable"]
-    if state == State.LOCKED:
-        names.insert(0, "unlock")
-    if person.is_active:
-        is_waiting = people.unused_link(person) is not None
-        never_joined = people.has_never_joined(person)
-        names = [
-            *(["link"] if is_waiting or never_joined else []),
-            *(["revoke"] if is_waiting else []),
-            *([] if never_joined else ["reset", "sessions"]),
-            *names,
-        ]
-    return [(name, STEPS[name]) for name in names]
+    possible = {
+        "unlock": state == State.LOCKED,
+        "revoke": person.is_active and people.unused_link(person) is not None,
+        "reset": person.is_active,
+        "sessions": person.is_active and not people.has_never_joined(person),
+        "disable": person.is_active,
+        "enable": not person.is_active,
+    }
+    return [(name, STEPS[name]) for name, is_possible in possible.items() if is_possible]
 
 
 def mail(person: User, link: str) -> str:

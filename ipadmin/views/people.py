@@ -36,7 +36,6 @@ STEPS: dict[str, Callable[[User, Actor], str | None]] = {
     "disable": service.disable,
     "enable": service.enable,
     "reset": service.reset_access,
-    "link": service.new_link,
     "revoke": service.revoke_link,
     "sessions": service.end_sessions,
     "unlock": service.lift_lockout,

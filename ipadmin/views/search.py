@@ -81,5 +81,5 @@ def _history(request: SignedInRequest, text: str) -> tuple[Sequence[AuditEntry],
     matches = pages.find(fetch_plan(narrowed), limit=find.PER_KIND)
     ids = [each.id for each in matches.cursors]
     entries = with_names(AuditEntry.objects.only(*pages.LISTED_FIELDS)).in_bulk(ids)
-    names = [] if within is not None else pages.people_of(meaning.people)
+    names = [] if within is not None else people.in_history(meaning.people)
     return [entries[id] for id in ids if id in entries], names[: find.PER_KIND]

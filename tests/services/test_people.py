@@ -89,7 +89,7 @@ def test_a_link_expires(adam: User) -> None:
         people.find_link(secret)
 
 
-@pytest.mark.parametrize("change", [people.revoke_link, people.new_link, people.disable])
+@pytest.mark.parametrize("change", [people.revoke_link, people.reset_access, people.disable])
 def test_a_link_is_no_longer_valid(adam: User, change: Callable[[User, Actor], object]) -> None:
     dora, secret = invited(adam)
     change(dora, of(adam))
@@ -102,10 +102,11 @@ def test_an_unknown_secret() -> None:
         people.find_link("")
 
 
-def test_a_new_link_is_only_for_those_who_wait_for_one(adam: User, alice: User) -> None:
-    with pytest.raises(CannotChange):
-        people.new_link(alice, of(adam))
-    assert kinds() == []
+def test_a_reset_before_the_first_sign_in_is_another_invitation(adam: User) -> None:
+    dora, _secret = invited(adam)
+    secret = people.reset_access(dora, of(adam))
+    assert people.find_link(secret).purpose == "join"
+    assert kinds() == ["person_invited", "person_invited"]
 
 
 # Access
@@ -193,7 +194,7 @@ def test_changing_roles_is_recorded_with_old_and_new_ones(adam: User, alice: Use
     "change",
     [
         lambda user, by: people.change_roles(user, [], by),
-        *(people.disable, people.enable, people.reset_access, people.new_link),
+        *(people.disable, people.enable, people.reset_access),
         *(people.revoke_link, people.end_sessions, people.lift_lockout),
     ],
 )

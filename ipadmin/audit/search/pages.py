@@ -163,7 +163,7 @@ def vocabulary(within: Sequence[str] | None) -> dict[str, list[AuditValueCounter
     found: dict[str, list[AuditValueCounter]] = {name: [] for name in FIELD_OF_FILTER}
     for each in counters.order_by("-attempts")[:MAX_VALUES]:
         found[FILTER_OF_FIELD[each.field]].append(each)
-    _name(found["person"])
+    people.use_present_names(found["person"])
     return found
 
 
@@ -294,19 +294,3 @@ def beyond(start: Cursor | None, *, is_newer: bool, id: str = "id") -> Q:
         is_later = Q(created_at__gt=moment) | Q((f"{id}__gt", number))
         return Q(created_at__gte=moment) & is_later
     return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q((f"{id}__lt", number)))
-
-
-def people_of(ids: Sequence[int]) -> list[str]:
-    """Names of people in the history, the most frequent first."""
-    values = [str(each) for each in ids]
-    counters = AuditValueCounter.objects.filter(field=FIELD_OF_FILTER["person"], value__in=values)
-    found = list(counters.order_by("-attempts")[:MAX_RECENT])
-    _name(found)
-    return [each.title for each in found]
-
-
-def _name(counters: Sequence[AuditValueCounter]) -> None:
-    """Replace the recorded names of people by those of their accounts."""
-    names = people.names(each.value for each in counters) if counters else {}
-    for each in counters:
-        each.label = names.get(each.value, each.label)

@@ -3,13 +3,15 @@ entry says only what the account was called at the time, and accounts could be r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from django.db.models import CharField
 from django.db.models.functions import Cast
 
 from ipadmin.models import AuditValueCounter, User
 from ipadmin.models.search_keys import folded
+
+MAX_NAMES = 20
 
 
 def named(name: str) -> list[int]:
@@ -25,11 +27,22 @@ def beginning(text: str) -> list[int]:
     return [*found, *(id for id, name in _deleted() if folded(name).startswith(folded(text)))]
 
 
-def names(ids: Iterable[str]) -> dict[str, str]:
-    """The names of accounts by id, both as text; without deleted ones."""
-    pks = [int(id) for id in ids if id.isdecimal()]
-    found = User.objects.filter(pk__in=pks).values_list("pk", "username")
-    return {str(pk): name for pk, name in found}
+def in_history(ids: Sequence[int]) -> list[str]:
+    """The names of those with finished entries, the most frequent first."""
+    values = [str(each) for each in ids]
+    counters = AuditValueCounter.objects.filter(field="user_id", value__in=values)
+    found = list(counters.order_by("-attempts")[:MAX_NAMES])
+    use_present_names(found)
+    return [each.title for each in found]
+
+
+def use_present_names(counters: Sequence[AuditValueCounter]) -> None:
+    """Replace recorded names of people by those of their accounts."""
+    ids = [int(each.value) for each in counters if each.value.isdecimal()]
+    accounts = User.objects.filter(pk__in=ids).values_list("pk", "username") if ids else []
+    names = {str(pk): text for pk, text in accounts}
+    for each in counters:
+        each.label = names.get(each.value, each.label)
 
 
 def _deleted() -> list[tuple[int, str]]:
