@@ -97,7 +97,8 @@ RECONCILE_EVERY = env.float("RECONCILE_EVERY", 5.0) or 5.0
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # First: its management commands replace those of django.contrib.auth that they extend.
+    "ipadmin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -110,7 +111,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_tasks",
     "django_tasks_db",
-    "ipadmin",
 ]
 
 MIDDLEWARE = [
@@ -247,6 +247,15 @@ MFA_FORMS = {
 MFA_RATE_LIMITS = {"webauthn_login": "120/m/ip"}
 SECOND_FACTOR = env.str("SECOND_FACTOR", "") or "no"
 SECOND_FACTOR_GRACE_DAYS = env.int("SECOND_FACTOR_GRACE_DAYS", 7)
+# Hours for which the link of an invitation is valid, and the mail server that sends it, if any.
+INVITATION_HOURS = env.int("INVITATION_HOURS", 72) or 72
+EMAIL_HOST = env.str("EMAIL_HOST", "") or ""
+EMAIL_PORT = env.int("EMAIL_PORT", 587) or 587
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "") or ""
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "") or ""
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", True) is not False
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "") or "ip-admin@localhost"
 
 # The number of proxies in front of the site, each of which adds to X-Forwarded-For. With none, such
 # headers come from clients and are ignored.

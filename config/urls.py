@@ -9,7 +9,6 @@ from django.urls import include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from ipadmin import admin
 from ipadmin.views.account import PasskeyReauthenticateView
 
 CODES = "account/recovery-codes/"
@@ -53,7 +52,6 @@ urlpatterns = [
         atomic(recovery_codes.generate_recovery_codes),
         name="mfa_generate_recovery_codes",
     ),
-    path("admin/", admin.site.urls),
 ]
 
 handler400 = "ipadmin.views.site.bad_request"

@@ -18,6 +18,7 @@ from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -25,6 +26,7 @@ from django.urls import resolve
 from django_htmx.middleware import HtmxDetails
 
 from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.models.audit_entry import with_names
 from ipadmin.models.search_keys import folded
 
 P = ParamSpec("P")
@@ -56,7 +58,7 @@ def abilities(user: User | AnonymousUser) -> Abilities:
         may_unallocate=user.has_perm(USE_TOKENS),
         may_view_history=user.has_perm(VIEW_HISTORY),
         may_verify_history=user.has_perm(VERIFY_HISTORY),
-        may_manage_people=user.is_staff and user.has_perm(MANAGE_PEOPLE),
+        may_manage_people=user.has_perm(MANAGE_PEOPLE),
     )
 
 
@@ -67,6 +69,10 @@ operators_only = permission_required(USE_TOKENS, raise_exception=True)
 history_readers_only = permission_required(VIEW_HISTORY, raise_exception=True)
 # For those who verify the history and see activity.
 auditors_only = permission_required(VERIFY_HISTORY, raise_exception=True)
+
+
+# For administrators.
+administrators_only = permission_required(MANAGE_PEOPLE, raise_exception=True)
 
 
 def recent_identity_required(
@@ -111,6 +117,15 @@ def has_proved_identity(request: SignedInRequest, *, within: int) -> bool:
     return time.time() - max((record["at"] for record in records), default=0) < within
 
 
+def manageable_person(user: User, person_id: int) -> User:
+    """A person whom the administrator may change. Only superusers may change superusers, so that
+    nobody can extend their own permissions. Raises Http404, PermissionDenied."""
+    person = get_object_or_404(User, pk=person_id)
+    if person.is_superuser and not user.is_superuser:
+        raise PermissionDenied
+    return person
+
+
 def own_token(user: User, token_id: uuid.UUID) -> ApiToken:
     """The user's token, with or without an organization. Raises Http404."""
     return get_object_or_404(ApiToken, id=token_id, owner=user)
@@ -140,9 +155,9 @@ def own_organizations(user: User) -> list[str] | None:
 
 
 def visible_entries(user: User) -> QuerySet[AuditEntry]:
-    """The entries that the user may see."""
+    """The entries that the user may see, with the names of their accounts."""
     organizations = own_organizations(user)
-    entries = AuditEntry.objects.all()
+    entries = with_names(AuditEntry.objects.all())
     return entries if organizations is None else entries.filter(organization_key__in=organizations)
 
 

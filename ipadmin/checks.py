@@ -98,6 +98,7 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
         ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
         ("E020", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
+        ("E021", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -193,6 +194,10 @@ def _api_url(url: str) -> str:
 def _database() -> str:
     error = settings.DATABASE_ERROR
     return f"DATABASE_URL cannot be used: {error}" if error else ""
+
+
+def _invitation_hours() -> str:
+    return "" if settings.INVITATION_HOURS > 0 else "INVITATION_HOURS is not positive."
 
 
 def _debug() -> str:

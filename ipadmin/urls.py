@@ -2,12 +2,15 @@ from django.urls import path
 
 from ipadmin.views import (
     account,
+    activity,
     address,
     addresses,
     audit,
     export,
     integrity,
+    invitation,
     machines,
+    people,
     search,
     site,
     tokens,
@@ -19,6 +22,7 @@ from ipadmin.views import (
 TOKEN_PATH = "tokens/<uuid:token_id>/"
 ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
 TEXT_PATH = "addresses/<str:address>/"
+PERSON_PATH = "people/<int:person_id>/"
 
 urlpatterns = [
     path("", site.home, name="home"),
@@ -47,6 +51,16 @@ urlpatterns = [
     path(ADDRESS_PATH, address.address_by_id, name="address"),
     path(ADDRESS_PATH + "unallocate/", unallocate.unallocate, name="unallocate"),
     path("audit/", audit.audit, name="audit"),
+    path("people/", people.people, name="people"),
+    path("people/invite/", people.person_invite, name="person_invite"),
+    path(PERSON_PATH, people.person, name="person"),
+    path(PERSON_PATH + "roles/", people.person_roles, name="person_roles"),
+    *(
+        path(f"{PERSON_PATH}{step}/", people.person_step, {"step": step}, name=f"person_{step}")
+        for step in people.STEPS
+    ),
+    path("invitation/", invitation.invitation, name="invitation"),
+    path("audit/activity/", activity.activity, name="activity"),
     path("audit/export/", export.audit_export, name="audit_export"),
     path("audit/integrity/", integrity.integrity, name="integrity"),
     path(

@@ -108,10 +108,7 @@ def audrey(db: None) -> User:
 
 @pytest.fixture
 def adam(db: None) -> User:
-    user = person("adam", "administrator")
-    user.is_staff = True
-    user.save()
-    return user
+    return person("adam", "administrator")
 
 
 def prove_identity(client: Client, user: User) -> None:

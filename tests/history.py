@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from zlib import crc32
 
 from django.db import transaction
 from django.utils import timezone
 
 from ipadmin.audit import entries
-from ipadmin.models import AuditEntry, Outcome
+from ipadmin.models import AuditEntry, Outcome, User
+from ipadmin.models.search_keys import folded
 
 
 def keep(**fields: Any) -> AuditEntry:
@@ -32,7 +34,7 @@ def attempt(**fields: Any) -> AuditEntry:
         "outcome": Outcome.SUCCEEDED,
         "basis": "" if is_pending else "answer",
         "finished_at": None if is_pending else timezone.now(),
-        "user_id": 1,
+        "user_id": id_of(fields.get("user_name", "alice")),
         "user_name": "alice",
         "token_id": uuid.uuid4(),
         "token_label": "Live",
@@ -48,6 +50,12 @@ def attempt(**fields: Any) -> AuditEntry:
         "allocation_name": "web-01",
     }
     return AuditEntry(**usual | fields)
+
+
+def id_of(name: str) -> int:
+    """The id of the account with this name, or one that no account has."""
+    found = User.objects.filter(username=name).values_list("pk", flat=True).first()
+    return found or 1_000_000 + crc32(folded(name).encode())
 
 
 @contextmanager

@@ -83,6 +83,11 @@ def test_a_database_url_that_cannot_be_read(settings: Settings) -> None:
     assert "percent-encoded" in problems()["ipadmin.E006"]
 
 
+def test_invitations_must_be_valid_for_a_while(settings: Settings) -> None:
+    settings.INVITATION_HOURS = -1
+    assert "not positive" in problems()["ipadmin.E020"]
+
+
 def test_debug_is_refused_outside_the_sandbox(settings: Settings) -> None:
     settings.DEBUG = True
     assert problems() == {}

@@ -65,9 +65,9 @@ def test_a_worker_is_running_as_long_as_its_work_is_done() -> None:
 
 def test_administrators_are_told_of_a_missing_worker(adam: User, client_of: ClientOf) -> None:
     told = "The background worker is not running"
-    assert told in client_of(adam).get("/admin/").text
+    assert told in client_of(adam).get("/people/").text
     run_worker_once()
-    assert told not in client_of(adam).get("/admin/").text
+    assert told not in client_of(adam).get("/people/").text
 
 
 def test_only_administrators_are_told_of_a_missing_worker(alice: User, client_of: ClientOf) -> None:

@@ -30,17 +30,17 @@ SHORTEST_US = 1
 
 FACETS = {
     Facet.ALL: None,
-    Facet.PERSON: "user_name_key",
+    Facet.PERSON: "user_id",
     Facet.TOKEN: "token_id",
     Facet.ORGANIZATION: "organization_key",
     Facet.ENVIRONMENT: "environment",
     Facet.ACTOR: "actor",
 }
 SEPARATOR = "\x1f"
-ACTOR = ("user_name_key", "token_id", "organization_key", "environment")
+ACTOR = ("user_id", "token_id", "organization_key", "environment")
 # The fields whose values are counted, each with the field that has its label.
 COUNTED_VALUES = {
-    "user_name_key": "user_name",
+    "user_id": "user_name",
     "token_id": "token_label",
     "organization_key": "organization_name",
     "environment": "",
@@ -77,7 +77,7 @@ class Counters:
             timed, log_seconds = sign, sign * log(max(duration_us, SHORTEST_US) / 1_000_000)
         date = entry["created_at"][:10]
         for facet, field in FACETS.items():
-            value = values[field] if field else ""
+            value = str(values[field]) if field else ""
             for span, since in ((Span.DAY, date), (Span.MONTH, f"{date[:7]}-01")):
                 key = (facet, value, span, since, entry["outcome"], entry["error_code"])
                 count = self.counts[key]
@@ -85,7 +85,7 @@ class Counters:
                 count[1] += timed
                 count[2] += log_seconds
         for field, label in COUNTED_VALUES.items():
-            if value := values[field]:
+            if value := str(values[field]):
                 self.values[field, value] += sign
                 if label and sign > 0:
                     self.labels[field, value] = values[label][:200]

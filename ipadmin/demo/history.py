@@ -15,10 +15,11 @@ from math import log
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 
 from ipadmin.audit.readings import AllocationFields, Reading, ReadingResult, allocation_fields
 from ipadmin.katapult.types import Allocation
-from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.models import AuditEntry, Basis, Outcome, User
 from ipadmin.sandbox.errors import CODES, ApiError
 from ipadmin.sandbox.world import VIRTUAL_MACHINE, Address, Resource, World, build
 
@@ -35,7 +36,7 @@ PEOPLE = [
     for last_name in ("almeida", "menon", "wilk", "dahl", "frost")
     for first_name in ("ines", "ravi", "tomasz", "hanne", "joe", "will")
 ]
-# IDs that no real user of the demo has.
+# IDs that no other account of the demo has.
 FIRST_PERSON_ID = 1_000_001
 RARE_ENTRIES = 12
 # How much more often the first addresses are chosen than the last.
@@ -76,6 +77,21 @@ def _times(rng: random.Random, count: int, now: datetime) -> list[datetime]:
     weights = [WEEKDAYS[hour.weekday()] * HOURS[hour.hour] for hour in hours]
     chosen = rng.choices(hours, weights, k=count)
     return sorted(hour + timedelta(seconds=3600 * rng.random()) for hour in chosen)
+
+
+def accounts() -> list[User]:
+    """The accounts of the people, unsaved: disabled, and without a password."""
+    return [
+        User(
+            id=FIRST_PERSON_ID + number,
+            username=name,
+            first_name=name.partition(".")[0].capitalize(),
+            last_name=name.partition(".")[2].capitalize(),
+            password=make_password(None),
+            is_active=False,
+        )
+        for number, name in enumerate(PEOPLE)
+    ]
 
 
 class _History:

@@ -1,7 +1,12 @@
 """Accounts: sessions, invitations, the cache, tokens through OAuth2, and what activity there is.
 
-User names become ASCII, unique in any case, and final: a trigger refuses to change one.
+User names become ASCII, unique in any case, and final: a trigger refuses to change one. The history
+is searched by the account, not by its name.
 """
+
+from collections import defaultdict
+from datetime import UTC
+from typing import Any
 
 import django.contrib.auth.validators
 import django.db.models.deletion
@@ -11,8 +16,11 @@ from django.apps.registry import Apps
 from django.conf import settings
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models import Count, Max, Q, Sum, Value
+from django.db.models.functions import Coalesce, Greatest, Ln, TruncDate
 
 WHY = "a user name never changes"
+SEPARATOR = "\x1f"
 POSTGRESQL = f"""
     CREATE FUNCTION user_name_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -39,6 +47,63 @@ def refuse_same_names(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
                 f"The user names {other!r} and {name!r} differ in case only. Rename one of them"
                 " with the previous version before this migration."
             )
+
+
+def count_by_account(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+    """Count the finished entries of people by their accounts instead of their names."""
+    using = editor.connection.alias
+    counters, values, entries = (
+        apps.get_model("ipadmin", name).objects.using(using)
+        for name in ("AuditCounter", "AuditValueCounter", "AuditEntry")
+    )
+    counters.filter(facet__in=["person", "actor"]).delete()
+    values.filter(field__in=["user_name_key", "actor"]).delete()
+    seconds = Greatest("duration_us", Value(1)) / Value(1_000_000.0)
+    actor = ("user_id", "token_id", "organization_key", "environment")
+    totals = (
+        entries.filter(finished_at__isnull=False)
+        .order_by()
+        .annotate(day=TruncDate("created_at", tzinfo=UTC))
+        .values_list(*actor, "day", "outcome", "error_code")
+        .annotate(
+            count=Count("id"),
+            timed=Count("duration_us"),
+            log_seconds=Coalesce(Sum(Ln(seconds), filter=Q(duration_us__isnull=False)), 0.0),
+        )
+    )
+    sums: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    attempts: dict[tuple[str, str], int] = defaultdict(int)
+    for *of, day, outcome, error_code, count, timed, log_seconds in totals.iterator():
+        combined = SEPARATOR.join(str(each).replace(SEPARATOR, " ") for each in of)
+        for facet, field, value in (
+            ("person", "user_id", str(of[0])),
+            ("actor", "actor", combined),
+        ):
+            attempts[field, value] += count
+            for span, since in (("day", day), ("month", day.replace(day=1))):
+                added = sums[facet, value, span, since, outcome, error_code]
+                for number, each in enumerate((count, timed, log_seconds)):
+                    added[number] += each
+    columns = [
+        *("facet", "value", "span", "since", "outcome", "error_code"),
+        *("attempts", "timed", "log_seconds"),
+    ]
+    rows = (dict(zip(columns, (*key, *sum), strict=True)) for key, sum in sums.items())
+    counters.bulk_create((counters.model(**row) for row in rows), batch_size=1000)
+    newest = entries.order_by().values("user_id").annotate(newest=Max("id")).values("newest")
+    names = dict(entries.filter(id__in=newest).values_list("user_id", "user_name"))
+    values.bulk_create(
+        (
+            values.model(
+                field=field,
+                value=value,
+                label=names.get(int(value), "") if field == "user_id" else "",
+                attempts=count,
+            )
+            for (field, value), count in attempts.items()
+        ),
+        batch_size=1000,
+    )
 
 
 def protect_names(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
@@ -220,4 +285,10 @@ class Migration(migrations.Migration):
         # Session keys in clear text.
         migrations.RunSQL("DROP TABLE IF EXISTS django_session", migrations.RunSQL.noop),
         migrations.RunPython(protect_names, unprotect_names),
+        migrations.RemoveIndex(model_name="auditentry", name="audit_by_user"),
+        migrations.AddIndex(
+            model_name="auditentry",
+            index=models.Index(fields=["user_id", "created_at", "id"], name="audit_by_user"),
+        ),
+        migrations.RunPython(count_by_account, migrations.RunPython.noop),
     ]

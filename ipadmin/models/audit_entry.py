@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
 from ipadmin.katapult.types import Allocation
 from ipadmin.models.search_keys import MAX_KEY_LENGTH, address_key, folded
+from ipadmin.models.user import User
 
 # Indexed fields, each with a short name for its index: databases allow 30 characters.
 SEARCHED_BY = {
-    "user_name_key": "user",
+    # The account: names say only what it was called at the time.
+    "user_id": "user",
     "token_id": "token",
     "organization_key": "organization",
     "environment": "environment",
@@ -158,6 +161,17 @@ class AuditEntry(models.Model):
         return reverse("audit_entry", args=[self.attempt_id])
 
     @property
+    def person(self) -> str:
+        """The name of the account, if a query selected it (see `with_names`) and the account still
+        exists; else the recorded one."""
+        return getattr(self, "account_name", None) or self.user_name
+
+    @property
+    def recorded_as(self) -> str:
+        """The recorded name, if it is not that of the account: accounts were renamed once."""
+        return self.user_name if self.person != self.user_name else ""
+
+    @property
     def is_open(self) -> bool:
         return self.finished_at is None
 
@@ -171,6 +185,12 @@ class AuditEntry(models.Model):
     @property
     def organization_title(self) -> str:
         return self.organization_name or self.organization_sub_domain or self.organization_id
+
+
+def with_names(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """The entries with the present names of their accounts."""
+    accounts = User.objects.filter(pk=OuterRef("user_id"))
+    return entries.annotate(account_name=Subquery(accounts.values("username")))
 
 
 def keys_of(fields: Mapping[str, Any]) -> dict[str, str]:

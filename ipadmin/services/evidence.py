@@ -45,13 +45,15 @@ def gather(entry: AuditEntry, secret: Secret) -> None:
 
 
 def gather_with_its_token(entry: AuditEntry) -> None:
-    """Like `gather`, with the token of the attempt, if it still exists."""
-    token = ApiToken.objects.filter(pk=entry.token_id).first()
+    """Like `gather`, with the token of the attempt, if it still exists and its owner is active."""
+    token = ApiToken.objects.select_related("owner").filter(pk=entry.token_id).first()
     if entry.api_url != settings.KATAPULT_API_URL:
         # In another API, such as a new sandbox, the same id can be another address.
         _store(entry, ReadingResult.UNREADABLE, "another_api")
     elif token is None:
         _store(entry, ReadingResult.UNREADABLE, "token_deleted")
+    elif not token.owner.is_active:
+        _store(entry, ReadingResult.UNREADABLE, "owner_disabled")
     else:
         try:
             with api.using(token) as secret:

@@ -70,9 +70,15 @@ def _cells(entry: ListedEntry, environment: str) -> str:
         where += f' <span class="chip" data-environment="{name}">{name.upper()}</span>'
     return (
         f'<td>{_outcome(entry.outcome)}<th scope="row">{escape(entry.address)}'
-        f"<td>{escape(held) or NOTHING}<td>{escape(entry.user_name)}<td>{where}"
+        f"<td>{escape(held) or NOTHING}<td>{_person(entry)}<td>{where}"
         f"<td>{tickets.linked(entry.reason, MAX_REASON)}"
     )
+
+
+def _person(entry: ListedEntry) -> str:
+    recorded = escape(entry.recorded_as)
+    note = f'<span class="second">recorded as {recorded}</span>' if recorded else ""
+    return escape(entry.person) + note
 
 
 @cache

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ipadmin.audit.activity_log import Log
 from ipadmin.audit.integrity.verification import HOLDS
-from ipadmin.models import LinkKind
+from ipadmin.models import LinkKind, User
 from ipadmin.ui.components import Badge, Fact
 
 # No value of ours is longer.
@@ -50,6 +51,7 @@ LABELS = {
     "sessions": "Sessions",
     "secrets": "Secrets encrypted",
     "why": "Why",
+    "expires_at": "Valid until",
     "source_ip": "From",
     "request_id": "Request ID",
 }
@@ -57,11 +59,19 @@ CODES = {
     *("sha256", "checkpoint", "request_id", "source_ip", "attempt_id", "address_id", "address"),
     "token_id",
 }
-TIMES = {"before", "read_at"}
+TIMES = {"before", "read_at", "expires_at"}
 # Parts of the title, the actor, and a digest that says nothing to a reader.
 NOT_LISTED = {
     *("format", "entries", "complete", "links", "result", "by", "export", "digest"),
     *("user_id", "user_name", "command_line", "person", "person_id", "token_fingerprint"),
+}
+# The filters of the log.
+FILTERS = {
+    "": "All",
+    "sign-ins": "Sign-ins",
+    "accounts": "Accounts",
+    "tokens": "Tokens",
+    "history": "History",
 }
 KINDS: dict[str, Badge] = {
     LinkKind.EXPORT_STARTED: Badge("neutral", "download", "Export{format} started"),
@@ -81,7 +91,7 @@ KINDS: dict[str, Badge] = {
     LinkKind.FACTOR_ADDED: Badge("neutral", "key-round", "Second factor of {person} added"),
     LinkKind.FACTOR_REMOVED: Badge("warning", "key-round", "Second factor of {person} removed"),
     LinkKind.PASSWORD_CHANGED: Badge("neutral", "key-round", "Password of {person} changed"),
-    LinkKind.PERSON_INVITED: Badge("neutral", "user-plus", "{person} invited"),
+    LinkKind.PERSON_INVITED: Badge("neutral", "user-plus", "Link for {person} made"),
     LinkKind.INVITATION_USED: Badge("neutral", "user-check", "Link of {person} used"),
     LinkKind.INVITATION_REVOKED: Badge("neutral", "user-x", "Link of {person} revoked"),
     LinkKind.PERSON_CHANGED: Badge("neutral", "user-pen", "{person} changed"),
@@ -138,6 +148,17 @@ def describe(sequence: int, kind: str, at: str | None, details: object) -> Activ
     return ActivityText(sequence, at, badge._replace(text=text), name, facts)
 
 
+def nothing(log: Log, name: str, person: User | None, *, is_filtered: bool) -> str:
+    """What a page without activity says."""
+    if name and person is None:
+        return f"There is no account with the user name {name}."
+    if log.is_cut:
+        return "Nothing among the newest records. Search further."
+    if log.newer_than is not None:
+        return "No older activity."
+    return "Nothing found." if is_filtered else "No activity yet."
+
+
 def _details(value: object) -> Details:
     return value if isinstance(value, dict) else {}
 
@@ -177,6 +198,9 @@ def _text(value: object) -> str:
         return ", ".join(value)[:TEXT_CHARACTERS] or "None"
     if isinstance(value, dict) and all(isinstance(each, list) for each in value.values()):
         texts = (f"{name} {', '.join(map(str, each))}" for name, each in value.items())
+        return "; ".join(texts)[:TEXT_CHARACTERS]
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
+        texts = (f"{name.replace('_', ' ')} {each or 'none'}" for name, each in value.items())
         return "; ".join(texts)[:TEXT_CHARACTERS]
     return _json(value)
 

@@ -155,7 +155,7 @@ def warnings(shown: Confirmation, attempts: Iterable[AuditEntry]) -> Iterator[No
     for attempt in attempts:
         if attempt.is_open:
             at = time_zones.text_of(attempt.created_at, "time")
-            text = f"The attempt by {attempt.user_name} at {at} may still unallocate this address."
+            text = f"The attempt by {attempt.person} at {at} may still unallocate this address."
             link = Linked("Check that attempt first", attempt.get_absolute_url())
             yield Notice("warning", "An earlier attempt has no outcome yet", (text,), link)
 

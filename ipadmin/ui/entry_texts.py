@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.ui import tickets, time_zones
+from ipadmin.ui import markup, tickets, time_zones
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
@@ -45,7 +45,7 @@ def seal_badge(seal: EntrySeal) -> Badge:
 def summary(entry: AuditEntry) -> list[Fact]:
     """What people ask first."""
     return [
-        Fact("Person", entry.user_name),
+        Fact("Person", entry.person, note=markup.recorded(entry)),
         Fact("Time", at=entry.created_at),
         Fact("Reason", tickets.linked(entry.reason), none="None given"),
         Fact(
@@ -75,7 +75,7 @@ def ticket(entry: AuditEntry, url: str) -> str:
         f"Was allocated to: {' '.join(filter(None, held)) or 'nothing'}",
         f"Reverse DNS was: {entry.reverse_dns or 'none'}",
         f"Organization: {entry.organization_title}",
-        f"By {entry.user_name} at {at}",
+        f"By {entry.person} at {at}",
         f"Reason: {entry.reason}" if entry.reason else "",
         f"Audit entry: {url}",
     ]

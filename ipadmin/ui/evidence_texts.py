@@ -23,6 +23,7 @@ _WHY_UNKNOWN = {
     "another_api": "This site now uses another Katapult API than it did for the attempt.",
     "token_deleted": "The token needed to read the address was deleted.",
     "token_unreadable": "The token needed to read the address can't be decrypted any more.",
+    "owner_disabled": "The owner of the token needed to read the address is disabled.",
     "invalid_api_token": "Katapult no longer accepts the token needed to read the address.",
     "unreadable": "The address could not be read afterwards.",
 }
@@ -87,11 +88,11 @@ def competing(entry: AuditEntry, others: Sequence[AuditEntry]) -> tuple[Linked, 
 def _about(other: AuditEntry, entry: AuditEntry) -> str:
     at = _time(other.sent_at or other.created_at, entry)
     if other.outcome == Outcome.SUCCEEDED:
-        return f"{other.user_name} unallocated the address at {at}."
+        return f"{other.person} unallocated the address at {at}."
     why = "Its outcome is not known."
     if other.outcome == Outcome.FAILED:
         why = "Its request may have been carried out late."
-    return f"Possibly unallocated by {other.user_name}'s attempt at {at}. {why}"
+    return f"Possibly unallocated by {other.person}'s attempt at {at}. {why}"
 
 
 def _read_at(entry: AuditEntry, found: ReadingResult) -> list[str]:

@@ -15,7 +15,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.timezone import get_current_timezone
 
-from ipadmin.audit.search import choices, pages
+from ipadmin.audit.search import choices, pages, people
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar
 from ipadmin.models import AuditEntry, Outcome
@@ -102,14 +102,14 @@ class HistoryFilters(ZonedForm):
         return Search(
             since=since,
             until=until,
-            people=sorted({folded(name) for name in chosen.get("person", [])}),
+            people=self._people(),
             tokens=[UUID(id) for id in chosen.get("token", [])],
             organizations=self._organizations(),
             is_narrowed=self.within is not None,
             environment=chosen.get("environment", ""),
             outcomes=chosen.get("outcome", []),
             error_code=chosen.get("error", ""),
-            interpretation=interpret(chosen["q"]) if "q" in chosen else None,
+            interpretation=interpret(chosen["q"], people.beginning) if "q" in chosen else None,
         )
 
     def apply(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
@@ -258,6 +258,11 @@ class HistoryFilters(ZonedForm):
         until = chosen.get("until")
         # The whole last second is included.
         return chosen.get("since"), until and until.replace(microsecond=0) + SECOND
+
+    def _people(self) -> list[int] | None:
+        """The accounts with the chosen names."""
+        asked = self.chosen.get("person")
+        return asked and sorted({id for name in asked for id in people.named(name)})
 
     def _organizations(self) -> list[str] | None:
         asked = sorted({folded(key) for key in self.chosen.get("organization", [])})

@@ -117,7 +117,12 @@ def holder(holding: Holding, *, is_verb: bool = False) -> SafeString:
     )
 
 
+def recorded(entry: AuditEntry) -> str:
+    """The name in an entry, if it is not that of the account."""
+    return f"recorded as {entry.recorded_as}" if entry.recorded_as else ""
+
+
 def attempt_link(entry: AuditEntry, text: str = "{}'s attempt") -> SafeString:
     """A link to an entry; `{}` in the text stands for the name of its user."""
-    name = text.format(entry.user_name)
+    name = text.format(entry.person)
     return format_html('<a href="{}">{}</a>', entry.get_absolute_url(), name)

@@ -34,7 +34,7 @@ def links(request: HttpRequest, abilities: Abilities) -> list[NavigationLink]:
         ),
         ("Tokens", "tokens", may_unallocate, ("token",)),
         ("History", "audit", abilities.may_view_history, ("audit",)),
-        ("People", "admin:index", abilities.may_manage_people, ()),
+        ("People", "people", abilities.may_manage_people, ("people", "person")),
     )
     return [
         NavigationLink(title, reverse(url), url, name.startswith(names))

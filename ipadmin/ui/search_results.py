@@ -23,7 +23,9 @@ SITE_PAGES = (
     ("Add a token", "tokens add new", "token_add", "may_unallocate"),
     ("History", "history audit log attempts entries", "audit", "may_view_history"),
     ("Integrity of the history", "integrity history hash chain", "integrity", "may_verify_history"),
-    ("People", "people users roles accounts", "admin:index", "may_manage_people"),
+    ("Activity", "activity log sign-ins security events", "activity", "may_verify_history"),
+    ("Invite a person", "people invite add new user account", "person_invite", "may_manage_people"),
+    ("People", "people users roles accounts", "people", "may_manage_people"),
     ("Your account", "account passkeys second factor recovery codes", "account", ""),
     ("Change password", "password account", "account_change_password", ""),
 )
@@ -165,7 +167,7 @@ def _person(name: str) -> Hit:
 
 def _entry(entry: ListedEntry) -> Hit:
     day = f"{timezone.localtime(entry.created_at):%-d %b %Y}"
-    parts = [outcome_name(entry.outcome), day, entry.user_name, entry.reason]
+    parts = [outcome_name(entry.outcome), day, entry.person, entry.reason]
     return Hit(
         entry.address, entry.get_absolute_url(), " · ".join(filter(None, parts)), "history", True
     )

@@ -1,4 +1,4 @@
-"""The integrity of the history: the hash chain, its verifications and the activity log."""
+"""The integrity of the history: the hash chain and its verifications."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ipadmin.access import SignedInRequest, auditors_only
 from ipadmin.audit.integrity import status, verification
 from ipadmin.audit.integrity.checkpoint import parse_checkpoint
 from ipadmin.models import AuditVerification
-from ipadmin.ui import activity_texts, integrity_texts
+from ipadmin.ui import integrity_texts
 from ipadmin.views.parts import actor, wants_part
 
 ALREADY_RUNNING = "A verification was already running. This is it; no other one was started."
@@ -59,9 +59,7 @@ class VerifyForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @auditors_only
 def integrity(request: SignedInRequest) -> HttpResponse:
-    """A POST requests a verification. htmx gets one page of the activity log alone."""
-    if wants_part(request) and request.method != "POST":
-        return render(request, "ipadmin/_activities.html", _log(request))
+    """A POST requests a verification."""
     form = VerifyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         checkpoint = form.cleaned_data["checkpoint"]
@@ -123,15 +121,4 @@ def _page(request: SignedInRequest, form: VerifyForm) -> dict[str, object]:
         "worker_runs": tasks.worker_is_running(),
         "stream_badge": integrity_texts.stream_badge(stream) if stream else None,
         "stream_facts": integrity_texts.stream_facts(stream) if stream else None,
-        **_log(request),
     }
-
-
-def _log(request: SignedInRequest) -> dict[str, object]:
-    before, after = (_number(request.GET.get(name, "")) for name in ("before", "after"))
-    log = status.log(before=before, after=after)
-    return {"log": log, "activities": [activity_texts.describe(*row) for row in log.rows]}
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) <= 18 else None

@@ -42,9 +42,14 @@ def wants_part(request: HttpRequest) -> bool:
 
 def actor(request: SignedInRequest) -> Actor:
     """The user, as activity names them."""
+    return actor_of(request, request.user)
+
+
+def actor_of(request: SignedInRequest, user: User) -> Actor:
+    """Someone who has not signed in yet, as activity names them."""
     return Actor(
-        user_id=request.user.pk,
-        user_name=request.user.get_username(),
+        user_id=user.pk,
+        user_name=user.get_username(),
         source_ip=client_address(request),
         request_id=request.request_id,
     )

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
-from ipadmin.audit.search import choices, pages
+from ipadmin.audit.search import pages, people
 from ipadmin.audit.search.pages import ListedEntry
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
@@ -50,8 +50,8 @@ def search(request: SignedInRequest) -> HttpResponse:
     elif text:
         text = find.as_item(text) or text[:MAX_LENGTH]
         found = find.find(request.user, text) if abilities.may_unallocate else find.Found()
-        entries, people = _history(request, text) if abilities.may_view_history else ([], [])
-        context["results"] = search_results.results(text, abilities, found, entries, people)
+        entries, names = _history(request, text) if abilities.may_view_history else ([], [])
+        context["results"] = search_results.results(text, abilities, found, entries, names)
     is_part = wants_part(request)
     template = "ipadmin/_search_results.html" if is_part else "ipadmin/search.html"
     return render(request, template, context)
@@ -77,9 +77,8 @@ def lookup(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def _history(request: SignedInRequest, text: str) -> tuple[list[ListedEntry], list[str]]:
     """The newest entries that the text finds, and people whose names begin with it."""
     within = access.own_organizations(request.user)
-    narrowed = Search(
-        organizations=within, is_narrowed=within is not None, interpretation=interpret(text)
-    )
+    meaning = interpret(text, people.beginning)
+    narrowed = Search(organizations=within, is_narrowed=within is not None, interpretation=meaning)
     matches = pages.find(fetch_plan(narrowed), limit=find.PER_KIND)
-    people = [] if within is not None else choices.people(text)
-    return pages.listed(matches.cursors), people[: find.PER_KIND]
+    names = [] if within is not None else people.in_history(meaning.people)
+    return pages.listed(matches.cursors), names[: find.PER_KIND]

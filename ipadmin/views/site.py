@@ -40,7 +40,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     if abilities.may_view_history:
         return redirect("audit")
     if abilities.may_manage_people:
-        return redirect("admin:index")
+        return redirect("people")
     return render(request, "ipadmin/no_role.html")
 
 

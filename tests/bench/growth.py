@@ -94,12 +94,12 @@ def _paths() -> dict[str, str]:
     from ipadmin.audit.search import pages  # noqa: PLC0415
     from ipadmin.models import AuditEntry, AuditValueCounter  # noqa: PLC0415
 
-    people = AuditValueCounter.objects.filter(field="user_name_key").order_by("-attempts")
-    common, rare = people[0].value, people.reverse()[0].value
+    people = AuditValueCounter.objects.filter(field="user_id").order_by("-attempts")
+    common, rare = people[0].label, people.reverse()[0].label
     first, last = AuditEntry.objects.last(), AuditEntry.objects.first()
     assert first
     assert last
-    ids = AuditEntry.objects.filter(address_key__startswith="4", user_name_key=common)
+    ids = AuditEntry.objects.filter(address_key__startswith="4", user_name=common)
     entry = ids.filter(id__gte=(first.id + last.id) // 2).order_by("id")[0]
     unknown = AuditEntry.objects.filter(outcome="unknown")[0]
     deep = AuditEntry.objects.filter(id__lte=first.id + (last.id - first.id) // 5).first()

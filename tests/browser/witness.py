@@ -79,7 +79,6 @@ class Witness:
         for answer in self.answers:
             assert PLANTED not in answer.path
             assert PLANTED not in answer.body, answer.path
-            # This includes the pages of Django's admin.
             if answer.is_html:
                 assert inline_parts(answer.body) == [], answer.path
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from ipadmin.audit.search import pages
+from ipadmin.audit.search import pages, people
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import summarize
@@ -78,13 +78,14 @@ def test_a_made_up_history_is_counted() -> None:
     now = timezone.now()
     summary = summarize(fetch_plan(Search(since=now - timedelta(days=4 * 365))), now)
     assert summary.outcomes == Counter(entry.outcome for entry in entries)
-    terms = AuditValueCounter.objects.filter(field="user_name_key").values_list("value", "attempts")
-    assert dict(terms) == Counter(entry.user_name_key for entry in entries)
+    terms = AuditValueCounter.objects.filter(field="user_id").values_list("value", "attempts")
+    assert dict(terms) == Counter(str(entry.user_id) for entry in entries)
 
 
 def test_made_up_entries_are_found() -> None:
     seed("400")
     for entry in AuditEntry.objects.all()[::50]:
         for typed in (entry.address, entry.address_id, entry.request_id, entry.user_name):
-            found = pages.page(fetch_plan(Search(interpretation=interpret(typed))))
+            search = Search(interpretation=interpret(typed, people.beginning))
+            found = pages.page(fetch_plan(search))
             assert entry.pk in {each.pk for each in found.entries} or found.older_than

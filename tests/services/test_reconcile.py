@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from ipadmin.audit import entries
 from ipadmin.audit.readings import ReadingResult
-from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
+from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
 from ipadmin.services.reconcile import reconcile
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult
 from tests.tampering import column, finding, unsealed
@@ -119,6 +119,14 @@ def test_an_attempt_without_its_token_says_so(token: ApiToken, katapult: Katapul
     [closed] = reconcile()
     assert closed.outcome == Outcome.UNKNOWN
     assert closed.evidence[0]["error_code"] == "token_deleted"
+    assert katapult.requests == []
+
+
+def test_the_token_of_a_disabled_person_is_not_used(token: ApiToken, katapult: Katapult) -> None:
+    left_open(token, age=9999, sent_at=ago(9999))
+    User.objects.filter(pk=token.owner_id).update(is_active=False)
+    [closed] = reconcile()
+    assert closed.evidence[0]["error_code"] == "owner_disabled"
     assert katapult.requests == []
 
 

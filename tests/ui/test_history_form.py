@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ipadmin.audit.search import pages
 from ipadmin.audit.search.plan import fetch_plan
-from ipadmin.models import AuditEntry, Outcome
+from ipadmin.models import AuditEntry, Outcome, User
 from ipadmin.ui.history_form import HistoryFilters
 from tests.history import keep
 
@@ -78,6 +78,7 @@ def found(query: str, within: list[str] | None = None) -> list[AuditEntry]:
     ],
 )
 def test_filter(query: str, is_found: bool) -> None:
+    User.objects.create(username="alice")
     keep(
         outcome=Outcome.PENDING,
         address="2001:db8::1",
@@ -237,5 +238,6 @@ def test_any_query_has_a_page_with_links(
 
 
 def test_several_people_may_stand_in_one_text() -> None:
+    ids = [User.objects.create(username=name).pk for name in ("alice", "bob", "charlie")]
     filters = HistoryFilters(QueryDict("person=Alice, bob,&person=charlie"))
-    assert filters.search.people == ["alice", "bob", "charlie"]
+    assert filters.search.people == ids

@@ -19,7 +19,7 @@ from ipadmin.audit.search.query import Search
 from ipadmin.katapult.types import Organization
 from ipadmin.models import AuditEntry, User
 from tests.audit.search.made_up import TOKENS
-from tests.history import attempt
+from tests.history import attempt, id_of
 from tests.services.conftest import keep_token
 from tests.views.audit_page import shown
 from tests.views.conftest import HTMX
@@ -123,7 +123,7 @@ def test_every_page_of_the_history_makes_as_many_queries(
 ) -> None:
     monkeypatch.setattr(pages, "PER_PAGE", 10)
     fill(35)
-    search = Search(people=["alice"])
+    search = Search(people=[id_of("alice")])
     page = pages.page(fetch_plan(search))
     counts = set()
     while page.older_than:

@@ -33,7 +33,7 @@ MISPLACED = f"""
     ) LIMIT 1
 """  # noqa: S608  names of our own
 # Fields that are counted in another form than they are stored in. They have few values.
-CONVERTED = {"token_id": ("token_id",), "actor": ACTOR}
+CONVERTED = {"user_id": ("user_id",), "token_id": ("token_id",), "actor": ACTOR}
 
 
 def compare_indexes() -> None:

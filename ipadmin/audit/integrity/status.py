@@ -1,9 +1,9 @@
-"""What the integrity page shows: the chain, its verifications, the activity log and the stream. No
+"""What the integrity page shows: the chain, its verifications and the stream. No
 query counts or reads more than a page of the history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,6 @@ from ipadmin.models.audit_link import HIGHEST
 
 CHECKPOINT_MAX_AGE = timedelta(days=7)
 MAX_VERIFICATIONS = 20
-ACTIVITIES_PER_PAGE = 25
 # Records that a stream may be behind before they are no longer counted.
 MOST_BEHIND = 1000
 NOT_CONFIRMED = "Changed: no sealed record confirms the result of this verification. Verify again."
@@ -39,16 +38,6 @@ class Chain:
     at: str | None
     key_id: str
     has_key: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One page of the activity log, newest first, and the link numbers that continue it."""
-
-    # Number, kind, raw datetime and details; for an unreadable link its number alone.
-    rows: Sequence[tuple[Any, ...]]
-    older_than: int | None = None
-    newer_than: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,32 +161,6 @@ def _confirms(link: Link, verification: AuditVerification, previous: bytes) -> b
         and link.details == sealed_result(verification)
         and link.seals_details()
         and link.is_sealed_by(key, previous)
-    )
-
-
-def log(*, before: int | None = None, after: int | None = None) -> Log:
-    """Activity just before or after a link; without one, the newest."""
-    is_newer = after is not None
-    activity = _activity().order_by("sequence" if is_newer else "-sequence")
-    if after is not None:
-        activity = activity.filter(sequence__gt=after)
-    elif before is not None:
-        activity = activity.filter(sequence__lt=before)
-    activity = activity[: ACTIVITIES_PER_PAGE + 1]
-    rows, broken = unreadable.read(activity, ("sequence", "kind", "at", "details"), "sequence")
-    rows += [(sequence, "", None, None) for sequence in broken]
-    rows.sort(key=lambda row: row[0], reverse=not is_newer)
-    page, goes_on = rows[:ACTIVITIES_PER_PAGE], len(rows) > ACTIVITIES_PER_PAGE
-    if is_newer and not page:
-        return log()
-    if is_newer:
-        page.reverse()
-    has_older = goes_on or is_newer
-    has_newer = goes_on if is_newer else bool(before and page)
-    return Log(
-        page,
-        older_than=page[-1][0] if has_older else None,
-        newer_than=page[0][0] if has_newer else None,
     )
 
 

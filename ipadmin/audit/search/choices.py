@@ -7,19 +7,18 @@ from typing import NamedTuple
 
 from django.db.models import Q
 
-from ipadmin.audit.search.query import HIGHEST_CHARACTER, Search, any_of
+from ipadmin.audit.search import people
+from ipadmin.audit.search.query import Search, any_of
 from ipadmin.models import AuditValueCounter
-from ipadmin.models.search_keys import folded
 
 # Filters whose values are offered in the form, and how many values in total.
 FIELD_OF_FILTER = {
-    "person": "user_name_key",
+    "person": "user_id",
     "token": "token_id",
     "organization": "organization_key",
 }
 FILTER_OF_FIELD = {field: name for name, field in FIELD_OF_FILTER.items()}
 MAX_VALUES = 40
-MAX_PEOPLE = 20
 
 
 class Choice(NamedTuple):
@@ -68,13 +67,8 @@ def vocabulary(within: Sequence[str] | None) -> dict[str, list[Choice]]:
     choices = counters.order_by("-attempts").values_list(*Choice._fields)
     for each in map(Choice._make, choices[:MAX_VALUES]):
         found[FILTER_OF_FIELD[each.field]].append(each)
+    names = people.present_names({int(each.value) for each in found["person"]})
+    found["person"] = [
+        each._replace(label=names.get(int(each.value), each.label)) for each in found["person"]
+    ]
     return found
-
-
-def people(text: str) -> list[str]:
-    """Names of people in the history that begin with a text, the most frequent first."""
-    key = folded(text)
-    counters = AuditValueCounter.objects.filter(
-        field=FIELD_OF_FILTER["person"], value__gte=key, value__lt=key + HIGHEST_CHARACTER
-    )
-    return [each.label or each.value for each in counters.order_by("-attempts")[:MAX_PEOPLE]]

@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from ipadmin.audit import rows
+from ipadmin.audit.search import people
 from ipadmin.audit.search.plan import (
     MAX_SORTED_ENTRIES,
     IndexScan,
@@ -53,6 +54,7 @@ class ListedEntry(NamedTuple):
     pk: int
     attempt_id: str
     outcome: str
+    user_id: int
     user_name: str
     reason: str
     organization_id: str
@@ -63,6 +65,17 @@ class ListedEntry(NamedTuple):
     allocation_id: str
     allocation_type: str
     allocation_name: str
+    # The present name of the account; empty if it does not exist any more.
+    account_name: str = ""
+
+    @property
+    def person(self) -> str:
+        return self.account_name or self.user_name
+
+    @property
+    def recorded_as(self) -> str:
+        """As `AuditEntry.recorded_as`."""
+        return self.user_name if self.person != self.user_name else ""
 
     @property
     def organization_title(self) -> str:
@@ -174,13 +187,15 @@ def listed(cursors: Sequence[Cursor]) -> list[ListedEntry]:
     """The entries at these positions, without those that were removed since they were found."""
     ids = [each.id for each in cursors]
     found = {row[0]: row for row in _listed_query(len(ids))(*ids)} if ids else {}
-    return [ListedEntry(at, *found[id]) for at, id in cursors if id in found]
+    shown = [ListedEntry(at, *found[id]) for at, id in cursors if id in found]
+    names = people.present_names({each.user_id for each in shown})
+    return [each._replace(account_name=names.get(each.user_id, "")) for each in shown]
 
 
 @cache
 def _listed_query(count: int) -> Callable[..., list[rows.Row]]:
     entries = AuditEntry.objects.filter(pk__in=range(count)).order_by()
-    return rows.prepared(entries, ["id", *ListedEntry._fields[2:]])
+    return rows.prepared(entries, ["id", *ListedEntry._fields[2:-1]])
 
 
 def find(plan: Plan, *, start: Cursor | None = None, limit: int, is_newer: bool = False) -> Matches:

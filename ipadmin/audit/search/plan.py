@@ -33,7 +33,7 @@ NO_LIMIT = 2**31
 UNFINISHED = Q(finished_at=None)
 
 # A field and one of its values.
-Value = tuple[str, str | UUID]
+Value = tuple[str, str | UUID | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,11 @@ def _fetch_conditions(search: Search) -> list[Condition]:
     """
     ranges = search.interpretation.ranges if search.interpretation else ()
     words = search.interpretation.words if search.interpretation else ()
-    exact = [(each.field, each.first) for each in ranges if each.is_one_value]
+    people = search.interpretation.people if search.interpretation else ()
+    exact: list[Value] = [(each.field, each.first) for each in ranges if each.is_one_value]
+    if len(people) <= MAX_SEPARATE_VALUES:
+        exact += [("user_id", each) for each in people]
+        people = ()
     values = {field: [(field, each) for each in some] for field, some in search.values.items()}
     whole = [(each.field, each.first) for each in words if each.is_one_value]
     counts = _fetch_counts([*exact, *whole, *chain.from_iterable(values.values())])
@@ -130,7 +134,7 @@ def _fetch_conditions(search: Search) -> list[Condition]:
     }
     if ranges:
         wide = [each for each in ranges if not each.is_one_value]
-        found["text"] = _fetch_text_condition(_scans(exact, counts), wide)
+        found["text"] = _fetch_text_condition(_scans(exact, counts) + _fetch_many(people), wide)
     if words:
         found["text"] = _either(found["text"], _fetch_words_condition(words, counts))
 
@@ -156,8 +160,18 @@ def _scans(values: Sequence[Value], counts: Mapping[tuple[str, str], int]) -> li
     ]
 
 
+def _fetch_many(people: Sequence[int]) -> list[IndexScan]:
+    """The entries of many people, read as a whole."""
+    if not people:
+        return []
+    ids = [str(each) for each in people]
+    counters = AuditValueCounter.objects.filter(field="user_id", value__in=ids)
+    q = Q(user_id__in=people)
+    return [IndexScan(q, counters.aggregate(sum=Sum("attempts"))["sum"] or 0, few=q)]
+
+
 def _fetch_text_condition(scans: list[IndexScan], ranges: list[ValueRange]) -> Condition:
-    """Entries with one of the single values, for which `scans` are, or with a value in a range."""
+    """Entries that one of `scans` finds, or with a value in a range."""
     q = any_of([*(each.q for each in scans), *(each.q for each in ranges)])
     split: list[Q] = []
     for each in ranges:

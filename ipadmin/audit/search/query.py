@@ -6,7 +6,7 @@ Nothing here queries the database: `plan.py` does, to find the cheapest way to t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ OBJECT_ID = re.compile(r"([a-z]{2,12})_[A-Za-z0-9]{4,}")
 # Prefixes of Katapult's ids of addresses, machines, load balancers and organizations. [seen]
 KATAPULT_ID_PREFIXES = {"ip", "vm", "lb", "org", "id"}
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
-FIELDS_WITH_PREFIX_SEARCH = ("user_name_key", "allocation_name_key", "reverse_dns_key")
+FIELDS_WITH_PREFIX_SEARCH = ("allocation_name_key", "reverse_dns_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +58,18 @@ class ValueRange:
 @dataclass(frozen=True, slots=True)
 class Interpretation:
     """The meaning of a search text: a description for the reader, and the ranges, of which an entry
-    matches one or more, or else all `words`."""
+    matches one or more, or else all `words`, or is of one of `people` (ids of accounts)."""
 
     text: str
     ranges: tuple[ValueRange, ...]
     words: tuple[ValueRange, ...] = ()
+    people: tuple[int, ...] = ()
 
     @property
     def q(self) -> Q:
-        has_words = [all_of([each.q for each in self.words])] if self.words else []
-        return any_of([*(each.q for each in self.ranges), *has_words])
+        others = [all_of([each.q for each in self.words])] if self.words else []
+        others += [Q(user_id__in=self.people)] if self.people else []
+        return any_of([*(each.q for each in self.ranges), *others])
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ class Search:
 
     since: datetime | None = None
     until: datetime | None = None  # excluded
-    people: Sequence[str] = ()  # folded names
+    people: Sequence[int] | None = None  # ids of accounts; an empty sequence matches no entry
     tokens: Sequence[UUID] = ()
-    organizations: Sequence[str] | None = None  # keys; an empty sequence matches no entry
+    organizations: Sequence[str] | None = None  # keys; as people
     # The reader may see only entries of `organizations`.
     is_narrowed: bool = False
     environment: str = ""
@@ -96,16 +98,17 @@ class Search:
         return q
 
     @property
-    def values(self) -> dict[str, Sequence[str | UUID]]:
+    def values(self) -> dict[str, Sequence[str | UUID | int]]:
         """The chosen values by field."""
-        chosen: dict[str, Sequence[str | UUID]] = {
-            "user_name_key": self.people,
+        chosen: dict[str, Sequence[str | UUID | int]] = {
             "token_id": self.tokens,
             "environment": [self.environment] if self.environment else [],
             "outcome": self.outcomes,
             "error_code": [self.error_code] if self.error_code else [],
         }
         chosen = {field: values for field, values in chosen.items() if values}
+        if self.people is not None:
+            chosen["user_id"] = self.people
         if self.organizations is not None:
             chosen["organization_key"] = self.organizations
         return chosen
@@ -119,12 +122,14 @@ class Search:
         return q & self.interpretation.q if self.interpretation else q
 
 
-def interpret(text: str) -> Interpretation:
+def interpret(
+    text: str, people: Callable[[str], Sequence[int]] = lambda _name: ()
+) -> Interpretation:
     """What a search text means: an address, a network, an address prefix, an id, or a name and the
     words of a reason, of which the last may be the beginning of a word.
 
     Decided by the form of the text alone: the answer must not reveal values of entries that the
-    reader may not see.
+    reader may not see. `people` finds the accounts whose names begin with a text.
     """
     text = text.strip()
     if addresses := key_ranges(text):
@@ -143,7 +148,7 @@ def interpret(text: str) -> Interpretation:
     description = f"names that begin with “{text}”{reasons}, error codes and request ids"
     if object_id:
         description = f"the id or code {text}, names that begin with it{reasons}"
-    return Interpretation(description, (*exact, *names), tuple(words))
+    return Interpretation(description, (*exact, *names), tuple(words), tuple(people(text)))
 
 
 def _describe_addresses(text: str, ranges: list[KeyRange]) -> str:

@@ -31,7 +31,7 @@ MAX_ERRORS = 5
 MAX_ACTORS = 5_000
 # The counters of the values of a field.
 FACET_OF_FIELD = {
-    "user_name_key": Facet.PERSON,
+    "user_id": Facet.PERSON,
     "token_id": Facet.TOKEN,
     "organization_key": Facet.ORGANIZATION,
     "environment": Facet.ENVIRONMENT,

@@ -38,7 +38,6 @@ class Command(BaseCommand):
         person, is_new = User.objects.get_or_create(username=name)
         if is_new or anew:
             person.set_password(password)
-            person.is_staff = PEOPLE[name] == "administrator"
             person.save()
             person.groups.add(Group.objects.get(name=PEOPLE[name]))
         return person

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ipadmin.audit import entries
-from ipadmin.demo.history import facts
-from ipadmin.models import AuditLink
+from ipadmin.demo.history import accounts, facts
+from ipadmin.models import AuditLink, User
 
 BATCH_ENTRIES = 10_000
 
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         started = time.monotonic()
         made_up = facts(count, seed=seed, now=timezone.now())
         done = 0
+        User.objects.bulk_create(accounts(), ignore_conflicts=True)
         while batch := list(islice(made_up, BATCH_ENTRIES)):
             entries.add_finished(batch)
             done += len(batch)

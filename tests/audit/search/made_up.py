@@ -16,15 +16,17 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from ipadmin.audit import entries
-from ipadmin.audit.search import pages, plan, summary
+from ipadmin.audit.search import pages, people, plan, summary
 from ipadmin.audit.search.query import Search, interpret
-from ipadmin.models import AuditEntry, Outcome
+from ipadmin.models import AuditEntry, Outcome, User
 from ipadmin.models.search_keys import folded, reason_words
-from tests.history import attempt, undone
+from tests.history import attempt, id_of, undone
 
 NOW = datetime(2026, 11, 23, 14, 5, 9, 123456, tzinfo=UTC)
 TOKENS = [UUID(int=number, version=4) for number in (1, 2)]
-PEOPLE = ["alice", "Bob", "ali%", "Straße"]
+ACCOUNTS = ["alice", "Bob", "ali%"]
+PEOPLE = [*ACCOUNTS, "Straße"]
+OPEN = {Outcome.PENDING, Outcome.UNKNOWN}
 ERRORS = ["", "", "no_allocation", "answer_lost"]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Some at the same moment, some hours, days, months and years apart; one on the first of a month.
@@ -58,10 +60,14 @@ def kept(many: list[dict[str, Any]]) -> Iterator[list[AuditEntry]]:
     made = []
     for each in many:
         values = dict(each)
+        if values["user_name"] not in ACCOUNTS and values["outcome"] in OPEN:
+            # The open entries of a deleted account are not found by its name.
+            values["outcome"] = Outcome.SUCCEEDED
         if values.pop("is_open", False) and values["outcome"] == Outcome.UNKNOWN:
             values["finished_at"] = None
         made.append(attempt(**values))
     with undone():
+        User.objects.bulk_create(User(pk=id_of(name), username=name) for name in ACCOUNTS)
         for entry in made:
             if entry.is_open:
                 entries.open(entry)
@@ -126,9 +132,9 @@ class Question:
 
     def search(self) -> Search:
         is_narrowed = self.is_narrowed and self.given["organizations"] is not None
-        text = interpret(self.typed) if self.typed else None
-        people = [folded(name) for name in self.given["people"]]
-        given = self.given | {"people": people, "is_narrowed": is_narrowed}
+        text = interpret(self.typed, people.beginning) if self.typed else None
+        asked = [id_of(name) for name in self.given["people"]] or None
+        given = self.given | {"people": asked, "is_narrowed": is_narrowed}
         return Search(**given, interpretation=text)
 
     def matches(self, e: AuditEntry) -> bool:

@@ -19,7 +19,7 @@ from ipadmin.audit.search.plan import MAX_SEPARATE_VALUES, fetch_plan
 from ipadmin.audit.search.query import Search
 from ipadmin.models import AuditEntry, LinkKind, Outcome, User
 from tests.audit.search.made_up import Question, bounds, histories, kept, questions
-from tests.history import keep
+from tests.history import id_of, keep
 
 pytestmark = pytest.mark.django_db
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -88,7 +88,7 @@ def test_pages_of_several_index_scans_that_are_searched_in_parts(
         "SEARCHED_ENTRIES": (look,),
         "PER_PAGE": per_page,
     }
-    asked = Search(people=["alice", "bob"], outcomes=["failed", "pending"])
+    asked = Search(people=[id_of("alice"), id_of("bob")], outcomes=["failed", "pending"])
     with kept(many) as entries, mock.patch.multiple(history_pages, **tiny):
         failed = [e for e in entries if e.outcome == "failed" and e.user_name != "carol"]
         with mock.patch("ipadmin.audit.search.plan.MAX_SORTED_ENTRIES", 0):
@@ -173,7 +173,7 @@ def test_filters_with_few_common_matches_are_searched_in_parts(
         for _ in range(5):
             keep(user_name="bob")
             keep(outcome=Outcome.FAILED)
-    search = Search(people=["bob"], outcomes=[Outcome.FAILED])
+    search = Search(people=[id_of("bob")], outcomes=[Outcome.FAILED])
     first, *others = pages(search, page(search), "older")
     assert first.entries == []
     assert first.searched_to == first.older_than
@@ -194,6 +194,8 @@ def test_the_end_of_a_search_reveals_nothing_of_other_organizations(
     for key in keys * 5:
         keep(organization_id=key)
         keep(organization_id="others", user_name="bob", outcome=Outcome.FAILED)
+    if "people" in asked:
+        asked = {"people": [id_of(name) for name in asked["people"]]}
     narrowed = Search(**asked, organizations=keys, is_narrowed=True)
     own = AuditEntry.objects.filter(organization_key__in=keys)
     assert page(narrowed).searched_to in {cursor_of(entry) for entry in own}

@@ -12,11 +12,11 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipadmin.audit.search import pages, plan
+from ipadmin.audit.search import pages, people, plan
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
-from ipadmin.models import AuditEntry, AuditValueCounter, Outcome
-from tests.history import keep
+from ipadmin.models import AuditEntry, AuditValueCounter, Outcome, User
+from tests.history import id_of, keep
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ KATAPULTS = "c0ffee00-1234-4abc-8def-0123456789ab"
 
 def found(typed: str) -> list[AuditEntry]:
     """By the page, which finds what the whole condition does."""
-    asked = Search(interpretation=interpret(typed))
+    asked = Search(interpretation=interpret(typed, people.beginning))
     entries = list(AuditEntry.objects.filter(asked.q))
     shown = pages.page(fetch_plan(asked)).entries
     assert [each.pk for each in shown] == [each.pk for each in entries]
@@ -194,6 +194,7 @@ def test_the_meaning_does_not_depend_on_entries() -> None:
 @pytest.mark.parametrize("typed", ["192.0.2.7", "192.0.", "vm_New0", "new", "carl", "org_New0"])
 def test_unfinished_entries_are_found_without_counters(typed: str, outcome: str) -> None:
     names = {"allocation_id": "vm_New0", "allocation_name": "new", "organization_id": "org_New0"}
+    User.objects.create(username="carl")
     wanted = keep(outcome=outcome, finished_at=None, user_name="carl", **names)
     assert not AuditValueCounter.objects.exists()
     assert found(typed) == [wanted]
@@ -253,6 +254,8 @@ def test_the_reasons_of_one_person_are_found_beside_frequent_words(
     monkeypatch.setattr(plan, "MAX_SORTED_ENTRIES", 2)
     monkeypatch.setattr(pages, "SEARCHED_ENTRIES", (1, 9))
     kept = [keep(reason="moved today", user_name=name) for name in ("bob", "eve") * 4][::-1]
-    search = Search(people=["bob"], interpretation=interpret("moved today"))
+    search = Search(
+        people=[id_of("bob")], interpretation=interpret("moved today", people.beginning)
+    )
     found = pages.page(plan.fetch_plan(search)).entries
     assert [each.pk for each in found] == [each.pk for each in kept if each.user_name == "bob"]

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipadmin.audit.counters import SHORTEST_US
-from ipadmin.audit.search import local_days, pages, plan
+from ipadmin.audit.search import local_days, pages, people, plan
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar, Summary, summarize
@@ -103,7 +103,7 @@ def test_the_days_of_bars_are_those_of_the_zone(
     """On 25 October 2026 Europe changes from summer to winter time."""
     for day, hour, minute in ((24, 22, 30), (25, 1, 0), (25, 18, 29), (26, 0, 15)):
         keep(created_at=datetime(2026, 10, day, hour, minute, tzinfo=UTC))
-    text = interpret(typed) if typed else None
+    text = interpret(typed, people.beginning) if typed else None
     search = Search(since=datetime(2026, 10, 1, tzinfo=UTC), interpretation=text)
     summary = summarize(fetch_plan(search), NOW, ZoneInfo(zone))
     assert (summary.unit, str(summary.zone)) == ("day", zone)
@@ -195,7 +195,9 @@ def test_the_first_of_a_month_is_counted_once() -> None:
 def test_matches_of_a_text_of_one_day_have_hourly_bars() -> None:
     for age in (HOUR, 3 * HOUR):
         keep(created_at=NOW - age)
-    summary = summarize(fetch_plan(Search(interpretation=interpret("192.0.2.7"))), NOW)
+    summary = summarize(
+        fetch_plan(Search(interpretation=interpret("192.0.2.7", people.beginning))), NOW
+    )
     assert summary.unit == "hour"
     assert [sum(bar.counts.values()) for bar in summary.bars] == [1, 0, 1, 0]
 
@@ -227,7 +229,7 @@ def test_an_entry_found_by_two_names_is_counted_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pages, "MAX_SORTED_ENTRIES", 3)
     for _ in range(2):
         keep(created_at=NOW - HOUR, user_name="alice", allocation_name="alice-box")
-    summary = summarize(fetch_plan(Search(interpretation=interpret("ali"))), NOW)
+    summary = summarize(fetch_plan(Search(interpretation=interpret("ali", people.beginning))), NOW)
     assert (summary.attempts, summary.is_partial) == (2, False)
 
 

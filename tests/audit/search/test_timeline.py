@@ -19,6 +19,7 @@ from ipadmin.audit.search.query import Search
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.services import live_state
+from tests.history import id_of
 from tests.services.conftest import keep_token
 from tests.services.katapult import ADDRESS, IP, OTHER_VM, VM, Katapult
 
@@ -246,9 +247,10 @@ def test_only_changes_since_the_newest_entry_count(
 
 
 def test_the_neighbours_a_search(make: Make) -> None:
-    made = [make(hours, user_name="bob", address=f"192.0.2.{hours}") for hours in range(3)]
+    bob = id_of("bob")
+    made = [make(hours, user_id=bob, address=f"192.0.2.{hours}") for hours in range(3)]
     make(1), make(2)
-    plan = fetch_plan(Search(people=["bob"]))
+    plan = fetch_plan(Search(people=[bob]))
     around = timeline.neighbours(plan, made[1])
     assert around.earlier == (made[0].attempt_id, made[0].created_at)
     assert around.later == (made[2].attempt_id, made[2].created_at)

@@ -1,0 +1,82 @@
+"""Commands that make accounts and change passwords, and what is recorded of them."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.management.commands import changepassword
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from ipadmin.models import AuditLink, User
+from ipadmin.services import people
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+def output(name: str, *arguments: str, **options: Any) -> str:
+    out = StringIO()
+    call_command(name, *arguments, stdout=out, stderr=StringIO(), **options)
+    return out.getvalue().strip()
+
+
+def recorded() -> list[tuple[str, Any, Any]]:
+    links = AuditLink.objects.order_by("sequence")
+    return [
+        (each.kind, (each.details or {})["person"], "command_line" in (each.details or {})["by"])
+        for each in links
+    ]
+
+
+def test_inviting_the_first_administrator(client: Client, settings: LazySettings) -> None:
+    settings.ALLOWED_HOSTS = [".ip.example.com", "testserver"]
+    page, _, secret = output("invite", "--administrator", "adam").partition("#")
+    assert page == "https://ip.example.com/invitation/"
+    form = {"secret": secret, "new_password1": PASSWORD, "new_password2": PASSWORD}
+    client.post("/invitation/", form)
+    assert client.get("/people/").status_code == 200
+    assert [each.username for each in people.administrators()] == ["adam"]
+    assert recorded()[0] == ("person_invited", "adam", True)
+
+
+def test_inviting_without_a_role_and_with_a_url() -> None:
+    link = output("invite", "dora", "--url", "http://localhost:8000/")
+    assert link.startswith("http://localhost:8000/invitation/#")
+    assert not User.objects.get(username="dora").groups.exists()
+
+
+@pytest.mark.parametrize("name", ["ALICE", "d ora", "\u0430dam", ""])
+def test_a_name_that_is_not_possible(alice: User, name: str) -> None:
+    with pytest.raises(CommandError):
+        output("invite", name, "--url", "https://ip.example.com")
+    assert User.objects.count() == 1
+    assert not AuditLink.objects.exists()
+
+
+def test_without_a_host_the_url_is_needed(settings: LazySettings) -> None:
+    settings.ALLOWED_HOSTS = []
+    with pytest.raises(CommandError, match="--url"):
+        output("invite", "dora")
+
+
+def test_making_a_superuser_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    output("createsuperuser", "--no-input", username="root", email="root@example.com")
+    assert User.objects.get(username="root").is_superuser
+    assert recorded() == [("roles_changed", "root", True)]
+    details = AuditLink.objects.get().details or {}
+    assert (details["old"], details["new"]) == ([], ["superuser"])
+
+
+def test_changing_a_password_is_recorded(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = "quite another passphrase"
+    monkeypatch.setattr(changepassword.Command, "_get_pass", lambda *_args: new)
+    output("changepassword", "alice")
+    alice.refresh_from_db()
+    assert alice.check_password(new)
+    assert alice.must_change_password
+    assert recorded() == [("password_changed", "alice", True)]
