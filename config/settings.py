@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "ipadmin.middleware.SessionRulesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -171,7 +172,7 @@ AUTH_USER_MODEL = "ipadmin.User"
 # Django's, because for inactive users it responds as for a wrong password, unlike allauth's.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "ipadmin.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -180,8 +181,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "ipadmin.passwords.StrengthValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
@@ -190,8 +190,9 @@ ACCOUNT_ADAPTER = "ipadmin.adapter.Adapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
-# Per account five wrong passwords in five minutes; see allauth's documentation of rate limits.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,5/5m/key"}
+# Wrong passwords are limited in ipadmin/services/lockouts.py. `login_failed` is for codes of second
+# factors, by account. No limit of sign-ins by address: a whole office may be behind one.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "5/5m/key"}
 # A session lasts a working day from the sign-in, without a `Remember me` option, and ends earlier
 # after SESSION_IDLE_TIMEOUT seconds without a request.
 ACCOUNT_SESSION_REMEMBER = True

@@ -1,4 +1,5 @@
 from allauth.account import views as account
+from django.db.transaction import atomic
 from django.urls import include, path
 
 from ipadmin import admin
@@ -8,7 +9,12 @@ urlpatterns = [
     # Not all of allauth: there is no sign-up, and no mail server for a password reset.
     path("accounts/login/", account.login, name="account_login"),
     path("accounts/logout/", account.logout, name="account_logout"),
-    path("accounts/password/change/", account.password_change, name="account_change_password"),
+    # In a transaction: no change without a record in the audit log.
+    path(
+        "accounts/password/change/",
+        atomic(account.password_change),
+        name="account_change_password",
+    ),
     path("admin/", admin.site.urls),
 ]
 

@@ -8,4 +8,5 @@ class IpAdminConfig(AppConfig):
     verbose_name = "IP admin"
 
     def ready(self) -> None:
-        from ipadmin import checks  # noqa: F401, PLC0415 - registers the checks
+        # Registers the checks, and connects the receivers.
+        from ipadmin import checks, receivers  # noqa: F401, PLC0415

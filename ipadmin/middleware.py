@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -12,22 +13,25 @@ from django.contrib.auth import middleware as auth
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
-from ipadmin.ui import time_zones
+from ipadmin import hashers
+from ipadmin.sessions import Ended
+from ipadmin.ui import session_texts, time_zones
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 log = structlog.get_logger("ipadmin.requests")
 # Request ids accepted from a trusted proxy. Other characters could corrupt a log.
 GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-SESSION_ENDED = (
-    "You were signed out: a session lasts 12 hours. Nothing was changed. Sign in to continue."
-)
+# A request that the page makes by itself, such as polling: static/ipadmin/idle.js adds the header.
+BACKGROUND = "X-Background"
+# What a person whose password someone else has set may use before they change it.
+BEFORE_PASSWORD_CHANGE = {"account_change_password", "account_logout", "theme", "time_zone"}
 PERMISSIONS = (
     "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), "
     "gyroscope=(), microphone=(), midi=(), payment=(), usb=(), clipboard-write=(self)"
@@ -109,8 +113,9 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
         self, request: HttpRequest, _view: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         is_htmx, is_form = bool(request.htmx), request.method == "POST"  # type: ignore[attr-defined]
-        if is_htmx or is_form or settings.SESSION_COOKIE_NAME in request.COOKIES:
-            messages.warning(request, SESSION_ENDED)
+        ended = request.session.ended or (Ended.DELETED if is_htmx or is_form else None)
+        if ended:
+            messages.warning(request, session_texts.why_ended(ended))
         page = (is_form and previous_page(request)) or request.get_full_path()
         reason = request.POST.get("reason", "") if is_form else ""
         if reason:
@@ -119,3 +124,31 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
             page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         return HttpResponseClientRedirect(login.url) if is_htmx else login
+
+
+class SessionRulesMiddleware:
+    """Starts the idle timeout anew with each request of a person, leads to the change of a password
+    that someone else has set, and answers when too many passwords are being checked."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: Any, *_view: object) -> HttpResponse | None:
+        user = request.user
+        if not user.is_authenticated:
+            return None
+        if BACKGROUND not in request.headers:
+            request.session.touch()
+        is_exempt = request.resolver_match.url_name in BEFORE_PASSWORD_CHANGE
+        if is_exempt or not (user.must_change_password and user.has_usable_password()):
+            return None
+        page = resolve_url("account_change_password")
+        return HttpResponseClientRedirect(page) if request.htmx else redirect(page)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        from ipadmin.views import site  # noqa: PLC0415 - imports this module
+
+        return site.busy(request) if isinstance(error, hashers.Busy) else None

@@ -139,7 +139,15 @@ csrf_failure = _error_page(
     "cookies. Reload the page and try again.",
     next_step="reload",
 )
-# allauth's page for too many attempts to sign in.
+# Too many passwords are being checked; see ipadmin/hashers.py.
+busy = _error_page(
+    503,
+    "Too many people are signing in",
+    "Your password was not checked, and nothing was changed. Wait a moment, then try again.",
+    "clock",
+    next_step="reload",
+)
+# allauth's page for too many changes of a password or attempts of a passkey within a minute.
 too_many_requests = login_not_required(
     _error_page(
         429,
