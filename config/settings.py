@@ -95,6 +95,8 @@ RECONCILE_EVERY = env.float("RECONCILE_EVERY", 5.0) or 5.0
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 INSTALLED_APPS = [
+    # First: its commands replace those of Django.
+    "ipadmin",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -107,7 +109,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_tasks",
     "django_tasks_db",
-    "ipadmin",
 ]
 
 MIDDLEWARE = [

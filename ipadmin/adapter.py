@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from ipadmin import hashers
-from ipadmin.models import User
 from ipadmin.services import lockouts
 from ipadmin.ui import session_texts
 
@@ -28,9 +28,9 @@ class Adapter(DefaultAccountAdapter):
             text = session_texts.too_many_passwords(error.seconds)
             raise ValidationError(text, code="too_many_login_attempts") from error
 
-    def authenticate(self, request: Any, **credentials: Any) -> User | None:
+    def authenticate(self, request: Any, **credentials: Any) -> AbstractBaseUser | None:
         try:
-            user: User | None = super().authenticate(request, **credentials)
+            user = super().authenticate(request, **credentials)
         except hashers.Busy:
             lockouts.withdraw(request.guess)
             raise

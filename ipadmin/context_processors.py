@@ -11,7 +11,7 @@ from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
 from ipadmin.models import AuditVerification, User
-from ipadmin.ui import navigation, themes
+from ipadmin.ui import navigation, session_texts, themes
 
 
 def environment() -> str:
@@ -43,6 +43,8 @@ def site(request: HttpRequest) -> dict[str, object]:
         "environment": environment(),
         "api_host": api_host(),
         "version": __version__,
+        "idle_timeout": settings.SESSION_IDLE_TIMEOUT,
+        "password_notice": session_texts.password_notice(user),
         "theme": themes.chosen(request.COOKIES),
         "access": abilities,
         # Callables: only complete pages use them.

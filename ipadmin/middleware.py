@@ -110,9 +110,9 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
     """
 
     def handle_no_permission(  # type: ignore[override]
-        self, request: HttpRequest, _view: Callable[..., HttpResponseBase]
+        self, request: Any, _view: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
-        is_htmx, is_form = bool(request.htmx), request.method == "POST"  # type: ignore[attr-defined]
+        is_htmx, is_form = bool(request.htmx), request.method == "POST"
         ended = request.session.ended or (Ended.DELETED if is_htmx or is_form else None)
         if ended:
             messages.warning(request, session_texts.why_ended(ended))
@@ -121,7 +121,7 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
         if reason:
             page = f"{request.path}?{urlencode({'reason': reason})}"
         elif is_htmx:
-            page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+            page = request.htmx.current_url_abs_path or "/"
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         return HttpResponseClientRedirect(login.url) if is_htmx else login
 
@@ -143,7 +143,7 @@ class SessionRulesMiddleware:
         if BACKGROUND not in request.headers:
             request.session.touch()
         is_exempt = request.resolver_match.url_name in BEFORE_PASSWORD_CHANGE
-        if is_exempt or not (user.must_change_password and user.has_usable_password()):
+        if is_exempt or session_texts.password_notice(user) is None:
             return None
         page = resolve_url("account_change_password")
         return HttpResponseClientRedirect(page) if request.htmx else redirect(page)

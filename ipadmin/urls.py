@@ -8,6 +8,7 @@ from ipadmin.views import (
     integrity,
     machines,
     search,
+    sessions,
     site,
     tokens,
     unallocate,
@@ -22,6 +23,8 @@ TEXT_PATH = "addresses/<str:address>/"
 urlpatterns = [
     path("", site.home, name="home"),
     path("healthz", site.healthz, name="healthz"),
+    path("account/sessions/", sessions.sessions, name="sessions"),
+    path("account/stay/", sessions.stay, name="stay"),
     path("search/", search.search, name="search"),
     path("theme/", site.theme, name="theme"),
     path("time-zone/", site.time_zone, name="time_zone"),

@@ -2,9 +2,9 @@
 
 A guess takes slots: of its address with its account, and, unless somebody signed in to the account
 from this address before, of the account and of the address. When all slots are taken, further
-guesses are refused unchecked until the slots expire, together. So a colleague behind the same address, or an
-attacker anywhere else, does not lock a person out where they usually sign in. Sessions, passkeys
-and single sign-on take no slots.
+guesses are refused unchecked until the slots expire, all at once. So a colleague behind the same
+address, or an attacker anywhere else, does not lock a person out where they usually sign in.
+Sessions, passkeys and single sign-on take no slots.
 """
 
 from __future__ import annotations

@@ -7,22 +7,40 @@ from math import ceil
 from typing import NamedTuple
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 
-from ipadmin.models import Session
+from ipadmin.models import Session, User
 from ipadmin.sessions import Ended
+from ipadmin.ui.components import Notice
 
 # The part of a user agent that names the browser or system; the first that occurs counts.
 BROWSERS = {
-    **{"Edg": "Edge", "OPR/": "Opera", "SamsungBrowser": "Samsung Internet", "Firefox": "Firefox"},
-    **{"FxiOS": "Firefox", "Chrome": "Chrome", "CriOS": "Chrome", "Safari": "Safari"},
-    **{"curl": "curl", "python": "A Python program"},
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser": "Samsung Internet",
+    "Firefox": "Firefox",
+    "FxiOS": "Firefox",
+    "Chrome": "Chrome",
+    "CriOS": "Chrome",
+    "Safari": "Safari",
+    "curl": "curl",
+    "python": "A Python program",
 }
 SYSTEMS = {
-    **{"iPhone": "an iPhone", "iPad": "an iPad", "Android": "Android", "Windows": "Windows"},
-    **{"CrOS": "ChromeOS", "Macintosh": "a Mac", "Linux": "Linux"},
+    "iPhone": "an iPhone",
+    "iPad": "an iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "CrOS": "ChromeOS",
+    "Macintosh": "a Mac",
+    "Linux": "Linux",
 }
 NOTHING_CHANGED = "Nothing was changed. Sign in to continue."
-NOT_YOUR_PASSWORD = "Someone else set your password. Choose a new one to continue."  # noqa: S105
+NOT_YOUR_PASSWORD = Notice(
+    "warning",
+    "Choose a password of your own",
+    ("Someone else has set the one that you signed in with. Change it to go on.",),
+)
 
 
 class SessionRow(NamedTuple):
@@ -55,6 +73,12 @@ def device(user_agent: str) -> str:
 
 def _first(names: dict[str, str], user_agent: str) -> str:
     return next((name for part, name in names.items() if part in user_agent), "")
+
+
+def password_notice(user: User | AnonymousUser) -> Notice | None:
+    if user.is_anonymous or not (user.must_change_password and user.has_usable_password()):
+        return None
+    return NOT_YOUR_PASSWORD
 
 
 def ended(count: int) -> str:

@@ -1,6 +1,6 @@
 """Simultaneous sign-ins on one gunicorn process: seconds of each, and the memory of the process.
 
-    python -m tests.bench.sign_ins 18 50
+python -m tests.bench.sign_ins 18 50
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ for number in range(int(sys.argv[1])):
 """
 
 
-def sign_in(url: str, number: int, barrier: threading.Barrier, found: list[tuple[str, float]]) -> None:
+def sign_in(
+    url: str, number: int, barrier: threading.Barrier, found: list[tuple[str, float]]
+) -> None:
     with httpx.Client(base_url=url, timeout=120) as client:
         client.get("/accounts/login/")
         form = {"login": f"person-{number}", "password": PASSWORD}
@@ -50,12 +52,16 @@ def sign_in(url: str, number: int, barrier: threading.Barrier, found: list[tuple
 def measure(people: int, hashes: str) -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
-        environment = os.environ | ENVIRONMENT | {
-            "ALLOWED_HOSTS": "127.0.0.1",
-            "DATABASE_URL": database(Path(name), "sign_ins"),
-            "STATIC_HASHED": "false",
-            "PORT": str(port),
-        }
+        environment = (
+            os.environ
+            | ENVIRONMENT
+            | {
+                "ALLOWED_HOSTS": "127.0.0.1",
+                "DATABASE_URL": database(Path(name), "sign_ins"),
+                "STATIC_HASHED": "false",
+                "PORT": str(port),
+            }
+        )
         prepare = [sys.executable, "-c", PREPARE, str(people), PASSWORD, hashes]
         subprocess.run(prepare, env=environment, check=True)
         server = [sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi"]
