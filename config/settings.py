@@ -211,17 +211,13 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 # Counts failed sign-ins for all processes: in the database, or in Redis with CACHE_URL. With
 # Django's default of 300 entries, an attacker with many addresses could make it forget a count.
 CACHE_URL = env.str("CACHE_URL", "") or ""
-_redis = "django.core.cache.backends.redis.RedisCache"
-_database = "django.core.cache.backends.db.DatabaseCache"
-CACHES = {
-    "default": {"BACKEND": _redis, "LOCATION": CACHE_URL}
-    if CACHE_URL
-    else {
-        "BACKEND": _database,
-        "LOCATION": CACHE_TABLE,
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
+DATABASE_CACHE = {
+    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+    "LOCATION": CACHE_TABLE,
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
 }
+REDIS_CACHE = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+CACHES = {"default": REDIS_CACHE if CACHE_URL else DATABASE_CACHE}
 
 # The number of proxies in front of the site, each of which adds to X-Forwarded-For. With none, such
 # headers come from clients and are ignored.

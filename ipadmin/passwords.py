@@ -32,7 +32,7 @@ class StrengthValidator:
         words = sorted(_words(user), key=len, reverse=True)
         # What is left without them must be hard to guess.
         rest = re.sub("|".join(map(re.escape, words)), "", password, flags=re.IGNORECASE)
-        found = zxcvbn(rest[:READ_CHARACTERS], words)  # type: ignore[no-untyped-call]
+        found = zxcvbn(rest[:READ_CHARACTERS] or "a", words)  # type: ignore[no-untyped-call]
         if found["score"] < MIN_SCORE:
             raise ValidationError(list(_problem(found["feedback"], rest != password)))
 

@@ -141,3 +141,23 @@ def test_ticket_links_that_cannot_work(
 def test_the_required_reason_is_one_of_three(settings: Settings) -> None:
     settings.REASON_REQUIRED = "yes"
     assert "no, reason or ticket" in problems()["ipadmin.E011"]
+
+
+@pytest.mark.parametrize("url", ["redis", "http://cache:hush@host", "redis://", "redis://[oops"])
+def test_a_cache_that_is_not_redis(settings: Settings, url: str) -> None:
+    settings.CACHE_URL = url
+    text = problems()["ipadmin.E012"]
+    assert "rediss://" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("url", ["", "redis://host:6379/1", "rediss://:x@host", "unix:///run/r"])
+def test_a_cache_that_can_be_used(settings: Settings, url: str) -> None:
+    settings.CACHE_URL = url
+    assert problems() == {}
+
+
+@pytest.mark.parametrize("seconds", [-1, 60, 599, 43201])
+def test_an_idle_timeout_that_makes_no_sense(settings: Settings, seconds: int) -> None:
+    settings.SESSION_IDLE_TIMEOUT = seconds
+    assert "600 to 43200" in problems()["ipadmin.E013"]
