@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 # Of this process.
 HASHES_AT_ONCE = 2
 # Several times as long as a full process of simultaneous sign-ins takes.
-LONGEST_WAIT_SECONDS = 10.0
+LONGEST_WAIT_SECONDS = 15.0
 
 
 class Busy(Exception):

@@ -10,7 +10,9 @@ Sessions, passkeys and single sign-on take no slots.
 from __future__ import annotations
 
 import ipaddress
+import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -61,7 +63,8 @@ class Guess:
 
 
 def begin(name: str, address: str) -> Guess:
-    """Take the slots of a guess before it is checked. Raises TooMany."""
+    """Take the slots of a guess before it is checked, so that simultaneous guesses can't exceed a
+    limit. Raises TooMany."""
     name, address = name.casefold(), _network(address)
     account, known = _lifted_key(name), _known_key(name, address)
     found = cache.get_many([account, known])
@@ -72,7 +75,10 @@ def begin(name: str, address: str) -> Guess:
         guess.scopes.extend([(account, ACCOUNT), (f"address {address}", ADDRESS)])
     try:
         for scope, limit in guess.scopes:
-            guess.slots.append(_take(scope, limit))
+            if limit == ADDRESS:
+                _refuse_if_full(scope, limit)
+            else:
+                guess.slots.append(_take(scope, limit))
     except TooMany:
         withdraw(guess)
         raise
@@ -88,6 +94,10 @@ def fail(guess: Guess) -> list[Limit]:
     """The limits that this wrong guess has reached. Of simultaneous ones, only one is told."""
     reached = []
     for scope, limit in guess.scopes:
+        if limit == ADDRESS:
+            # Only now: many people sign in from the address of an office at the same time.
+            with suppress(TooMany):
+                _take(scope, limit)
         taken = cache.get_many(_slots(scope, limit))
         if len(taken) < limit.guesses:
             continue
@@ -102,7 +112,7 @@ def fail(guess: Guess) -> list[Limit]:
 
 def remember(user: User, address: str) -> None:
     """The user signed in from this address."""
-    cache.set(_known_key(user.get_username().casefold(), _network(address)), 1, KNOWN_FOR)
+    cache.add(_known_key(user.get_username().casefold(), _network(address)), 1, KNOWN_FOR)
 
 
 def records_left_without_account() -> int:
@@ -128,14 +138,23 @@ def lift(user: User) -> None:
 
 
 def _take(scope: str, limit: Limit) -> str:
-    """Take a free slot. Adding a key is atomic, so that simultaneous guesses can't share one."""
-    slots = _slots(scope, limit)
-    taken = cache.get_many(slots)
+    """Take a free slot. Adding a key is atomic, so that no two guesses share one."""
+    taken = _refuse_if_full(scope, limit)
     until = min(taken.values(), default=time.time() + limit.seconds)
-    for slot in slots:
-        if slot not in taken and cache.add(slot, until, _seconds_to(until)):
+    free = [slot for slot in _slots(scope, limit) if slot not in taken]
+    random.shuffle(free)
+    for slot in free:
+        if cache.add(slot, until, _seconds_to(until)):
             return slot
     raise TooMany(_seconds_to(until))
+
+
+def _refuse_if_full(scope: str, limit: Limit) -> dict[str, float]:
+    """The slots that are taken, with the time at which they expire. Raises TooMany."""
+    taken = cache.get_many(_slots(scope, limit))
+    if len(taken) == limit.guesses:
+        raise TooMany(_seconds_to(min(taken.values())))
+    return taken
 
 
 def _seconds_to(moment: float) -> float:
