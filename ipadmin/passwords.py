@@ -17,9 +17,9 @@ MIN_SCORE = 3
 READ_CHARACTERS = 72
 # Words that anyone would try here.
 PRODUCT_WORDS = ("katapult", "krystal", "ipadmin", "unallocate", "sandbox")
-# Of a word that counts: shorter ones occur in others.
+# Shorter words occur in others.
 WORD_CHARACTERS = 4
-HELP = "At least 12 characters: a few uncommon words are easy to remember and hard to guess."
+HELP = "A few uncommon words are easy to remember and hard to guess."
 
 
 class StrengthValidator:
@@ -30,8 +30,9 @@ class StrengthValidator:
         if user and user.check_password(password):
             raise ValidationError("This is your password already. Choose a new one.")
         words = sorted(_words(user), key=len, reverse=True)
+        removed = [re.escape(word) for word in words if len(word) >= WORD_CHARACTERS]
         # What is left without them must be hard to guess.
-        rest = re.sub("|".join(map(re.escape, words)), "", password, flags=re.IGNORECASE)
+        rest = re.sub("|".join(removed), "", password, flags=re.IGNORECASE)
         found = zxcvbn(rest[:READ_CHARACTERS] or "a", words)  # type: ignore[no-untyped-call]
         if found["score"] < MIN_SCORE:
             raise ValidationError(list(_problem(found["feedback"], rest != password)))
@@ -54,5 +55,4 @@ def _words(user: User | None) -> set[str]:
     texts = [*PRODUCT_WORDS, *settings.ALLOWED_HOSTS]
     if user:
         texts += [user.get_username(), user.first_name, user.last_name, user.email]
-    words = {word for text in texts for word in re.split(r"[\W_\d]+", text.lower())}
-    return {word for word in words if len(word) >= WORD_CHARACTERS}
+    return {word for text in texts for word in re.split(r"[\W_\d]+", text.lower()) if word}

@@ -143,6 +143,14 @@ def test_a_lock_out_is_seen_and_lifted(alice: User) -> None:
     assert is_let_in("alice", OFFICE)
 
 
+def test_lifting_helps_behind_an_address_that_tried_many_accounts(alice: User) -> None:
+    for number in range(50):
+        guess(f"made-up-{number}", OFFICE, 1)
+    assert not is_let_in("alice", OFFICE)
+    lockouts.lift(alice)
+    assert is_let_in("alice", OFFICE)
+
+
 def test_a_lifted_lock_out_can_begin_again(alice: User) -> None:
     guess("alice", OFFICE, 5)
     lockouts.lift(alice)

@@ -69,10 +69,13 @@ def begin(name: str, address: str) -> Guess:
     account, known = _lifted_key(name), _known_key(name, address)
     found = cache.get_many([account, known])
     # A new scope after a lock-out was lifted.
-    account += f" {found.get(account, 0)}"
+    lifted = found.get(account, 0)
+    account += f" {lifted}"
     guess = Guess(name, [(f"{account} at {address}", PAIR)])
     if known not in found:
-        guess.scopes.extend([(account, ACCOUNT), (f"address {address}", ADDRESS)])
+        guess.scopes.append((account, ACCOUNT))
+        if not lifted:
+            guess.scopes.append((f"address {address}", ADDRESS))
     try:
         for scope, limit in guess.scopes:
             if limit == ADDRESS:
