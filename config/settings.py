@@ -193,7 +193,11 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Wrong passwords are limited in ipadmin/services/lockouts.py. `login_failed` is for codes of second
 # factors, by account. No limit of sign-ins by address: a whole office may be behind one.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "5/5m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "login_failed": "5/5m/key",
+    "change_password": "10/15m/user",
+}
 # A session lasts a working day from the sign-in, without a `Remember me` option, and ends earlier
 # after SESSION_IDLE_TIMEOUT seconds without a request.
 ACCOUNT_SESSION_REMEMBER = True

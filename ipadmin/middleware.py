@@ -113,7 +113,8 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
         self, request: Any, _view: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         is_htmx, is_form = bool(request.htmx), request.method == "POST"
-        ended = request.session.ended or (Ended.DELETED if is_htmx or is_form else None)
+        # A browser forgets the cookie when the session expires.
+        ended = request.session.ended or (Ended.EXPIRED if is_htmx or is_form else None)
         if ended:
             messages.warning(request, session_texts.why_ended(ended))
         page = (is_form and previous_page(request)) or request.get_full_path()

@@ -259,3 +259,13 @@ def test_simultaneous_guesses_share_no_slot(alice: User) -> None:
 @pytest.mark.parametrize("seconds", [0.2, 59, 60])
 def test_the_waiting_time_is_at_least_a_minute(seconds: float) -> None:
     assert "in 1 minute," in too_many_passwords(seconds)
+
+
+def test_guessing_the_old_password_in_an_open_session_is_limited(
+    alice: User, client_of: ClientOf
+) -> None:
+    client = client_of(alice)
+    form = {"oldpassword": "wrong", "password1": "x", "password2": "x"}
+    answers = [client.post("/accounts/password/change/", form) for _ in range(11)]
+    assert [each.status_code for each in answers] == [200] * 10 + [429]
+    assert "in 15 minutes at the latest" in answers[-1].text

@@ -147,12 +147,12 @@ busy = _error_page(
     "clock",
     next_step="reload",
 )
-# allauth's page for too many changes of a password or attempts of a passkey within a minute.
+# allauth's page for too many changes of a password, or attempts with a passkey.
 too_many_requests = login_not_required(
     _error_page(
         429,
         "Too many attempts",
-        "Nothing was changed. Wait a minute, then try again.",
+        "Nothing was changed. You can try again in 15 minutes at the latest.",
         "clock",
         next_step="reload",
     )
