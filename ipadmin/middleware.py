@@ -31,7 +31,9 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # A request that the page makes by itself, such as polling: static/ipadmin/idle.js adds the header.
 BACKGROUND = "X-Background"
 # What a person whose password someone else has set may use before they change it.
-BEFORE_PASSWORD_CHANGE = {"account_change_password", "account_logout", "theme", "time_zone"}
+BEFORE_PASSWORD_CHANGE = {
+    *("account_change_password", "account_logout", "stay", "theme", "time_zone", "times"),
+}
 PERMISSIONS = (
     "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), "
     "gyroscope=(), microphone=(), midi=(), payment=(), usb=(), clipboard-write=(self)"

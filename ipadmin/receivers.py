@@ -43,9 +43,9 @@ def sign_in_failed(credentials: dict[str, str], request: Any = None, **_: Any) -
     reached = lockouts.fail(request.guess)
     person = User.objects.filter(username__iexact=credentials.get("username", "")).first()
     if person:
-        why = "" if person.is_active else "The account is disabled"
         details = _person(person) | {"name": person.username, "client": client}
-        record(LinkKind.SIGN_IN_FAILED, by, **details, **({"why": why} if why else {}))
+        details |= {} if person.is_active else {"why": "The account is disabled"}
+        record(LinkKind.SIGN_IN_FAILED, by, **details)
     elif left := lockouts.records_left_without_account():
         why = UNKNOWN_NAME if left > 1 else MORE_UNKNOWN_NAMES
         record(LinkKind.SIGN_IN_FAILED, by, client=client, why=why)

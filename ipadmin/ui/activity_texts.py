@@ -47,7 +47,7 @@ LABELS = {
     "token_id": "Token ID",
     "organization": "Organization",
     "findings": "Found",
-    "sessions": "Sessions",
+    "sessions": "Sessions ended",
     "secrets": "Secrets encrypted",
     "why": "Why",
     "source_ip": "From",
