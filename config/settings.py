@@ -97,7 +97,7 @@ RECONCILE_EVERY = env.float("RECONCILE_EVERY", 5.0) or 5.0
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 INSTALLED_APPS = [
-    # First: its management commands replace those of django.contrib.auth that they extend.
+    # First: its management commands replace those of Django.
     "ipadmin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -132,6 +132,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "ipadmin.middleware.SessionRulesMiddleware",
     "ipadmin.middleware.IdentityMiddleware",
 ]
 
@@ -176,7 +177,7 @@ AUTH_USER_MODEL = "ipadmin.User"
 # Django's, because for inactive users it responds as for a wrong password, unlike allauth's.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "ipadmin.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -185,8 +186,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "ipadmin.passwords.StrengthValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
@@ -195,8 +195,13 @@ ACCOUNT_ADAPTER = "ipadmin.adapter.Adapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
-# Per account five wrong passwords in five minutes; see allauth's documentation of rate limits.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,5/5m/key"}
+# Wrong passwords are limited in ipadmin/services/lockouts.py. `login_failed` is for codes of second
+# factors, by account. No limit of sign-ins by address: a whole office may be behind one.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "login_failed": "5/5m/key",
+    "change_password": "10/15m/user",
+}
 # A session lasts a working day from the sign-in, without a `Remember me` option, and ends earlier
 # after SESSION_IDLE_TIMEOUT seconds without a request.
 ACCOUNT_SESSION_REMEMBER = True
@@ -214,17 +219,13 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 # Counts failed sign-ins for all processes: in the database, or in Redis with CACHE_URL. With
 # Django's default of 300 entries, an attacker with many addresses could make it forget a count.
 CACHE_URL = env.str("CACHE_URL", "") or ""
-_redis = "django.core.cache.backends.redis.RedisCache"
-_database = "django.core.cache.backends.db.DatabaseCache"
-CACHES = {
-    "default": {"BACKEND": _redis, "LOCATION": CACHE_URL}
-    if CACHE_URL
-    else {
-        "BACKEND": _database,
-        "LOCATION": CACHE_TABLE,
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
+DATABASE_CACHE = {
+    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+    "LOCATION": CACHE_TABLE,
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
 }
+REDIS_CACHE = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+CACHES = {"default": REDIS_CACHE if CACHE_URL else DATABASE_CACHE}
 
 # Second factors: passkeys (which also work without a password), codes of an authenticator app, and
 # recovery codes, which are shown once. Passkeys always verify the person, by PIN or biometrics, so

@@ -24,7 +24,12 @@ urlpatterns = [
     path("accounts/login/second-factor/", mfa.authenticate, name="mfa_authenticate"),
     # Also ends a sign-in that waits for its second factor.
     path("accounts/logout/", login_not_required(account.logout), name="account_logout"),
-    path("accounts/password/change/", account.password_change, name="account_change_password"),
+    # In a transaction: no change without a record in the audit log.
+    path(
+        "accounts/password/change/",
+        atomic(account.password_change),
+        name="account_change_password",
+    ),
     # Where allauth leads a person without a password.
     path("accounts/password/set/", to_account, name="account_set_password"),
     # Proofs of identity. No transaction: a POST that waited for one is carried out in it.

@@ -11,14 +11,16 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ImproperlyConfigured
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from ipadmin import access, crypto
+from ipadmin import access, crypto, hashers
 from ipadmin.katapult.types import Secret
-from ipadmin.ui import account_texts
+from ipadmin.services import lockouts
+from ipadmin.ui import account_texts, session_texts
 
 # Of the secrets of second factors: none can be decrypted as an API token, or the other way around.
 BOUND_TO = "second factor"
@@ -63,6 +65,25 @@ class Adapter(DefaultAccountAdapter):
         """As for a wrong password."""
         messages.error(request, account_texts.NO_SIGN_IN)
         return redirect("account_login")
+
+    def pre_authenticate(self, request: Any, **credentials: Any) -> None:
+        """Count a guess; in place of allauth's limit, which locks an account for everyone."""
+        name = credentials.get("username", "")
+        try:
+            request.guess = lockouts.begin(name, self.get_client_ip(request))
+        except lockouts.TooMany as error:
+            text = session_texts.too_many_passwords(error.seconds)
+            raise ValidationError(text, code="too_many_login_attempts") from error
+
+    def authenticate(self, request: Any, **credentials: Any) -> AbstractBaseUser | None:
+        try:
+            user = super().authenticate(request, **credentials)
+        except hashers.Busy:
+            lockouts.withdraw(request.guess)
+            raise
+        if user:
+            lockouts.withdraw(request.guess)
+        return user
 
 
 class MfaAdapter(DefaultMFAAdapter):

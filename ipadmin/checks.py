@@ -35,6 +35,8 @@ SECRETS = (
 SECRETS_FOLDER = Path("/run/secrets")
 KATAPULT_HOST = "api.katapult.io"
 MIN_SECRET_KEY_LENGTH = 50
+# Seconds: long enough for the warning before, and not longer than a session.
+MIN_IDLE, MAX_IDLE = 600, 12 * 60 * 60
 REASONS_REQUIRED = ("no", "reason", "ticket")
 SECOND_FACTORS = ("no", "unallocate", "everyone")
 # As `AuditStream.target`.
@@ -97,6 +99,8 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E006", _database(), DATABASE_URL),
         ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
         ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
+        ("E013", _idle_timeout(), f"Set SESSION_IDLE_TIMEOUT from {MIN_IDLE} to {MAX_IDLE}."),
+        ("E014", _cache(), "Write CACHE_URL=rediss://:password@host:6379/0, or remove it."),
         ("E020", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
         ("E021", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
@@ -198,6 +202,19 @@ def _database() -> str:
 
 def _invitation_hours() -> str:
     return "" if settings.INVITATION_HOURS > 0 else "INVITATION_HOURS is not positive."
+
+
+def _cache() -> str:
+    parts = _split(settings.CACHE_URL)
+    is_network = parts.scheme in {"redis", "rediss"} and parts.hostname
+    is_socket = parts.scheme == "unix" and parts.path
+    is_valid = not settings.CACHE_URL or is_network or is_socket
+    return "" if is_valid else "CACHE_URL is not the URL of a Redis server."
+
+
+def _idle_timeout() -> str:
+    is_sensible = MIN_IDLE <= settings.SESSION_IDLE_TIMEOUT <= MAX_IDLE
+    return "" if is_sensible else "SESSION_IDLE_TIMEOUT is too short or too long."
 
 
 def _debug() -> str:

@@ -11,7 +11,7 @@ from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host, is_katapult
 from ipadmin.models import AuditVerification, User
-from ipadmin.ui import account_texts, navigation, themes
+from ipadmin.ui import account_texts, navigation, session_texts, themes
 from ipadmin.ui.components import Notice
 
 
@@ -49,6 +49,8 @@ def site(request: HttpRequest) -> dict[str, object]:
         "api_host": api_host(),
         "is_katapult": is_katapult(),
         "version": __version__,
+        "idle_timeout": settings.SESSION_IDLE_TIMEOUT,
+        "password_notice": session_texts.password_notice(user),
         "theme": themes.chosen(request.COOKIES),
         "themes": lambda: themes.choices(request.COOKIES),
         "access": abilities,

@@ -25,9 +25,10 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
-from ipadmin import factors
+from ipadmin import factors, hashers
 from ipadmin.adapter import client_address
-from ipadmin.ui import time_zones
+from ipadmin.sessions import Ended
+from ipadmin.ui import session_texts, time_zones
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -36,13 +37,16 @@ log = structlog.get_logger("ipadmin.requests")
 GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # No form of the site is larger, and none takes a file.
 MAX_BODY_BYTES = 1024 * 1024
-SESSION_ENDED = (
-    "You were signed out: a session lasts 12 hours. Nothing was changed. Sign in to continue."
-)
 # What a person without a second factor may use after the time to set one up, beside their account.
 WITHOUT_FACTOR = {"theme", "time_zone", "times", "healthz"}
 # What a request that waits for a proof of identity does not need: it is answered with a whole page.
 NOT_KEPT = ("HTTP_HX_", "HTTP_COOKIE", "QUERY_STRING")
+# A request that the page makes by itself, such as polling: static/ipadmin/idle.js adds the header.
+BACKGROUND = "X-Background"
+# What a person whose password someone else has set may use before they change it.
+BEFORE_PASSWORD_CHANGE = {
+    *("account_change_password", "account_logout", "stay", "theme", "time_zone", "times"),
+}
 PERMISSIONS = (
     "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), "
     "gyroscope=(), microphone=(), midi=(), payment=(), usb=(), clipboard-write=(self)"
@@ -152,17 +156,19 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
     """
 
     def handle_no_permission(  # type: ignore[override]
-        self, request: HttpRequest, _view: Callable[..., HttpResponseBase]
+        self, request: Any, _view: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
-        is_htmx, is_form = bool(request.htmx), request.method == "POST"  # type: ignore[attr-defined]
-        if is_htmx or is_form or settings.SESSION_COOKIE_NAME in request.COOKIES:
-            messages.warning(request, SESSION_ENDED)
+        is_htmx, is_form = bool(request.htmx), request.method == "POST"
+        # A browser forgets the cookie when the session expires.
+        ended = request.session.ended or (Ended.EXPIRED if is_htmx or is_form else None)
+        if ended:
+            messages.warning(request, session_texts.why_ended(ended))
         page = (is_form and previous_page(request)) or request.get_full_path()
         reason = request.POST.get("reason", "") if is_form else ""
         if reason:
             page = f"{request.path}?{urlencode({'reason': reason})}"
         elif is_htmx:
-            page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+            page = request.htmx.current_url_abs_path or "/"
         login = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         return HttpResponseClientRedirect(login.url) if is_htmx else login
 
@@ -201,6 +207,32 @@ class IdentityMiddleware:
             meta = request.META.items()
             request.META = {name: value for name, value in meta if not name.startswith(NOT_KEPT)}
         return _go_to(request, suspend_request(request, ways[0]["url"])["Location"])
+
+
+class SessionRulesMiddleware:
+    """Starts the idle timeout anew with each request of a person, leads to the change of a password
+    that someone else has set, and answers when too many passwords are being checked."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+        user = request.user
+        if not user.is_authenticated:
+            return None
+        if BACKGROUND not in request.headers:
+            request.session.touch()
+        is_exempt = request.resolver_match.url_name in BEFORE_PASSWORD_CHANGE
+        if is_exempt or session_texts.password_notice(user) is None:
+            return None
+        return _go_to(request, resolve_url("account_change_password"))
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        from ipadmin.views import site  # noqa: PLC0415 - imports this module
+
+        return site.busy(request) if isinstance(error, hashers.Busy) else None
 
 
 def _go_to(request: Any, url: str) -> HttpResponse:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from django.conf import settings
@@ -23,10 +24,21 @@ CLIENT = "client"
 SEEN_PRECISION = timedelta(minutes=1)
 
 
+class Ended(Enum):
+    """Why a person's session has ended."""
+
+    IDLE = "idle"
+    EXPIRED = "expired"
+    # Or its row was deleted after it had expired.
+    DELETED = "deleted"
+
+
 class SessionStore(DatabaseStore):
-    """`row` is the row that was loaded, None for a new or ended session."""
+    """`row` is the row that was loaded, None for a new or ended session; `ended` says why a session
+    has ended, None for a new one, and for one that nobody had signed in to."""
 
     row: Session | None = None
+    ended: Ended | None = None
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -85,15 +97,14 @@ class SessionStore(DatabaseStore):
         return data
 
     def _get_session_from_db(self) -> Session | None:
-        now = timezone.now()
-        found = Session.objects.filter(
-            session_key=hashed(self.session_key or ""),
-            expire_date__gt=now,
-            last_seen_at__gt=now - _idle_timeout(),
-        ).first()
-        if found is None:
-            self._session_key = None
-        return found
+        found = Session.objects.filter(session_key=hashed(self.session_key or "")).first()
+        self.ended = _why_ended(found) if found else Ended.DELETED
+        if self.ended is None:
+            return found
+        if found and found.user_id is None:
+            self.ended = None
+        self._session_key = None
+        return None
 
     def _encrypted(self, data: dict[str, Any], key: str) -> str:
         secret = Secret(json.dumps(data, separators=(",", ":")))
@@ -103,6 +114,13 @@ class SessionStore(DatabaseStore):
 def hashed(session_key: str) -> str:
     """The key of a session as the database has it."""
     return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def _why_ended(row: Session) -> Ended | None:
+    now = timezone.now()
+    if row.expire_date <= now:
+        return Ended.EXPIRED
+    return Ended.IDLE if row.last_seen_at <= now - _idle_timeout() else None
 
 
 def _binding(key: str) -> str:

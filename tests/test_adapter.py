@@ -5,7 +5,6 @@ import secrets
 import pytest
 from django.contrib import messages
 from django.contrib.messages.storage import default_storage
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
@@ -81,11 +80,6 @@ def test_guessing_a_password_is_limited(client: Client, alice: User) -> None:
     assert "Too many" in answer.text
 
 
-def test_guessing_many_names_is_limited(client: Client) -> None:
-    answers = [sign_in(client, f"name-{number}", "wrong") for number in range(31)]
-    assert answers[-1] == 429
-
-
 def test_signing_out_asks_first(alice: User, client_of: ClientOf) -> None:
     client = client_of(alice)
     assert client.get(LOGOUT).status_code == 200
@@ -105,10 +99,12 @@ def test_changing_the_password(alice: User, client_of: ClientOf) -> None:
     assert is_signed_in(client)
 
 
-@pytest.mark.parametrize("new", ["short", "123456789012345", "q1w2e3r4t5y6"])
+@pytest.mark.parametrize(
+    "new", ["short", "123456789012345", "q1w2e3r4t5y6", "Password123!", "katapult1234", PASSWORD]
+)
 def test_a_weak_password_is_refused(alice: User, client_of: ClientOf, new: str) -> None:
     form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
-    client_of(alice).post(CHANGE, form)
+    assert client_of(alice).post(CHANGE, form).status_code == 200
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
 
@@ -161,17 +157,6 @@ def test_a_message_does_not_extend_the_session(alice: User, client_of: ClientOf)
         storage.add(messages.INFO, f"{number} {secrets.token_hex(50)}")
     storage.update(HttpResponse())
     assert not request.session.modified
-
-
-def test_the_limit_of_a_guessed_account_outlives_other_sign_ins(
-    client: Client, alice: User
-) -> None:
-    for _ in range(5):
-        sign_in(client, "alice", "wrong")
-    for number in range(1000):
-        cache.set(f"somebody-else-{number}", 1)
-    sign_in(client, "alice", PASSWORD)
-    assert not is_signed_in(client)
 
 
 def test_an_uploaded_file_is_not_kept(client: Client) -> None:

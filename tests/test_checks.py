@@ -202,3 +202,23 @@ def test_the_database_must_not_be_readable_by_others(
     assert str(private) not in deployment_problems()
     private.chmod(0o604)
     assert str(private) in deployment_problems()
+
+
+@pytest.mark.parametrize("url", ["redis", "http://cache:hush@host", "redis://", "redis://[oops"])
+def test_a_cache_that_is_not_redis(settings: Settings, url: str) -> None:
+    settings.CACHE_URL = url
+    text = problems()["ipadmin.E014"]
+    assert "rediss://" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("url", ["", "redis://host:6379/1", "rediss://:x@host", "unix:///run/r"])
+def test_a_cache_that_can_be_used(settings: Settings, url: str) -> None:
+    settings.CACHE_URL = url
+    assert problems() == {}
+
+
+@pytest.mark.parametrize("seconds", [-1, 60, 599, 43201])
+def test_an_idle_timeout_that_makes_no_sense(settings: Settings, seconds: int) -> None:
+    settings.SESSION_IDLE_TIMEOUT = seconds
+    assert "600 to 43200" in problems()["ipadmin.E013"]

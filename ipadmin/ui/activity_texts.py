@@ -48,7 +48,7 @@ LABELS = {
     "token_id": "Token ID",
     "organization": "Organization",
     "findings": "Found",
-    "sessions": "Sessions",
+    "sessions": "Sessions ended",
     "secrets": "Secrets encrypted",
     "why": "Why",
     "expires_at": "Valid until",

@@ -143,12 +143,20 @@ csrf_failure = _error_page(
     "cookies. Reload the page and try again.",
     next_step="reload",
 )
-# allauth's page for too many attempts to sign in.
+# Too many passwords are being checked; see ipadmin/hashers.py.
+busy = _error_page(
+    503,
+    "Too many people are signing in",
+    "Your password was not checked, and nothing was changed. Wait a moment, then try again.",
+    "clock",
+    next_step="reload",
+)
+# allauth's page for too many changes of a password, or attempts with a passkey.
 too_many_requests = login_not_required(
     _error_page(
         429,
         "Too many attempts",
-        "Nothing was changed. Wait a minute, then try again.",
+        "Nothing was changed. You can try again in 15 minutes at the latest.",
         "clock",
         next_step="reload",
     )

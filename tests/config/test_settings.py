@@ -194,3 +194,12 @@ def test_postgresql_keeps_its_connections(tmp_path: Path) -> None:
     assert not error
     assert database["CONN_MAX_AGE"] == 600
     assert database["CONN_HEALTH_CHECKS"]
+
+
+def test_the_cache_is_in_the_database_or_in_redis() -> None:
+    def backend(env: dict[str, str]) -> str:
+        return str(values(env, "CACHES")["CACHES"]["default"]["BACKEND"])
+
+    assert backend(SANDBOX) == "django.core.cache.backends.db.DatabaseCache"
+    redis = SANDBOX | {"CACHE_URL": "redis://127.0.0.1:6379"}
+    assert backend(redis) == "django.core.cache.backends.redis.RedisCache"

@@ -35,13 +35,13 @@ ATTEMPT = uuid.UUID(int=1)
 PUBLIC = {"healthz", "account_login", "mfa_login_webauthn", "invitation"}
 # Lead to the sign-in without a way back.
 ENTRANCE = {"account_logout", "mfa_authenticate"}
-POST_ONLY = {"token_check", "person_roles", "time_zone", "times", "theme"}
+POST_ONLY = {"token_check", "person_roles", "time_zone", "times", "theme", "stay"}
 WRITES = {
     # Long pasted texts.
     "search",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
     *("token_delete", "unallocate", "time_zone", "times", "theme", "audit_export"),
-    *("integrity", "verification", "what_if"),
+    *("integrity", "verification", "what_if", "sessions", "stay"),
     *("person", "person_invite", "person_roles", *(f"person_{step}" for step in STEPS)),
     "invitation",
 }

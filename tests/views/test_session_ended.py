@@ -80,3 +80,9 @@ def test_no_secret_is_kept(ended: Client, token: ApiToken) -> None:
     form = {"label": "x", "secret": "hush0hush0hush0hush0", "reason": "why"}
     answer = ended.post(reverse("token_add"), form)
     assert "hush" not in answer["Location"] + str(answer.cookies)
+
+
+def test_a_form_without_a_cookie_says_how_long_a_session_lasts(client: Client, url: str) -> None:
+    """The browser has forgotten the cookie when the session expired."""
+    location = client.post(url, {"reason": "why"})["Location"]
+    assert "a session lasts 12 hours" in client.get(location).text

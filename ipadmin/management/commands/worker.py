@@ -13,8 +13,10 @@ from django.db import close_old_connections
 from ipadmin import tasks
 from ipadmin.audit.integrity import verification
 from ipadmin.audit.stream import delivery
+from ipadmin.sessions import SessionStore
 
 VERIFY_EVERY_SECONDS = 1.0
+CLEAR_SESSIONS_EVERY_SECONDS = 3600.0
 STREAM_EVERY_SECONDS, STREAM_PAUSE_AFTER_FAILURE_SECONDS = 1.0, 15.0
 
 log = structlog.get_logger(__name__)
@@ -28,6 +30,7 @@ class Command(BaseCommand):
         # killed. The stream has its own, so that a slow target delays nothing else.
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
         _keep_doing(_verify, every=VERIFY_EVERY_SECONDS)
+        _keep_doing(SessionStore.clear_expired, every=CLEAR_SESSIONS_EVERY_SECONDS)
         if settings.AUDIT_STREAM:
             _keep_doing(_stream, every=STREAM_EVERY_SECONDS)
         call_command("db_worker", interval=1, verbosity=0, reload=False)
