@@ -8,6 +8,7 @@ with the value. A missing or wrong value raises nothing here: the system checks 
 import os
 from datetime import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
@@ -33,6 +34,15 @@ env = FileAwareEnv(eager=False, strip_whitespace=True)
 env.read_env(os.environ.get("ENV_FILE") or str(BASE_DIR / ".env"), recurse=False)
 
 
+def origin(url: str) -> str:
+    """Scheme and host of a URL. A wrong URL is reported by the checks."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return NONE
+
+
 def _list(name: str) -> list[str]:
     items: list[str] = env.list(name, []) or []
     return [item.strip() for item in items if item.strip()]
@@ -48,6 +58,14 @@ CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
 KATAPULT_API_URL = env.str("KATAPULT_API_URL", "")
 # An API on a loopback address is the sandbox; any other is the real cloud.
 SANDBOX = is_loopback(KATAPULT_API_URL)
+# The second way to connect, OAuth2: offered once id and secret of a client are set. [doc] names no
+# revocation endpoint.
+KATAPULT_OAUTH_CLIENT_ID = env.str("KATAPULT_OAUTH_CLIENT_ID", "") or ""
+KATAPULT_OAUTH_CLIENT_SECRET = env.str("KATAPULT_OAUTH_CLIENT_SECRET", "") or ""
+_identity = "https://identity.krystal.io/oauth2"
+KATAPULT_OAUTH_AUTHORIZE_URL = env.str("KATAPULT_OAUTH_AUTHORIZE_URL", "") or f"{_identity}/auth"
+KATAPULT_OAUTH_TOKEN_URL = env.str("KATAPULT_OAUTH_TOKEN_URL", "") or f"{_identity}/token"
+KATAPULT_OAUTH_REVOKE_URL = env.str("KATAPULT_OAUTH_REVOKE_URL", "") or ""
 # Newest first. The first one encrypts, all of them decrypt.
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 # Newest first. The first one seals the hash chain, all of them verify it.
@@ -242,6 +260,8 @@ SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "sandbox_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "sandbox_csrf"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "ipadmin.views.site.csrf_failure"
+# Chromium applies form-action to the redirects after a form, too.
+_form_targets = [KATAPULT_OAUTH_AUTHORIZE_URL] if KATAPULT_OAUTH_CLIENT_ID else []
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -250,7 +270,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
         "font-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *map(origin, _form_targets)],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }

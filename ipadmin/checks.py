@@ -49,6 +49,7 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E006", _database(), DATABASE_URL),
         ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
         ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
+        *_oauth(),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -131,6 +132,29 @@ def _api_url(url: str) -> str:
         return "KATAPULT_API_URL has more than a scheme, a host and a path."
     if parts.scheme != "https" and not is_loopback(url):
         return "KATAPULT_API_URL is not https: tokens would be sent unencrypted."
+    return ""
+
+
+def _oauth() -> Iterator[tuple[str, str, str]]:
+    """Problems of Katapult's OAuth2. The revocation URL can be empty."""
+    if bool(settings.KATAPULT_OAUTH_CLIENT_ID) != bool(settings.KATAPULT_OAUTH_CLIENT_SECRET):
+        missing = "SECRET" if settings.KATAPULT_OAUTH_CLIENT_ID else "ID"
+        hint = "Set both KATAPULT_OAUTH_CLIENT_ID and KATAPULT_OAUTH_CLIENT_SECRET, or neither."
+        yield "E020", f"KATAPULT_OAUTH_CLIENT_{missing} is missing.", hint
+    for name in ("AUTHORIZE_URL", "TOKEN_URL", "REVOKE_URL"):
+        url = getattr(settings, f"KATAPULT_OAUTH_{name}")
+        hint = "Write https:// and a host, or a loopback address for the sandbox, or remove it."
+        yield "E021", url and _secure_url(f"KATAPULT_OAUTH_{name}", url), hint
+
+
+def _secure_url(name: str, url: str) -> str:
+    parts = _split(url)
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        return f"{name} is not a URL."
+    if "@" in parts.netloc or parts.fragment:
+        return f"{name} has a user name or a fragment."
+    if parts.scheme != "https" and not is_loopback(url):
+        return f"{name} is not https: secrets would be sent unencrypted."
     return ""
 
 
