@@ -11,6 +11,7 @@ from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
 from ipadmin.models import AuditVerification, User
+from ipadmin.services import oauth
 from ipadmin.ui import navigation, themes
 
 
@@ -42,6 +43,7 @@ def site(request: HttpRequest) -> dict[str, object]:
     return {
         "environment": environment(),
         "api_host": api_host(),
+        "can_connect": oauth.is_configured(),
         "version": __version__,
         "theme": themes.chosen(request.COOKIES),
         "access": abilities,

@@ -23,6 +23,7 @@ _WHY_UNKNOWN = {
     "another_api": "This site now uses another Katapult API than it did for the attempt.",
     "token_deleted": "The token needed to read the address was deleted.",
     "token_unreadable": "The token needed to read the address can't be decrypted any more.",
+    "connect_again": "The connection needed to read the address has ended.",
     "invalid_api_token": "Katapult no longer accepts the token needed to read the address.",
     "unreadable": "The address could not be read afterwards.",
 }

@@ -15,7 +15,7 @@ from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.models import ApiToken
-from ipadmin.services import budget
+from ipadmin.services import budget, connections
 from ipadmin.services import tokens as service
 from ipadmin.ui import token_texts
 from ipadmin.ui.explanations import Explanation
@@ -125,10 +125,11 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
 def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     if request.method == "POST":
-        token.delete()
+        connections.delete(token)
         messages.success(request, token_texts.DELETED.format(token))
         return redirect("tokens")
-    return render(request, "ipadmin/token_delete.html", {"token": token})
+    context = {"token": token, "manage": token_texts.management(token)}
+    return render(request, "ipadmin/token_delete.html", context)
 
 
 def _token_page(
@@ -137,6 +138,7 @@ def _token_page(
     context = {
         "token": token,
         "state": token_texts.state(token),
+        "manage": token_texts.management(token),
         "abilities": token_texts.abilities(token),
         "calls_left": budget.remaining(token.fingerprint),
         "form": form,
