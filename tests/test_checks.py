@@ -141,3 +141,32 @@ def test_ticket_links_that_cannot_work(
 def test_the_required_reason_is_one_of_three(settings: Settings) -> None:
     settings.REASON_REQUIRED = "yes"
     assert "no, reason or ticket" in problems()["ipadmin.E011"]
+
+
+@pytest.mark.parametrize(
+    ("id", "secret", "missing"), [("ipadmin", "", "SECRET"), ("", "hush-hush", "ID")]
+)
+def test_oauth_needs_both_id_and_secret(
+    settings: Settings, id: str, secret: str, missing: str
+) -> None:
+    settings.KATAPULT_OAUTH_CLIENT_ID, settings.KATAPULT_OAUTH_CLIENT_SECRET = id, secret
+    text = problems()["ipadmin.E020"]
+    assert f"KATAPULT_OAUTH_CLIENT_{missing} is missing" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("name", ["AUTHORIZE_URL", "TOKEN_URL", "REVOKE_URL"])
+@pytest.mark.parametrize(
+    "url", ["http://id.example/token", "id.example", "https://a:hush@id.example", "https://[oops"]
+)
+def test_oauth_uses_https(settings: Settings, name: str, url: str) -> None:
+    setattr(settings, f"KATAPULT_OAUTH_{name}", url)
+    text = problems()["ipadmin.E021"]
+    assert f"KATAPULT_OAUTH_{name}" in text
+    assert "hush" not in text
+
+
+def test_oauth_on_this_machine_may_use_http(settings: Settings) -> None:
+    settings.KATAPULT_OAUTH_CLIENT_ID = settings.KATAPULT_OAUTH_CLIENT_SECRET = "x"
+    settings.KATAPULT_OAUTH_TOKEN_URL = "http://127.0.0.1:8001/oauth2/token"
+    assert problems() == {}

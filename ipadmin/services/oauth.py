@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from functools import cache, partial
 
 import structlog
 from django.conf import settings
-from django.db import Error, IntegrityError, transaction
+from django.db import Error, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from ipadmin import crypto
@@ -71,7 +72,7 @@ def kept_fresh(token: ApiToken, secret: Secret) -> Secret:
     and that a read can renew. Raises KatapultError and crypto.CannotDecrypt."""
     if not token.is_connection:
         return secret
-    renewed = partial(_renewed, token)
+    renewed = partial(_renewed, token, threading.get_ident())
     left = token.expires_at - timezone.now() if token.expires_at else None
     if left is not None and left < REFRESH_BEFORE:
         try:
@@ -100,7 +101,7 @@ def revoke(token: ApiToken) -> None:
         log.warning("grant_not_revoked", token_id=str(token.pk), error=str(error))
 
 
-def _renewed(token: ApiToken, refused: Secret) -> Secret:
+def _renewed(token: ApiToken, thread: int, refused: Secret) -> Secret:
     """The access token to use instead of one that expires soon or was refused. Refreshed once,
     however many threads and processes ask for it at the same time."""
     try:
@@ -114,6 +115,10 @@ def _renewed(token: ApiToken, refused: Secret) -> Secret:
     except Error as error:
         log.exception("token_not_refreshed", token_id=str(token.pk))
         raise IdentityUnavailable("the database failed", _exchange()) from error
+    finally:
+        if threading.get_ident() != thread:
+            # A thread that reads a page ends soon, and would leave it open.
+            connection.close()
 
 
 def _refresh(token: ApiToken) -> None:

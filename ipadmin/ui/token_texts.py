@@ -13,6 +13,7 @@ from ipadmin.services import budget
 from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION, Findings
 from ipadmin.ui.components import Notice
 from ipadmin.ui.error_messages import WORDS
+from ipadmin.ui.explanations import Explanation
 from ipadmin.ui.next_steps import Step, replace_step
 
 ADDED = "Token “{0.label}” was added."
@@ -76,6 +77,11 @@ def state(token: ApiToken) -> TokenState:
 def through(token: ApiToken) -> str:
     """How a token came here, if it was not pasted."""
     return "Connected through Katapult" if token.is_connection else ""
+
+
+def not_connected(why: Explanation) -> str:
+    parts = (f"{why.title}.", why.what_happened, why.changed, why.what_now)
+    return " ".join(filter(None, parts))
 
 
 class Management(NamedTuple):

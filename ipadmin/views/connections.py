@@ -6,18 +6,18 @@ import uuid
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only, recent_identity_required
 from ipadmin.services import connections as service
 from ipadmin.services import oauth
 from ipadmin.services.tokens import OrganizationMismatch
-from ipadmin.ui import token_texts
-from ipadmin.views.parts import actor, problem
+from ipadmin.ui import explanations, token_texts
+from ipadmin.views.parts import actor
 from ipadmin.views.tokens import CANNOT_USE
 
 # In the session: what the answer must match, and what it is for.
@@ -42,7 +42,7 @@ def connect(request: SignedInRequest, token_id: uuid.UUID | None = None) -> Http
     return redirect(url)
 
 
-@require_GET
+@require_safe
 @operators_only
 def connected(request: SignedInRequest) -> HttpResponse:
     """Back from Katapult, with a code or an error."""
@@ -75,5 +75,6 @@ def _complete(
         messages.error(request, token_texts.WRONG_ORGANIZATION.format(token))
         return redirect("tokens")
     except CANNOT_USE as error:
-        shown = {"problem": problem(request, error, token, page="tokens", retry="")}
-        return render(request, "ipadmin/not_connected.html", shown)
+        # Not a page of this URL, which has the code in it.
+        messages.error(request, token_texts.not_connected(explanations.of_error(error)))
+        return redirect("tokens")

@@ -29,13 +29,13 @@ from tests.views.katapult import Organizations, listed, many
 ATTEMPT = uuid.UUID(int=1)
 # May be seen by anybody.
 PUBLIC = {"healthz", "account_login"}
-POST_ONLY = {"token_check", "time_zone", "times", "theme"}
+POST_ONLY = {"token_check", "time_zone", "times", "theme", "connect", "token_connect"}
 WRITES = {
     # Long pasted texts.
     "search",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
     *("token_delete", "unallocate", "time_zone", "times", "theme", "audit_export"),
-    *("integrity", "verification", "what_if"),
+    *("integrity", "verification", "what_if", "connect", "token_connect"),
 }
 # Scripts ask for these alone.
 PARTS = {"attempt_result", "addresses_read"}
@@ -44,6 +44,7 @@ DATA = {"healthz", "audit_entry_json"}
 # Lead somewhere else.
 REDIRECTS = {
     *("home", "addresses_home", "address", "lookup", "token_organization", "account_login"),
+    "connected",
 }
 
 
