@@ -194,3 +194,25 @@ def test_postgresql_keeps_its_connections(tmp_path: Path) -> None:
     assert not error
     assert database["CONN_MAX_AGE"] == 600
     assert database["CONN_HEALTH_CHECKS"]
+
+
+@pytest.mark.parametrize(
+    ("more", "targets"),
+    [
+        ({}, []),
+        ({"KATAPULT_OAUTH_CLIENT_ID": "x"}, ["https://identity.krystal.io"]),
+        (
+            {
+                "KATAPULT_OAUTH_CLIENT_ID": "x",
+                "KATAPULT_OAUTH_AUTHORIZE_URL": "http://127.0.0.1:8001/oauth2/auth?a",
+            },
+            ["http://127.0.0.1:8001"],
+        ),
+    ],
+)
+def test_a_form_may_lead_to_the_provider_only_if_there_is_one(
+    more: dict[str, str], targets: list[str]
+) -> None:
+    policy = "config.settings.CONTENT_SECURITY_POLICY['DIRECTIVES']"
+    shown = run("-c", f"import config.settings; print(*{policy}['form-action'])", env=LIVE | more)
+    assert shown.stdout.split() == ["'self'", *targets]
