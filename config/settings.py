@@ -120,6 +120,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_cotton",
     "django_htmx",
@@ -224,6 +226,22 @@ SESSION_IDLE_TIMEOUT = env.int("SESSION_IDLE_TIMEOUT", 7200) or 7200
 # again.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
+# Sign-in with OpenID Connect, if there are a discovery URL and the id of a client. Roles are those
+# that OIDC_ROLES names for the values of a claim, `value=role`, at each sign-in.
+SOCIALACCOUNT_ADAPTER = "ipadmin.adapter.SocialAdapter"
+OIDC_DISCOVERY_URL = env.str("OIDC_DISCOVERY_URL", "") or ""
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", "") or ""
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", "") or ""
+OIDC_NAME = env.str("OIDC_NAME", "") or "single sign-on"
+OIDC_ROLE_CLAIM = env.str("OIDC_ROLE_CLAIM", "") or "groups"
+# A value of the claim may contain an equals sign, a role does not.
+OIDC_ROLES = {each.rpartition("=")[0]: each.rpartition("=")[2] for each in _list("OIDC_ROLES")}
+OIDC_ALLOWED_DOMAIN = env.str("OIDC_ALLOWED_DOMAIN", "") or ""
+# Where its sign-in page is, if not on the host of the discovery URL.
+OIDC_SIGN_IN_URL = env.str("OIDC_SIGN_IN_URL", "") or OIDC_DISCOVERY_URL
+# Whether people can sign in without it: on or off.
+LOCAL_SIGN_IN = env.str("LOCAL_SIGN_IN", "") or "on"
+
 # Counts failed sign-ins for all processes: in the database, or in Redis with CACHE_URL. With
 # Django's default of 300 entries, an attacker with many addresses could make it forget a count.
 CACHE_URL = env.str("CACHE_URL", "") or ""
@@ -262,6 +280,7 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "ipadmin.views.site.csrf_failure"
 # Chromium applies form-action to the redirects after a form, too.
 _form_targets = [KATAPULT_OAUTH_AUTHORIZE_URL] if KATAPULT_OAUTH_CLIENT_ID else []
+_form_targets += [OIDC_SIGN_IN_URL] if OIDC_SIGN_IN_URL else []
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -27,6 +27,8 @@ DATABASE_URL = (
 )
 MIN_SECRET_KEY_LENGTH = 50
 REASONS_REQUIRED = ("no", "reason", "ticket")
+# As `ipadmin/migrations/0002_roles.py`.
+ROLES = frozenset({"operator", "auditor", "administrator"})
 # As `AuditStream.target`.
 LONGEST_STREAM_URL = 300
 
@@ -50,6 +52,7 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
         ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
         *_oauth(),
+        *_oidc(),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -145,6 +148,24 @@ def _oauth() -> Iterator[tuple[str, str, str]]:
         url = getattr(settings, f"KATAPULT_OAUTH_{name}")
         hint = "Write https:// and a host, or a loopback address for the sandbox, or remove it."
         yield "E021", url and _secure_url(f"KATAPULT_OAUTH_{name}", url), hint
+
+
+def _oidc() -> Iterator[tuple[str, str, str]]:
+    """Problems of sign-in with OpenID Connect."""
+    local = settings.LOCAL_SIGN_IN
+    if local not in {"on", "off"}:
+        yield "E030", "LOCAL_SIGN_IN has an unknown value.", "Set it to on or off."
+    needed = ("DISCOVERY_URL", "CLIENT_ID", "CLIENT_SECRET", "ALLOWED_DOMAIN", "ROLES")
+    missing = [f"OIDC_{name}" for name in needed if not getattr(settings, f"OIDC_{name}")]
+    if missing and (len(missing) < len(needed) or local == "off"):
+        hint = "Set all of them, or none and LOCAL_SIGN_IN=on."
+        yield "E031", f"Missing for OpenID Connect: {', '.join(missing)}.", hint
+    for name in ("OIDC_DISCOVERY_URL", "OIDC_SIGN_IN_URL"):
+        url = getattr(settings, name)
+        yield "E032", url and _secure_url(name, url), "Write https:// and the rest of the URL."
+    if not ROLES.issuperset(settings.OIDC_ROLES.values()) or "" in settings.OIDC_ROLES:
+        hint = f"Write value=role, with commas between. Roles are {', '.join(sorted(ROLES))}."
+        yield "E033", "OIDC_ROLES names an unknown role, or no value for one.", hint
 
 
 def _secure_url(name: str, url: str) -> str:

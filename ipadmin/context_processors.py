@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from ipadmin import __version__, access, tasks
+from ipadmin import __version__, access, federation, tasks
 from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
@@ -43,6 +43,8 @@ def site(request: HttpRequest) -> dict[str, object]:
     return {
         "environment": environment(),
         "api_host": api_host(),
+        "local_sign_in": settings.LOCAL_SIGN_IN != "off",
+        "oidc_name": settings.OIDC_NAME if federation.is_configured() else "",
         "can_connect": oauth.is_configured(),
         "version": __version__,
         "theme": themes.chosen(request.COOKIES),

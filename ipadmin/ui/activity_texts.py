@@ -61,7 +61,15 @@ TIMES = {"before", "read_at"}
 # Parts of the title, the actor, and a digest that says nothing to a reader.
 NOT_LISTED = {
     *("format", "entries", "complete", "links", "result", "by", "export", "digest"),
-    *("user_id", "user_name", "command_line", "person", "person_id", "token_fingerprint"),
+    *(
+        "user_id",
+        "user_name",
+        "command_line",
+        "provider",
+        "person",
+        "person_id",
+        "token_fingerprint",
+    ),
 }
 KINDS: dict[str, Badge] = {
     LinkKind.EXPORT_STARTED: Badge("neutral", "download", "Export{format} started"),
@@ -116,7 +124,7 @@ def describe(sequence: int, kind: str, at: str | None, details: object) -> Activ
     """`kind` is empty for a link that cannot be read."""
     given = _details(details)
     actor = _details(given.get("by"))
-    name = _text(actor.get("user_name"))
+    name = _text(actor.get("user_name") or actor.get("provider"))
     if command_line := actor.get("command_line"):
         name = f"{_text(command_line)} (command line)"
     if kind not in KINDS:
