@@ -13,6 +13,8 @@ import structlog
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 
 from ipadmin.audit import activity
@@ -84,7 +86,7 @@ def admit(login: SocialLogin, claims: Mapping[str, Any], by: Actor) -> None:
     An account that was made here is never taken over, whatever its name and address. Raises
     Refused.
     """
-    person: User | None = login.user if login.is_existing else None
+    person = User.objects.filter(pk=login.user.pk).first() if login.user else None
     if person and not person.is_active:
         raise Refused(DISABLED)
     roles = roles_of(claims)
@@ -138,10 +140,14 @@ def _set_roles(person: User, roles: set[str], by: Actor) -> None:
 
 
 def _is_allowed(claims: Mapping[str, Any]) -> bool:
+    """Whether the address was verified, and is of OIDC_ALLOWED_DOMAIN."""
     address = str(claims.get("email") or "").lower()
-    is_verified = claims.get("email_verified") in {True, "true"}
+    try:
+        validate_email(address)
+    except ValidationError:
+        return False
     domain = settings.OIDC_ALLOWED_DOMAIN.lower().removeprefix("@")
-    return is_verified and bool(domain) and address.rpartition("@")[2] == domain
+    return address.endswith(f"@{domain}") and claims.get("email_verified") in {True, "true"}
 
 
 def _new_person(claims: Mapping[str, Any]) -> User:

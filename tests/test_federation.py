@@ -23,7 +23,10 @@ from tests.conftest import PASSWORD, ClientOf, make_roles, person
 from tests.provider import OTHER_KEY, PERSON, Provider, running, visit
 
 pytestmark = pytest.mark.django_db
-LOGIN, BACK = reverse("oidc_login"), reverse("openid_connect_callback", args=["oidc"])
+LOGIN, BACK = (
+    reverse("oidc_login"),
+    reverse("openid_connect_callback", kwargs={"provider_id": "oidc"}),
+)
 SIGN_IN = reverse("account_login")
 
 
