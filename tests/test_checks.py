@@ -170,3 +170,48 @@ def test_oauth_on_this_machine_may_use_http(settings: Settings) -> None:
     settings.KATAPULT_OAUTH_CLIENT_ID = settings.KATAPULT_OAUTH_CLIENT_SECRET = "x"
     settings.KATAPULT_OAUTH_TOKEN_URL = "http://127.0.0.1:8001/oauth2/token"
     assert problems() == {}
+
+
+def use_oidc(settings: Settings) -> None:
+    settings.OIDC_DISCOVERY_URL = "https://id.example/.well-known/openid-configuration"
+    settings.OIDC_SIGN_IN_URL = settings.OIDC_DISCOVERY_URL
+    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = "ip-admin", "hush-hush"
+    settings.OIDC_ALLOWED_DOMAIN, settings.OIDC_ROLES = "example.com", {"ops": "operator"}
+
+
+def test_openid_connect_that_is_complete(settings: Settings) -> None:
+    use_oidc(settings)
+    settings.LOCAL_SIGN_IN = "off"
+    assert problems() == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["DISCOVERY_URL", "CLIENT_ID", "CLIENT_SECRET", "ALLOWED_DOMAIN", "ROLES"]
+)
+def test_openid_connect_that_is_not(settings: Settings, name: str) -> None:
+    use_oidc(settings)
+    setattr(settings, f"OIDC_{name}", "" if name != "ROLES" else {})
+    text = problems()["ipadmin.E031"]
+    assert f"OIDC_{name}" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(("value", "id"), [("no", "E030"), ("off", "E031")])
+def test_local_sign_in_is_off_only_if_there_is_another(
+    settings: Settings, value: str, id: str
+) -> None:
+    settings.LOCAL_SIGN_IN = value
+    assert f"ipadmin.{id}" in problems()
+
+
+def test_openid_connect_uses_https(settings: Settings) -> None:
+    use_oidc(settings)
+    settings.OIDC_DISCOVERY_URL = "http://id.example/"
+    assert "OIDC_DISCOVERY_URL" in problems()["ipadmin.E032"]
+
+
+@pytest.mark.parametrize("roles", [{"ops": "root"}, {"": "operator"}])
+def test_roles_of_a_claim_exist(settings: Settings, roles: dict[str, str]) -> None:
+    use_oidc(settings)
+    settings.OIDC_ROLES = roles
+    assert "auditor" in problems()["ipadmin.E033"]
