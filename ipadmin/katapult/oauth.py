@@ -15,7 +15,6 @@ import httpx
 from authlib.common.security import generate_token
 from authlib.oauth2 import OAuth2Client, OAuth2Error
 
-from ipadmin.katapult import values
 from ipadmin.katapult.call import HEADER_VALUE, remove_tracebacks
 from ipadmin.katapult.errors import ConnectAgain, IdentityUnavailable
 from ipadmin.katapult.transport import Transport, deadline
@@ -29,6 +28,13 @@ SCOPES = ("ip_addresses", "ip_addresses:read", "organizations:read", "virtual_ma
 # Seconds for one request, as long as a person waits for a page.
 TOTAL_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
+# Of an error answer. [RFC 6749, 5.2] Any other text might be a secret.
+CODES = frozenset(
+    {
+        *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
+        *("unsupported_grant_type", "invalid_scope"),
+    }
+)
 # Longest lifetime that is believed, in seconds: a year.
 LONGEST_LIFETIME = 366 * 24 * 60 * 60
 
@@ -129,7 +135,7 @@ class OAuthClient:
         try:
             return ask(OAuth2Client(self._http, self._id))
         except OAuth2Error as error:
-            code = failure = values.text(str(error.error))[:100]
+            code = failure = str(error.error) if str(error.error) in CODES else "another error"
         except Exception as error:  # noqa: BLE001 - one of two errors is raised for it below
             # Its text and its traceback may hold a secret.
             code, failure = "", type(error).__name__
@@ -169,7 +175,9 @@ class _Limited(httpx.BaseTransport):
         with deadline(TOTAL_SECONDS):
             answer = self._transport.handle_request(request)
             try:
-                for chunk in answer.iter_raw():
+                if "Content-Encoding" in answer.headers:
+                    raise httpx.DecodingError("the answer is compressed, against our request")
+                for chunk in answer.iter_bytes():
                     content += chunk
                     if len(content) > MAX_ANSWER_BYTES:
                         raise httpx.ReadError("the answer is too large")

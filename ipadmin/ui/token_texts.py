@@ -98,7 +98,7 @@ class Management(NamedTuple):
 def management(token: ApiToken) -> Management:
     if token.is_connection:
         return Management(
-            through(token),
+            "Katapult's sign-in (OAuth2)",
             "Connect again",
             "Allows access in Katapult anew, for the same organization.",
             replace_step(token),
