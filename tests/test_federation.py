@@ -53,7 +53,7 @@ def sign_in(client: Client, provider: Provider, **form: str) -> Any:
 
 
 def user_of(client: Client) -> User | None:
-    return User.objects.filter(pk=client.session.get("_auth_user_id")).first()
+    return User.objects.filter(pk=client.session.get("_auth_user_id") or 0).first()
 
 
 def roles(user: User) -> list[str]:
@@ -68,9 +68,9 @@ def refusal(answer: Any) -> str:
 
 
 def details(kind: LinkKind) -> dict[str, Any]:
-    link = AuditLink.objects.filter(kind=kind).latest("sequence")
-    assert link.details
-    return link.details
+    found: dict[str, Any] | None = AuditLink.objects.filter(kind=kind).latest("sequence").details
+    assert found
+    return found
 
 
 def test_the_provider_is_asked_with_state_nonce_and_pkce(
