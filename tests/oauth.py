@@ -30,7 +30,6 @@ def provider(box: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     settings.KATAPULT_OAUTH_REVOKE_URL = f"{box.url}/oauth2/revoke"
     oauth.client.cache_clear()
     yield box
-    oauth.client().close()
     oauth.client.cache_clear()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,8 @@ from structlog.testing import capture_logs
 from ipadmin import federation
 from ipadmin.models import AuditLink, LinkKind, User
 from tests.conftest import PASSWORD, ClientOf, make_roles, person
-from tests.provider import OTHER_KEY, PERSON, Provider, running, visit
+from tests.provider import CLIENT_SECRET, OTHER_KEY, PERSON, Provider, running, visit
+from tests.services.test_canary import everything_in_the_database
 
 pytestmark = pytest.mark.django_db
 LOGIN, BACK = (
@@ -430,3 +432,22 @@ def test_a_person_with_a_password_is_not_sent_to_the_provider(
     SocialAccount.objects.create(user=alice, provider="oidc", uid="1")
     assert federation.can_prove_identity(alice)
     assert not federation.can_prove_identity(person("eve"))
+
+
+@pytest.mark.parametrize("path", ["", "/token", "/userinfo", "/jwks"])
+def test_a_sign_in_leaves_its_secrets_nowhere(
+    client: Client, provider: Provider, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """The secret of the client, the code, its verifier, the nonce and both tokens."""
+    caplog.set_level(logging.DEBUG, "ipadmin")
+    asked = begin(client)
+    [[state, *_]] = client.session["socialaccount_states"].values()
+    query = provider.code(asked)
+    if path:
+        provider.answers[path] = "<html>"
+    answer = client.get(BACK, query, follow=True)
+    planted = [CLIENT_SECRET, query["code"], state["pkce_code_verifier"], asked["nonce"]]
+    planted += provider.tokens
+    seen = everything_in_the_database() + caplog.text + answer.content.decode()
+    seen += repr(client.cookies)
+    assert [secret for secret in planted if secret in seen] == []

@@ -29,12 +29,7 @@ SCOPES = ("ip_addresses", "ip_addresses:read", "organizations:read", "virtual_ma
 TOTAL_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
 # Of an error answer. [RFC 6749, 5.2] Any other text might be a secret.
-CODES = frozenset(
-    {
-        *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
-        *("unsupported_grant_type", "invalid_scope"),
-    }
-)
+CODES = frozenset({"invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client"})
 # Longest lifetime that is believed, in seconds: a year.
 LONGEST_LIFETIME = 366 * 24 * 60 * 60
 
@@ -79,9 +74,6 @@ class OAuthClient:
             trust_env=False,
             transport=_Limited(transport or Transport(max_connections=4, reuse=False)),
         )
-
-    def close(self) -> None:
-        self._http.close()
 
     def authorize_url(self, redirect_uri: str) -> tuple[str, str, str]:
         """Where to send the browser, and the state and code verifier to keep for its return."""
@@ -185,6 +177,3 @@ class _Limited(httpx.BaseTransport):
                 answer.close()
         headers = {"Content-Type": answer.headers.get("Content-Type", "")}
         return httpx.Response(answer.status_code, headers=headers, content=bytes(content))
-
-    def close(self) -> None:
-        self._transport.close()

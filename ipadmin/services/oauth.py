@@ -172,7 +172,11 @@ def _lease(token: ApiToken) -> Iterator[None]:
 
 def _take(lease: dict[str, str]) -> bool:
     now = timezone.now()
-    CacheEntry.objects.filter(cache_key=lease["cache_key"], expires__lte=now).delete()
+    held = CacheEntry.objects.filter(cache_key=lease["cache_key"])
+    # Read first: many may be waiting, and only one of them writes.
+    if held.filter(expires__gt=now).exists():
+        return False
+    held.filter(expires__lte=now).delete()
     try:
         with transaction.atomic():
             CacheEntry.objects.create(**lease, expires=now + LEASE)

@@ -17,15 +17,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.crypto import get_random_string
 from django.views.decorators.http import require_POST, require_safe
-from requests import RequestException
 
 from ipadmin import federation
 from ipadmin.access import SignedInRequest
 
 log = structlog.get_logger(__name__)
 
-# An answer of the provider that is not as the protocol has it.
-UNEXPECTED = (KeyError, ValueError, TypeError, AttributeError, RequestException)
+# No answer of the provider, which is an OSError, or one that is not as the protocol has it.
+UNEXPECTED = (OSError, KeyError, ValueError, TypeError, AttributeError)
 UNAVAILABLE = "The sign-in service did not answer as expected. Nothing was changed. Try again."
 
 

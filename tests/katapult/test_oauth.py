@@ -120,7 +120,6 @@ def test_a_redirect_is_not_followed() -> None:
 def test_nothing_is_revoked_without_an_endpoint() -> None:
     none = OAuthClient(Endpoints("https://id.test/a", "https://id.test/t"), "x", Secret("y"))
     none.revoke(Secret(REFRESH))
-    none.close()
 
 
 @pytest.mark.parametrize("status", [200, 204])
