@@ -1,4 +1,4 @@
-"""Connections to Katapult through OAuth2: begun, refreshed and revoked."""
+"""The tokens of connections through OAuth2: stored, refreshed in time, revoked."""
 
 from __future__ import annotations
 
@@ -93,10 +93,9 @@ def refresh_early(token: ApiToken) -> None:
 
 def revoke(token: ApiToken) -> None:
     """Revoke the grant of a connection at the provider. A failure is only logged: the tokens are
-    no longer stored here."""
+    deleted here in any case."""
     try:
-        secret = token.decrypt_refresh_token() or token.decrypt_secret()
-        client().revoke(secret)
+        client().revoke(token.decrypt_refresh_token() or token.decrypt_secret())
     except (NotSent, crypto.CannotDecrypt) as error:
         log.warning("grant_not_revoked", token_id=str(token.pk), error=str(error))
 

@@ -13,6 +13,7 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.crypto import get_random_string
@@ -23,8 +24,9 @@ from ipadmin.access import SignedInRequest
 
 log = structlog.get_logger(__name__)
 
-# No answer of the provider, which is an OSError, or one that is not as the protocol has it.
-UNEXPECTED = (OSError, KeyError, ValueError, TypeError, AttributeError)
+# No answer of the provider, which is an OSError, or one that is not as the protocol has it; or the
+# same person's first sign-in in another tab.
+UNEXPECTED = (OSError, KeyError, ValueError, TypeError, AttributeError, IntegrityError)
 UNAVAILABLE = "The sign-in service did not answer as expected. Nothing was changed. Try again."
 
 
