@@ -8,6 +8,7 @@ with the value. A missing or wrong value raises nothing here: the system checks 
 import os
 from datetime import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
@@ -33,6 +34,15 @@ env = FileAwareEnv(eager=False, strip_whitespace=True)
 env.read_env(os.environ.get("ENV_FILE") or str(BASE_DIR / ".env"), recurse=False)
 
 
+def origin(url: str) -> str:
+    """Scheme and host of a URL. A wrong URL is reported by the checks."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return NONE
+
+
 def _list(name: str) -> list[str]:
     items: list[str] = env.list(name, []) or []
     return [item.strip() for item in items if item.strip()]
@@ -50,6 +60,14 @@ KATAPULT_API_URL = env.str("KATAPULT_API_URL", "")
 SANDBOX = is_loopback(KATAPULT_API_URL)
 # The only other host that tokens are sent to; see ipadmin/checks.py.
 KATAPULT_API_HOST = env.str("KATAPULT_API_HOST", "") or "api.katapult.io"
+# The second way to connect, OAuth2: offered once id and secret of a client are set. [doc] names no
+# revocation endpoint.
+KATAPULT_OAUTH_CLIENT_ID = env.str("KATAPULT_OAUTH_CLIENT_ID", "") or ""
+KATAPULT_OAUTH_CLIENT_SECRET = env.str("KATAPULT_OAUTH_CLIENT_SECRET", "") or ""
+_identity = "https://identity.krystal.io/oauth2"
+KATAPULT_OAUTH_AUTHORIZE_URL = env.str("KATAPULT_OAUTH_AUTHORIZE_URL", "") or f"{_identity}/auth"
+KATAPULT_OAUTH_TOKEN_URL = env.str("KATAPULT_OAUTH_TOKEN_URL", "") or f"{_identity}/token"
+KATAPULT_OAUTH_REVOKE_URL = env.str("KATAPULT_OAUTH_REVOKE_URL", "") or ""
 # Newest first. The first one encrypts, all of them decrypt.
 TOKEN_ENCRYPTION_KEYS = _list("TOKEN_ENCRYPTION_KEYS")
 # Newest first. The first one seals the hash chain, all of them verify it.
@@ -106,6 +124,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_cotton",
     "django_htmx",
@@ -216,6 +236,22 @@ SESSION_IDLE_TIMEOUT = env.int("SESSION_IDLE_TIMEOUT", 7200) or 7200
 # again.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
+# Sign-in with OpenID Connect, if there are a discovery URL and the id of a client. Roles are those
+# that OIDC_ROLES names for the values of a claim, `value=role`, at each sign-in.
+SOCIALACCOUNT_ADAPTER = "ipadmin.adapter.SocialAdapter"
+OIDC_DISCOVERY_URL = env.str("OIDC_DISCOVERY_URL", "") or ""
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", "") or ""
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", "") or ""
+OIDC_NAME = env.str("OIDC_NAME", "") or "single sign-on"
+OIDC_ROLE_CLAIM = env.str("OIDC_ROLE_CLAIM", "") or "groups"
+# A value of the claim may contain an equals sign, a role does not.
+OIDC_ROLES = {each.rpartition("=")[0]: each.rpartition("=")[2] for each in _list("OIDC_ROLES")}
+OIDC_ALLOWED_DOMAIN = env.str("OIDC_ALLOWED_DOMAIN", "") or ""
+# Where its sign-in page is, if not on the host of the discovery URL.
+OIDC_SIGN_IN_URL = env.str("OIDC_SIGN_IN_URL", "") or OIDC_DISCOVERY_URL
+# Whether people can sign in without it: on or off.
+LOCAL_SIGN_IN = env.str("LOCAL_SIGN_IN", "") or "on"
+
 # Counts failed sign-ins for all processes: in the database, or in Redis with CACHE_URL. With
 # Django's default of 300 entries, an attacker with many addresses could make it forget a count.
 CACHE_URL = env.str("CACHE_URL", "") or ""
@@ -279,6 +315,9 @@ SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "sandbox_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "sandbox_csrf"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "ipadmin.views.site.csrf_failure"
+# Chromium applies form-action to the redirects after a form, too.
+_form_targets = [KATAPULT_OAUTH_AUTHORIZE_URL] if KATAPULT_OAUTH_CLIENT_ID else []
+_form_targets += [OIDC_SIGN_IN_URL] if OIDC_SIGN_IN_URL else []
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -287,7 +326,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
         "font-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *map(origin, _form_targets)],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }

@@ -9,6 +9,8 @@ from django.urls import include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from ipadmin import federation
+from ipadmin.views import sign_in
 from ipadmin.views.account import PasskeyReauthenticateView
 
 CODES = "account/recovery-codes/"
@@ -20,6 +22,14 @@ urlpatterns = [
     path("", include("ipadmin.urls")),
     # Not all of allauth: there is no sign-up, and no mail server for a password reset.
     path("accounts/login/", account.login, name="account_login"),
+    path("accounts/oidc/login/", sign_in.oidc_login, name="oidc_login"),
+    path("accounts/oidc/prove/", sign_in.oidc_prove, name="oidc_prove"),
+    path(
+        "accounts/oidc/callback/",
+        sign_in.oidc_callback,
+        {"provider_id": federation.PROVIDER},
+        name="openid_connect_callback",
+    ),
     path("accounts/login/passkey/", webauthn.login_webauthn, name="mfa_login_webauthn"),
     path("accounts/login/second-factor/", mfa.authenticate, name="mfa_authenticate"),
     # Also ends a sign-in that waits for its second factor.

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, NoReturn
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.reauthentication import resume_request
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import clean_client_ip, get_client_ip
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.providers.base.constants import AuthError
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
-from ipadmin import access, crypto, hashers
+from ipadmin import access, crypto, federation, hashers
+from ipadmin.audit import activity
+from ipadmin.audit.activity import Actor
 from ipadmin.katapult.types import Secret
+from ipadmin.models import LinkKind
 from ipadmin.services import lockouts
 from ipadmin.ui import account_texts, session_texts
 
@@ -56,10 +66,12 @@ class Adapter(DefaultAccountAdapter):
         return False
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, str]]:
-        """Where to prove one's identity, the best way first. The way of a person with neither
-        password nor second factor, who signs in elsewhere, is added here."""
+        """Where to prove one's identity, the best way first; with the provider for a person with
+        neither password nor second factor, who signs in there."""
         methods = super().get_reauthentication_methods(user)
-        return account_texts.ways_to_prove_identity(methods)
+        if methods or not federation.can_prove_identity(user):
+            return account_texts.ways_to_prove_identity(methods)
+        return [{"id": "oidc", "description": settings.OIDC_NAME, "url": reverse("oidc_prove")}]
 
     def respond_user_inactive(self, request: HttpRequest, user: object) -> HttpResponse:
         """As for a wrong password."""
@@ -67,7 +79,10 @@ class Adapter(DefaultAccountAdapter):
         return redirect("account_login")
 
     def pre_authenticate(self, request: Any, **credentials: Any) -> None:
-        """Count a guess; in place of allauth's limit, which locks an account for everyone."""
+        """Before a password is hashed: count a guess, in place of allauth's limit, which locks an
+        account for everyone. Raises PermissionDenied where there is no local sign-in."""
+        if settings.LOCAL_SIGN_IN == "off":
+            raise PermissionDenied
         name = credentials.get("username", "")
         try:
             request.guess = lockouts.begin(name, self.get_client_ip(request))
@@ -84,6 +99,17 @@ class Adapter(DefaultAccountAdapter):
         if user:
             lockouts.withdraw(request.guess)
         return user
+
+    def pre_login(
+        self, request: HttpRequest, user: Any, *, signal_kwargs: Any, **more: Any
+    ) -> HttpResponse | None:
+        """For every way to sign in. Raises PermissionDenied."""
+        if settings.LOCAL_SIGN_IN == "off" and "sociallogin" not in (signal_kwargs or {}):
+            raise PermissionDenied
+        found: HttpResponse | None = super().pre_login(
+            request, user, signal_kwargs=signal_kwargs, **more
+        )
+        return found
 
 
 class MfaAdapter(DefaultMFAAdapter):
@@ -124,3 +150,59 @@ def encrypt_again(authenticator_id: int) -> None:
             secret = crypto.decrypt(base64.b64decode(found.data[name]), bound_to=BOUND_TO)
             found.data[name] = MfaAdapter().encrypt(secret.reveal())
         found.save(update_fields=["data"])
+
+
+class SocialAdapter(DefaultSocialAccountAdapter):
+    """Sign-in with the one provider of the settings."""
+
+    def list_apps(
+        self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
+    ) -> list[SocialApp]:
+        """None of the database."""
+        return [federation.app()] if federation.is_configured() else []
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Instead of allauth's sign-up: raises ImmediateHttpResponse where nobody is signed in."""
+        by = Actor(
+            provider=settings.OIDC_NAME,
+            source_ip=client_address(request),
+            request_id=getattr(request, "request_id", ""),
+        )
+        try:
+            claims = federation.verified_claims(sociallogin)
+            if sociallogin.state.get("proves"):
+                federation.require_same_person(sociallogin, claims, request.user)
+            else:
+                federation.admit(sociallogin, claims, by)
+                return
+        except federation.Refused as why:
+            name = str(sociallogin.user and sociallogin.user.get_username())
+            activity.record(LinkKind.SIGN_IN_FAILED, by, name=name, why=str(why))
+            self._refuse(request, str(why))
+        raise ImmediateHttpResponse(self._resume(request, sociallogin))
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: Any = AuthError.UNKNOWN,
+        exception: Any = None,
+        extra_context: Any = None,
+    ) -> NoReturn:
+        cancelled = "You did not sign in. Nothing was changed."
+        text = cancelled if error == AuthError.CANCELLED else federation.NOT_VERIFIED
+        self._refuse(request, text)
+
+    def _refuse(self, request: HttpRequest, why: str) -> NoReturn:
+        messages.error(request, why)
+        raise ImmediateHttpResponse(
+            redirect("home" if request.user.is_authenticated else "account_login")
+        )
+
+    def _resume(self, request: Any, login: SocialLogin) -> HttpResponse:
+        """What waited for the proof of identity that the provider has just given."""
+        proof = {"provider": login.account.provider, "uid": login.account.uid}
+        record_authentication(request, request.user, "socialaccount", reauthenticated=True, **proof)
+        request.GET = request.GET.copy()
+        request.GET["next"] = login.state.get("next") or ""
+        return resume_request(request) or redirect("home")

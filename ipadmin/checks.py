@@ -39,6 +39,8 @@ MIN_SECRET_KEY_LENGTH = 50
 MIN_IDLE, MAX_IDLE = 600, 12 * 60 * 60
 REASONS_REQUIRED = ("no", "reason", "ticket")
 SECOND_FACTORS = ("no", "unallocate", "everyone")
+# As `ipadmin/migrations/0002_roles.py`.
+ROLES = frozenset({"operator", "auditor", "administrator"})
 # As `AuditStream.target`.
 LONGEST_STREAM_URL = 300
 
@@ -101,8 +103,10 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
         ("E013", _idle_timeout(), f"Set SESSION_IDLE_TIMEOUT from {MIN_IDLE} to {MAX_IDLE}."),
         ("E014", _cache(), "Write CACHE_URL=rediss://:password@host:6379/0, or remove it."),
-        ("E020", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
-        ("E021", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
+        ("E015", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
+        ("E016", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
+        *_oauth(),
+        *_oidc(),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -192,6 +196,47 @@ def _api_url(url: str) -> str:
         return f"KATAPULT_API_URL is not Katapult's: its host is not {settings.KATAPULT_API_HOST}."
     if parts.scheme != "https" and not is_loopback(url):
         return "KATAPULT_API_URL is not https: tokens would be sent unencrypted."
+    return ""
+
+
+def _oauth() -> Iterator[tuple[str, str, str]]:
+    """Problems of Katapult's OAuth2. The revocation URL can be empty."""
+    if bool(settings.KATAPULT_OAUTH_CLIENT_ID) != bool(settings.KATAPULT_OAUTH_CLIENT_SECRET):
+        missing = "SECRET" if settings.KATAPULT_OAUTH_CLIENT_ID else "ID"
+        hint = "Set both KATAPULT_OAUTH_CLIENT_ID and KATAPULT_OAUTH_CLIENT_SECRET, or neither."
+        yield "E020", f"KATAPULT_OAUTH_CLIENT_{missing} is missing.", hint
+    for name in ("AUTHORIZE_URL", "TOKEN_URL", "REVOKE_URL"):
+        url = getattr(settings, f"KATAPULT_OAUTH_{name}")
+        hint = "Write https:// and a host, or a loopback address for the sandbox, or remove it."
+        yield "E021", url and _secure_url(f"KATAPULT_OAUTH_{name}", url), hint
+
+
+def _oidc() -> Iterator[tuple[str, str, str]]:
+    """Problems of sign-in with OpenID Connect."""
+    local = settings.LOCAL_SIGN_IN
+    if local not in {"on", "off"}:
+        yield "E030", "LOCAL_SIGN_IN has an unknown value.", "Set it to on or off."
+    needed = ("DISCOVERY_URL", "CLIENT_ID", "CLIENT_SECRET", "ALLOWED_DOMAIN", "ROLES")
+    missing = [f"OIDC_{name}" for name in needed if not getattr(settings, f"OIDC_{name}")]
+    if missing and (len(missing) < len(needed) or local == "off"):
+        hint = "Set all of them, or none and LOCAL_SIGN_IN=on."
+        yield "E031", f"Missing for OpenID Connect: {', '.join(missing)}.", hint
+    for name in ("OIDC_DISCOVERY_URL", "OIDC_SIGN_IN_URL"):
+        url = getattr(settings, name)
+        yield "E032", url and _secure_url(name, url), "Write https:// and the rest of the URL."
+    if not ROLES.issuperset(settings.OIDC_ROLES.values()) or "" in settings.OIDC_ROLES:
+        hint = f"Write value=role, with commas between. Roles are {', '.join(sorted(ROLES))}."
+        yield "E033", "OIDC_ROLES names an unknown role, or no value for one.", hint
+
+
+def _secure_url(name: str, url: str) -> str:
+    parts = _split(url)
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        return f"{name} is not a URL."
+    if "@" in parts.netloc or parts.fragment:
+        return f"{name} has a user name or a fragment."
+    if parts.scheme != "https" and not is_loopback(url):
+        return f"{name} is not https: secrets would be sent unencrypted."
     return ""
 
 

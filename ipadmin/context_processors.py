@@ -6,11 +6,12 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from ipadmin import __version__, access, tasks
+from ipadmin import __version__, access, federation, tasks
 from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host, is_katapult
 from ipadmin.models import AuditVerification, User
+from ipadmin.services import oauth
 from ipadmin.ui import account_texts, navigation, session_texts, themes
 from ipadmin.ui.components import Notice
 
@@ -48,6 +49,9 @@ def site(request: HttpRequest) -> dict[str, object]:
         "environment": environment(),
         "api_host": api_host(),
         "is_katapult": is_katapult(),
+        "local_sign_in": settings.LOCAL_SIGN_IN != "off",
+        "oidc_name": settings.OIDC_NAME if federation.is_configured() else "",
+        "can_connect": oauth.is_configured(),
         "version": __version__,
         "idle_timeout": settings.SESSION_IDLE_TIMEOUT,
         "password_notice": session_texts.password_notice(user),

@@ -85,7 +85,7 @@ def test_a_database_url_that_cannot_be_read(settings: Settings) -> None:
 
 def test_invitations_must_be_valid_for_a_while(settings: Settings) -> None:
     settings.INVITATION_HOURS = -1
-    assert "not positive" in problems()["ipadmin.E020"]
+    assert "not positive" in problems()["ipadmin.E016"]
 
 
 def test_debug_is_refused_outside_the_sandbox(settings: Settings) -> None:
@@ -222,3 +222,77 @@ def test_a_cache_that_can_be_used(settings: Settings, url: str) -> None:
 def test_an_idle_timeout_that_makes_no_sense(settings: Settings, seconds: int) -> None:
     settings.SESSION_IDLE_TIMEOUT = seconds
     assert "600 to 43200" in problems()["ipadmin.E013"]
+
+
+@pytest.mark.parametrize(
+    ("id", "secret", "missing"), [("ipadmin", "", "SECRET"), ("", "hush-hush", "ID")]
+)
+def test_oauth_needs_both_id_and_secret(
+    settings: Settings, id: str, secret: str, missing: str
+) -> None:
+    settings.KATAPULT_OAUTH_CLIENT_ID, settings.KATAPULT_OAUTH_CLIENT_SECRET = id, secret
+    text = problems()["ipadmin.E020"]
+    assert f"KATAPULT_OAUTH_CLIENT_{missing} is missing" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("name", ["AUTHORIZE_URL", "TOKEN_URL", "REVOKE_URL"])
+@pytest.mark.parametrize(
+    "url", ["http://id.example/token", "id.example", "https://a:hush@id.example", "https://[oops"]
+)
+def test_oauth_uses_https(settings: Settings, name: str, url: str) -> None:
+    setattr(settings, f"KATAPULT_OAUTH_{name}", url)
+    text = problems()["ipadmin.E021"]
+    assert f"KATAPULT_OAUTH_{name}" in text
+    assert "hush" not in text
+
+
+def test_oauth_on_this_machine_may_use_http(settings: Settings) -> None:
+    settings.KATAPULT_OAUTH_CLIENT_ID = settings.KATAPULT_OAUTH_CLIENT_SECRET = "x"
+    settings.KATAPULT_OAUTH_TOKEN_URL = "http://127.0.0.1:8001/oauth2/token"
+    assert problems() == {}
+
+
+def use_oidc(settings: Settings) -> None:
+    settings.OIDC_DISCOVERY_URL = "https://id.example/.well-known/openid-configuration"
+    settings.OIDC_SIGN_IN_URL = settings.OIDC_DISCOVERY_URL
+    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = "ip-admin", "hush-hush"
+    settings.OIDC_ALLOWED_DOMAIN, settings.OIDC_ROLES = "example.com", {"ops": "operator"}
+
+
+def test_openid_connect_that_is_complete(settings: Settings) -> None:
+    use_oidc(settings)
+    settings.LOCAL_SIGN_IN = "off"
+    assert problems() == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["DISCOVERY_URL", "CLIENT_ID", "CLIENT_SECRET", "ALLOWED_DOMAIN", "ROLES"]
+)
+def test_openid_connect_that_is_not(settings: Settings, name: str) -> None:
+    use_oidc(settings)
+    setattr(settings, f"OIDC_{name}", "" if name != "ROLES" else {})
+    text = problems()["ipadmin.E031"]
+    assert f"OIDC_{name}" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(("value", "id"), [("no", "E030"), ("off", "E031")])
+def test_local_sign_in_is_off_only_if_there_is_another(
+    settings: Settings, value: str, id: str
+) -> None:
+    settings.LOCAL_SIGN_IN = value
+    assert f"ipadmin.{id}" in problems()
+
+
+def test_openid_connect_uses_https(settings: Settings) -> None:
+    use_oidc(settings)
+    settings.OIDC_DISCOVERY_URL = "http://id.example/"
+    assert "OIDC_DISCOVERY_URL" in problems()["ipadmin.E032"]
+
+
+@pytest.mark.parametrize("roles", [{"ops": "root"}, {"": "operator"}])
+def test_roles_of_a_claim_exist(settings: Settings, roles: dict[str, str]) -> None:
+    use_oidc(settings)
+    settings.OIDC_ROLES = roles
+    assert "auditor" in problems()["ipadmin.E033"]

@@ -29,7 +29,8 @@ FAILURES = {LinkKind.SIGN_IN_FAILED, LinkKind.LOCKED_OUT}
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something: a user of the site, or a user of the operating system (`command_line`).
+    """Who did something: a user of the site, a user of the operating system (`command_line`), or
+    the provider that a person signs in with.
 
     `source_ip` and `request_id` are those of the HTTP request.
     """
@@ -37,6 +38,7 @@ class Actor:
     user_id: int | None = None
     user_name: str = ""
     command_line: str = ""
+    provider: str = ""
     source_ip: str = ""
     request_id: str = ""
 
@@ -82,7 +84,10 @@ def document_of(sequence: int, kind: str, at: str, details: Any) -> Document:
         },
         "user": {
             "id": str(actor.get("user_id", "")),
-            "name": actor.get("user_name") or actor.get("command_line") or "",
+            "name": actor.get("user_name")
+            or actor.get("command_line")
+            or actor.get("provider")
+            or "",
         },
         "source": {"ip": actor.get("source_ip")},
         "http": {"request": {"id": actor.get("request_id")}},

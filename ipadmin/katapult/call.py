@@ -80,7 +80,7 @@ class Call:
         except KatapultError:
             raise
         except Exception as error:
-            _remove_tracebacks(error)
+            remove_tracebacks(error)
             raise self._mapped(error) from error
 
     def _body(self, response: httpx.Response) -> bytes:
@@ -107,7 +107,7 @@ class Call:
         return kind(reason, self.exchange)
 
 
-def _remove_tracebacks(error: BaseException | None) -> None:
+def remove_tracebacks(error: BaseException | None) -> None:
     """Remove the tracebacks of an error and of its causes: the local variables of httpx, httpcore
     and h11 hold the Authorization header, and some tools print them."""
     while error is not None:

@@ -66,8 +66,9 @@ class KatapultClient:
     """The connections of the whole process; safe to share between threads.
 
     Each call takes the token to use, returns a Reply, and raises only KatapultError. Redirects are
-    not followed and nothing is retried: a repeated POST is another action. `observe` is called
-    after each call with its exchange and its error, if any; an exception in it is only logged.
+    not followed and nothing is retried, because a repeated POST is another action; only a GET that
+    refused an access token is sent once more, with a renewed one. `observe` is called after each
+    call with its exchange and its error, if any; an exception in it is only logged.
     """
 
     def __init__(
@@ -212,20 +213,24 @@ class KatapultClient:
         body: dict[str, dict[str, str]] | None = None,
         fresh: bool = False,
     ) -> Reply[T]:
+        secret = token.newest
         http = self._fresh_http if fresh else self._http
         try:
-            call = Call(method, BASE_PATH + path, token)
+            call = Call(method, BASE_PATH + path, secret)
             try:
                 request = http.build_request(method, path, params=query, json=body)
             except (ValueError, TypeError, httpx.InvalidURL) as error:
                 raise NotSent("the request could not be built", call.exchange) from error
             # Last, so that the token is not among the local variables of the errors above.
-            request.headers["Authorization"] = f"Bearer {token.reveal()}"
+            request.headers["Authorization"] = f"Bearer {secret.reveal()}"
             content = call.send(http, request, self._timeouts.total)
             exchange = call.exchange
             value = responses.read(content, exchange, parse, call.redaction)
         except KatapultError as error:
             self._notify_observer(error.exchange, error)
+            is_expired = method == "GET" and error.code == "invalid_api_token"
+            if is_expired and (renewed := token.renew(secret)):
+                return self._call(renewed, method, path, parse=parse, query=query, fresh=fresh)
             raise
         self._notify_observer(exchange, None)
         return Reply(value, exchange)

@@ -2,7 +2,9 @@
 
 KatapultError             `.exchange` is the call as far as known, `.code` a stable code
 ├── NotSent               nothing was sent: nothing can have changed
-│   └── NoFreeConnection  all connections of this process were in use
+│   ├── NoFreeConnection  all connections of this process were in use
+│   ├── ConnectAgain      the access token has expired, and no other one can be had
+│   └── IdentityUnavailable  the same, for now: Katapult's OAuth2 did not answer as it should
 ├── AnswerLost            sent, at least in part, without a complete answer: it may have worked
 ├── UnreadableAnswer      an answer that is not the API's: HTML, empty, a redirect, too large
 └── ErrorAnswer           Katapult answered with a code, a description and a detail
@@ -69,6 +71,19 @@ class NoFreeConnection(NotSent):
     """All connections of this process were in use for as long as a call waits for one."""
 
     code = "no_free_connection"
+
+
+class ConnectAgain(NotSent):
+    """Katapult's OAuth2 does not accept the refresh token, or the code: its user has to allow the
+    access again."""
+
+    code = "connect_again"
+
+
+class IdentityUnavailable(NotSent):
+    """Katapult's OAuth2 did not answer, or with another error. Trying again may help."""
+
+    code = "identity_unavailable"
 
 
 class AnswerLost(KatapultError):

@@ -7,6 +7,7 @@ that an older or newer API breaks no page.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Generic, TypeVar
@@ -43,6 +44,15 @@ class Secret:
         """16 hex digits of SHA-256: distinguishes tokens without revealing them."""
         return hashlib.sha256(self._text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
+    @property
+    def newest(self) -> Secret:
+        """The secret to use now: itself, or what has replaced an access token."""
+        return self
+
+    def renew(self, refused: Secret) -> Secret | None:  # noqa: ARG002 - of AccessToken
+        """The secret to use instead of one that was refused; None if there is none."""
+        return None
+
     def __repr__(self) -> str:
         return "Secret(••••)"
 
@@ -54,6 +64,25 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+class AccessToken(Secret):
+    """A secret of OAuth2, which expires. `renewed` returns the one to use instead of one that was
+    refused, or raises a KatapultError; several threads may call it at once."""
+
+    __slots__ = ("_newest", "_renewed")
+
+    def __init__(self, secret: Secret, renewed: Callable[[Secret], Secret]) -> None:
+        super().__init__(secret.reveal())
+        self._newest, self._renewed = secret, renewed
+
+    @property
+    def newest(self) -> Secret:
+        return self._newest
+
+    def renew(self, refused: Secret) -> Secret | None:
+        self._newest = self._renewed(refused)
+        return self._newest
 
 
 @dataclass(frozen=True, slots=True)

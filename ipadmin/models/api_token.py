@@ -32,7 +32,8 @@ class ApiToken(models.Model):
     label = models.CharField(max_length=60)
     encrypted_secret = models.BinaryField()
     # For a connection through OAuth2: what the secret, then an access token, is refreshed with, and
-    # when it expires. None and empty for a pasted token.
+    # when it expires, where that is known; its scopes are never empty. None and empty for a pasted
+    # token.
     encrypted_refresh_token = models.BinaryField(null=True)
     expires_at = models.DateTimeField(null=True)
     granted_scopes = models.JSONField(default=list)
@@ -74,6 +75,17 @@ class ApiToken(models.Model):
         return reverse("token", args=[self.id])
 
     @property
+    def is_connection(self) -> bool:
+        """Whether it came through OAuth2, and was not pasted."""
+        return bool(self.granted_scopes)
+
+    @property
+    def must_connect_again(self) -> bool:
+        """Whether its access token has expired and can't be refreshed."""
+        has_expired = self.expires_at is not None and self.expires_at <= timezone.now()
+        return has_expired and self.encrypted_refresh_token is None
+
+    @property
     def is_ready(self) -> bool:
         return bool(self.organization_id or self.organization_sub_domain)
 
@@ -107,6 +119,18 @@ class ApiToken(models.Model):
         """The secret. Raises crypto.CannotDecrypt."""
         return crypto.decrypt(bytes(self.encrypted_secret), bound_to=self._binding)
 
+    def encrypt_refresh_token(self, secret: Secret | None) -> None:
+        """Set the refresh token, encrypted for this row and owner. Does not save."""
+        binding = self._refresh_binding
+        self.encrypted_refresh_token = secret and crypto.encrypt(secret, bound_to=binding)
+
+    def decrypt_refresh_token(self) -> Secret | None:
+        """The refresh token, if there is one. Raises crypto.CannotDecrypt."""
+        if self.encrypted_refresh_token is None:
+            return None
+        encrypted = bytes(self.encrypted_refresh_token)
+        return crypto.decrypt(encrypted, bound_to=self._refresh_binding)
+
     @property
     def opens(self) -> bool:
         """Whether the secret can be decrypted; otherwise it has to be entered again."""
@@ -119,3 +143,8 @@ class ApiToken(models.Model):
     @property
     def _binding(self) -> str:
         return f"api-token:{self.id}:{self.owner_id}"
+
+    @property
+    def _refresh_binding(self) -> str:
+        """Another one, so that a refresh token is never sent as an API token."""
+        return f"refresh-token:{self.id}:{self.owner_id}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from . import oauth
 from .arguments import Arguments, Request
 from .bodies import Body, list_row
 from .calls import UNKNOWN_CALL, route
@@ -36,7 +37,6 @@ class Engine:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.tokens = known_tokens(options.token, options.scopes)
         self.pending: set[asyncio.Task[None]] = set()  # calls that are delayed by a fault
         try:
             self.state = State(options.seed, options.addresses, options.state)
@@ -45,12 +45,16 @@ class Engine:
             raise SandboxError(str(error)) from error
 
     def _begin(self) -> None:
-        """Full rate limits, and the faults of the start."""
+        """Full rate limits, the faults of the start, and nothing allowed through OAuth2."""
         self.limits = RateLimit()
+        self.tokens = known_tokens(self.options.token, self.options.scopes)
+        organizations = self.state.world.organizations
+        self.oauth = oauth.Provider(self.options.oauth_client, self.tokens, organizations)
         self.set_faults(orjson.loads(self.options.faults))
 
     def receive(self, request: Request) -> tuple[Entry, Rule | None]:
         """Record a request in the ledger, and choose its fault, before anything happens."""
+        self.oauth.expire()
         call, segments = route(request.method, request.path)
         name = call.name if call else UNKNOWN_CALL
         try:
@@ -164,6 +168,14 @@ class Engine:
             raise LookupError(f"no address {id_or_text}")
         return found
 
+    def behave(self, **behaviour: Any) -> None:
+        """How the identity provider behaves from now on; see `oauth.Behaviour`."""
+        self.oauth.behaviour = oauth.Behaviour(**behaviour)
+
+    def oauth_ledger(self) -> list[OpenShape]:
+        """Every request to the token and revocation endpoints."""
+        return list(self.oauth.ledger)
+
     def ledger(self, call: str | None = None) -> list[OpenShape]:
         """Every request received, or those of one call; the keys are those of `state.Entry`."""
         return [asdict(each) for each in self.state.ledger if call in {None, each.call}]
@@ -207,13 +219,13 @@ def act(engine: Engine, request: Request, body: OpenShape) -> object:
             return {"ok": True}
         case "GET", "ledger":
             return b"".join(orjson.dumps(each) + b"\n" for each in engine.ledger())
-        case "GET", "world":
-            return engine.world()
+        case "GET", ("world" | "oauth_ledger") as noun:
+            return getattr(engine, noun)()
         case ("GET" | "PUT" | "DELETE") as method, "faults":
             if method != "GET":
                 engine.set_faults(body if method == "PUT" else [])
             return engine.faults.rules
-        case "POST", ("reset" | "allocate" | "unallocate" | "release") as verb:
+        case "POST", ("reset" | "allocate" | "unallocate" | "release" | "behave") as verb:
             getattr(engine, verb)(**body)
             # Requests of this process are handled one after another: `at` separates them.
             return {"ok": True, "at": timestamp()}

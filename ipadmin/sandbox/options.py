@@ -25,6 +25,7 @@ class Options:
         "ip_addresses,ip_addresses:read,organizations:read,virtual_machines:read",
         "scopes of that token, with commas",
     )
+    oauth_client: str = option("ipadmin:sandbox-client-secret", "id and secret of OAuth2's client")
     seed: int = option(1, "the same seed gives the same world")
     latency_ms: float = option(0.0, "milliseconds that every call takes at least")
     rate_limit: int = option(1000, "calls per clock minute and token")

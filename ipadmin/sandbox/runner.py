@@ -123,6 +123,13 @@ class Sandbox:
         """Put `rules` (see `faults.Rule`) in force instead of any others; [] for none."""
         self._do(lambda: self.engine.set_faults(rules))
 
+    def behave(self, **behaviour: Any) -> None:
+        """How the identity provider behaves from now on; see `oauth.Behaviour`."""
+        self._do(lambda: self.engine.behave(**behaviour))
+
+    def oauth_ledger(self) -> list[OpenShape]:
+        return self._do(self.engine.oauth_ledger)
+
     def reset(self, seed: int | None = None, addresses: int | None = None) -> None:
         self._do(lambda: self.engine.reset(seed, addresses))
 

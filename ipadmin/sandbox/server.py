@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import socket
 import struct
+from collections.abc import Coroutine
 from contextlib import suppress
 from email.utils import formatdate
 from http.client import responses
@@ -18,6 +19,7 @@ from urllib.parse import unquote
 
 import h11
 
+from . import oauth
 from .arguments import Request
 from .engine import PREFIX, Engine, control
 from .faults import DRIPS, KINDS, Answer, Rule
@@ -79,13 +81,31 @@ class Connection(asyncio.Protocol):
             status, content_type, body = control(self.engine, request)
             self.send(status, [("Content-Type", content_type)], body)
             return
+        if request.path.startswith(oauth.PREFIX):
+            self.start(self.identity(request))
+            return
         entry, rule = self.engine.receive(request)
         if rule is None and not self.engine.options.latency_ms:
             self.reply(self.engine.answer(request, entry), entry, "")
             return
-        task = asyncio.get_running_loop().create_task(self.later(request, entry, rule or NO_FAULT))
+        self.start(self.later(request, entry, rule or NO_FAULT))
+
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self.engine.pending.add(task)
         task.add_done_callback(self.ended)
+
+    async def identity(self, request: Request) -> None:
+        """Answer as the identity provider."""
+        authorization = dict(self.head.headers).get(b"authorization", b"").decode("latin-1")
+        seconds, answer = self.engine.oauth.answer(request, authorization)
+        await asyncio.sleep(seconds)
+        if answer.status is None:
+            self.reset()
+        elif not self.gone.is_set():
+            location = [("Location", answer.location)] if answer.location else []
+            headers = [("Content-Type", answer.content_type), ("Cache-Control", "no-store")]
+            self.send(answer.status, [*headers, *location], answer.body)
 
     def ended(self, task: asyncio.Task[None]) -> None:
         self.engine.pending.discard(task)

@@ -17,7 +17,7 @@ from ipadmin.katapult.client import KatapultClient, Timeouts
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Exchange, Secret
 from ipadmin.models import ApiToken
-from ipadmin.services import budget
+from ipadmin.services import budget, oauth
 
 log = structlog.get_logger(__name__)
 
@@ -55,15 +55,16 @@ def observe(exchange: Exchange, error: KatapultError | None) -> None:
 
 @contextmanager
 def using(token: ApiToken) -> Iterator[Secret]:
-    """The token's secret for one piece of work. Writes `used_at` and the last error to the token.
+    """The token's secret for one piece of work; an access token is refreshed before it expires.
+    Writes `used_at` and the last error to the token.
 
-    Raises crypto.CannotDecrypt when the secret has to be entered again. A KatapultError of the work
-    is raised again.
+    Raises crypto.CannotDecrypt when the secret has to be entered again, and the KatapultError of a
+    refresh. That of the work is raised again.
     """
     secret = token.decrypt_secret()
     now = timezone.now()
     try:
-        yield secret
+        yield oauth.kept_fresh(token, secret)
     except KatapultError as error:
         _note(token, last_error_code=error.code, last_error_at=timezone.now())
         raise

@@ -43,8 +43,10 @@ class Bound:
     address_id: str
 
     def names(self) -> list[str]:
-        # With the fingerprint: after a replacement of the secret a new confirmation is needed.
-        token = [str(self.token.pk), self.token.fingerprint]
+        # With the fingerprint: after a replacement of the secret a new confirmation is needed. Not
+        # after a refresh of an access token.
+        secret = "" if self.token.is_connection else self.token.fingerprint
+        token = [str(self.token.pk), secret]
         return [str(self.user.pk), *token, self.address_id, settings.KATAPULT_API_URL]
 
 

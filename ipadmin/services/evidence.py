@@ -15,7 +15,7 @@ from ipadmin.audit import entries
 from ipadmin.audit.competing import competing, ids_of
 from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields, is_same
-from ipadmin.katapult.errors import KatapultError
+from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.services import api, later_reads
@@ -60,6 +60,9 @@ def gather_with_its_token(entry: AuditEntry) -> None:
                 gather(entry, secret)
         except crypto.CannotDecrypt:
             _store(entry, ReadingResult.UNREADABLE, "token_unreadable")
+        except NotSent as error:
+            # An access token could not be refreshed.
+            _store(entry, ReadingResult.UNREADABLE, error.code)
 
 
 def is_due(entry: AuditEntry, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.katapult.types import Organization, Reply, Secret
 from ipadmin.models import ApiToken, User
-from ipadmin.services import api, snapshots
+from ipadmin.services import api, oauth, snapshots
 
 T = TypeVar("T")
 
@@ -64,16 +64,22 @@ def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
 
     Raises AlreadyAdded or KatapultError; then nothing is stored.
     """
+    token = unsaved(owner, label, secret)
+    token.save(force_insert=True)
+    return token
+
+
+def unsaved(owner: User, label: str, secret: Secret) -> ApiToken:
+    """A token that was checked, not saved. Raises AlreadyAdded and KatapultError."""
     same = ApiToken.objects.filter(owner=owner, fingerprint=secret.fingerprint)
     _require_new(same)
     findings = _check(secret)
     _require_new(same, *findings.organizations)
-    fields = _findings_fields(findings)
+    fields = findings_fields(findings)
     if len(findings.organizations) == 1:
         fields |= _organization_fields(findings.organizations[0])
     token = ApiToken(owner=owner, label=label, **fields)
     token.encrypt_secret(secret)
-    token.save(force_insert=True)
     return token
 
 
@@ -96,25 +102,29 @@ def choose_organization(token: ApiToken, organization: Organization) -> None:
     tolerated = _NOT_PERMITTED if organization.id else {"scope_not_granted"}
     with api.using(token) as secret:
         findings = _permissions(secret, organization, (), [], tolerated)
-    fields = _organization_fields(organization) | _findings_fields(findings)
+    fields = _organization_fields(organization) | findings_fields(findings)
     not_chosen = ApiToken.objects.filter(organization_id="", organization_sub_domain="")
-    if not _write(token, fields, among=not_chosen):
+    if not write(token, fields, among=not_chosen):
         # Another tab chose an organization first, which stays.
         token.refresh_from_db()
 
 
 def check(token: ApiToken) -> Findings:
     """Check a stored token again. Raises KatapultError and crypto.CannotDecrypt."""
-    # If the secret was replaced in the meantime, the findings are not about the new one.
-    same_secret = ApiToken.objects.filter(fingerprint=token.fingerprint)
     try:
         with api.using(token) as secret:
             findings = _check(secret, token.organization if token.is_ready else None)
     except KatapultError:
-        _write(token, {"checked_at": timezone.now()}, among=same_secret)
+        _write_checked(token, {"checked_at": timezone.now()})
         raise
-    _write(token, _findings_fields(findings), among=same_secret)
+    _write_checked(token, findings_fields(findings))
     return findings
+
+
+def _write_checked(token: ApiToken, fields: dict[str, object]) -> None:
+    """Unless the secret was replaced in the meantime: then the findings are not about the new one.
+    A refresh has changed `token` as well."""
+    write(token, fields, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
 
 
 def replace(token: ApiToken, secret: Secret) -> None:
@@ -122,6 +132,18 @@ def replace(token: ApiToken, secret: Secret) -> None:
 
     Raises OrganizationMismatch, AlreadyAdded or KatapultError; then the old secret stays.
     """
+    findings = check_replacement(token, secret)
+    if token.is_connection:
+        oauth.revoke(token)
+    token.encrypt_secret(secret)
+    token.encrypted_refresh_token, token.expires_at, token.granted_scopes = None, None, []
+    fields = findings_fields(findings) | {name: getattr(token, name) for name in oauth.FIELDS}
+    write(token, fields, among=ApiToken.objects.all())
+    snapshots.forget(token)
+
+
+def check_replacement(token: ApiToken, secret: Secret) -> Findings:
+    """Check another secret for a token. Raises the errors of `replace`."""
     organization = token.organization if token.is_ready else None
     try:
         findings = _check(secret, organization)
@@ -134,11 +156,7 @@ def replace(token: ApiToken, secret: Secret) -> None:
         if not {organization.id, organization.sub_domain} & named - {""}:
             raise OrganizationMismatch
     _require_new(_others(token, secret.fingerprint), *filter(None, [organization]))
-    token.encrypt_secret(secret)
-    names = ("encrypted_secret", "last_four", "fingerprint")
-    fields = _findings_fields(findings) | {name: getattr(token, name) for name in names}
-    _write(token, fields, among=ApiToken.objects.all())
-    snapshots.forget(token)
+    return findings
 
 
 def _others(token: ApiToken, fingerprint: str) -> QuerySet[ApiToken]:
@@ -171,6 +189,7 @@ def others_for(token: ApiToken) -> list[ApiToken]:
         if _is_for(each, token.organization)
         and each.last_error_code not in REJECTED | REJECTED_ORGANIZATION
         and each.can_list is not False
+        and not each.must_connect_again
         and each.opens
     ]
 
@@ -241,7 +260,7 @@ def _organization_fields(organization: Organization) -> dict[str, object]:
     }
 
 
-def _findings_fields(findings: Findings) -> dict[str, object]:
+def findings_fields(findings: Findings) -> dict[str, object]:
     return {
         "can_list": findings.can_list,
         "can_unallocate": findings.can_unallocate,
@@ -253,7 +272,7 @@ def _findings_fields(findings: Findings) -> dict[str, object]:
     }
 
 
-def _write(token: ApiToken, fields: dict[str, object], *, among: QuerySet[ApiToken]) -> bool:
+def write(token: ApiToken, fields: dict[str, object], *, among: QuerySet[ApiToken]) -> bool:
     """Write only these fields, if the row is still there; whether it is. `save` would undo what
     another tab did to the token during the calls: rename, replace or delete it."""
     for name, value in fields.items():

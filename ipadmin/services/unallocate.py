@@ -20,7 +20,7 @@ from ipadmin.audit.readings import allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError, NotSent
 from ipadmin.katapult.types import IPAddress, Secret
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.services import api, evidence, later_reads
+from ipadmin.services import api, evidence, later_reads, oauth
 from ipadmin.services.attempt_entry import (
     AuditUnavailable,
     Circumstances,
@@ -50,18 +50,21 @@ def unallocate(confirmation: Confirmation, circumstances: Circumstances) -> Audi
     Raises AuditUnavailable (nothing was sent) and OutcomeNotWritten. Errors of Katapult and of the
     network are not raised: they are in the entry.
     """
+    token = circumstances.token
+    oauth.refresh_early(token)
     entry, is_new = open_entry(confirmation, circumstances)
     if not is_new:
         return entry
-    token = circumstances.token
     try:
         with api.using(token) as secret:
             _attempt(entry, confirmation, secret)
     except crypto.CannotDecrypt:
         finish(entry, Outcome.REFUSED, {"error_code": "token_unreadable"})
-    except KatapultError:
-        # It is in the entry already; raised so that `using` writes it to the token, too.
-        pass
+    except KatapultError as error:
+        # It is in the entry already; raised so that `using` writes it to the token, too. Unless an
+        # access token could not be refreshed before.
+        if entry.outcome == Outcome.PENDING and entry.sent_at is None:
+            finish(entry, Outcome.REFUSED, error_fields(error))
     return entry
 
 

@@ -63,7 +63,15 @@ TIMES = {"before", "read_at", "expires_at"}
 # Parts of the title, the actor, and a digest that says nothing to a reader.
 NOT_LISTED = {
     *("format", "entries", "complete", "links", "result", "by", "export", "digest"),
-    *("user_id", "user_name", "command_line", "person", "person_id", "token_fingerprint"),
+    *(
+        "user_id",
+        "user_name",
+        "command_line",
+        "provider",
+        "person",
+        "person_id",
+        "token_fingerprint",
+    ),
 }
 # The filters of the log.
 FILTERS = {
@@ -126,7 +134,7 @@ def describe(sequence: int, kind: str, at: str | None, details: object) -> Activ
     """`kind` is empty for a link that cannot be read."""
     given = _details(details)
     actor = _details(given.get("by"))
-    name = _text(actor.get("user_name"))
+    name = _text(actor.get("user_name") or actor.get("provider"))
     if command_line := actor.get("command_line"):
         name = f"{_text(command_line)} (command line)"
     if kind not in KINDS:

@@ -69,6 +69,18 @@ WORDS: dict[str, Words] = {
         "Open Tokens and replace this token's secret.",
         steps=("replace", "other"),
     ),
+    "connect_again": Words(
+        "Connect to Katapult again",
+        "This connection has ended: it expired, was removed in Katapult, or was not stored.",
+        "Connect again, and allow access in Katapult.",
+        steps=("replace", "other"),
+    ),
+    "identity_unavailable": Words(
+        "Katapult's sign-in can't be reached",
+        "This connection needs a new access token, and Katapult's sign-in did not issue one.",
+        f"Try again in a moment. {SITE_ADMIN}",
+        steps=("retry", "other", "copy"),
+    ),
     "already_added": Words(
         "You have already added this token",
         "It is in your list of tokens, for the same organization.",

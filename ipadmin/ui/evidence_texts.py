@@ -24,6 +24,7 @@ _WHY_UNKNOWN = {
     "token_deleted": "The token needed to read the address was deleted.",
     "token_unreadable": "The token needed to read the address can't be decrypted any more.",
     "owner_disabled": "The owner of the token needed to read the address is disabled.",
+    "connect_again": "The connection needed to read the address has ended.",
     "invalid_api_token": "Katapult no longer accepts the token needed to read the address.",
     "unreadable": "The address could not be read afterwards.",
 }

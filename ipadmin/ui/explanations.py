@@ -32,6 +32,7 @@ UPDATES = "Checking… This page updates by itself, usually within a minute."
 NOT_THE_READING = {
     *("already_unallocated", "allocation_changed", "interrupted"),
     *("no_free_connection", "not_sent", "token_unreadable"),
+    *("connect_again", "identity_unavailable"),
 }
 # Label of each part of an error's `detail` that an operator needs.
 DETAIL_LABELS = {

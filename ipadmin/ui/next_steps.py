@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ipadmin.models import ApiToken
+from ipadmin.services import oauth
 
 # Steps that are pages of the token: text, name of the URL, query.
 TOKEN_PAGES = {
-    "replace": ("Replace token", "token_replace", ""),
     "list": ("Refresh the list", "addresses", "?wait=1"),
     "choose": ("Choose organization", "token_organization", ""),
 }
@@ -46,6 +46,13 @@ class Step(NamedTuple):
 def seconds_until(at: datetime | None) -> int:
     left = (at - timezone.now()).total_seconds() if at else 0
     return max(0, ceil(left))
+
+
+def replace_step(token: ApiToken) -> Step:
+    """How to get another secret for a token: from Katapult, if it came from there."""
+    if token.is_connection and oauth.is_configured():
+        return Step("Connect again", reverse("token_connect", args=[token.id]), is_post=True)
+    return Step("Replace token", reverse("token_replace", args=[token.id]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +92,11 @@ def _link(kind: str, place: Place) -> Step | None:
         return Step("Open entry", place.entry_url)
     if kind == "open" and place.same_token:
         return Step(f"Open “{place.same_token.label}”", place.same_token.get_absolute_url())
-    if (token := place.token) is None or kind not in TOKEN_PAGES:
+    if (token := place.token) is None or kind not in {*TOKEN_PAGES, "replace"}:
         return None
     if kind == "choose" and token.is_ready:
         return None
+    if kind == "replace":
+        return replace_step(token)
     text, page, query = TOKEN_PAGES[kind]
     return Step(text, reverse(page, args=[token.id]) + query)

@@ -15,11 +15,18 @@ from ipadmin.services import budget
 from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION, Findings
 from ipadmin.ui.components import Notice
 from ipadmin.ui.error_messages import WORDS
+from ipadmin.ui.explanations import Explanation
 from ipadmin.ui.markup import age
-from ipadmin.ui.next_steps import Step
+from ipadmin.ui.next_steps import Step, replace_step
 
 ADDED = "Token “{0.label}” was added."
 CONNECTED = "“{0.label}” is now connected to {0.organization_title}."
+CONNECTED_AGAIN = "“{0.label}” is connected to Katapult again."
+DENIED = "You did not allow access in Katapult. Nothing was changed."
+NOT_CONNECTED = "Katapult did not connect this site: {}. Nothing was changed."
+OTHER_SESSION = (
+    "This connection was not begun in this session, or was completed already. Begin it again."
+)
 RENAMED = "The token is now called “{0.label}”."
 REPLACED = "The secret of “{0.label}” was replaced."
 DELETED = "Token “{0.label}” was deleted. Its history is kept."
@@ -63,25 +70,69 @@ def state(token: ApiToken) -> TokenState:
     check = _step("Check again", "token_check", token)
     lacks = _lacks(token)
     if lacks == [UNALLOCATE]:
-        step = _step("Replace token", "token_replace", token)
-        return TokenState("warning", "Read-only", _without(UNALLOCATE, token), step)
+        detail = _without(UNALLOCATE, token)
+        return TokenState("warning", "Read-only", detail, replace_step(token))
     if lacks:
         detail = ". ".join(_without(each, token) for each in lacks)
         return TokenState("warning", "Limited", detail, check)
     if token.can_list is None:
         return TokenState("neutral", "Not checked", "", check._replace(text="Check now"))
-    return TokenState("success", "Working", "", _step("Addresses", "addresses", token))
+    return TokenState("success", "Working", through(token), _step("Addresses", "addresses", token))
+
+
+def through(token: ApiToken) -> str:
+    """How a token came here, if it was not pasted."""
+    return "Connected through Katapult" if token.is_connection else ""
+
+
+def not_connected(why: Explanation) -> str:
+    parts = (f"{why.title}.", why.what_happened, why.changed, why.what_now)
+    return " ".join(filter(None, parts))
+
+
+class Management(NamedTuple):
+    """What the page of a token says of its origin, and of replacing and deleting it."""
+
+    through: str
+    replace_title: str
+    replace_text: str
+    replace: Step
+    delete_text: str
+    undo_text: str
+
+
+def management(token: ApiToken) -> Management:
+    if token.is_connection:
+        return Management(
+            "Katapult's sign-in (OAuth2)",
+            "Connect again",
+            "Allows access in Katapult anew, for the same organization.",
+            replace_step(token),
+            "Removes the connection from IP admin, and revokes its access in Katapult, if Katapult "
+            "permits that.",
+            "To use it here again, you have to connect again.",
+        )
+    return Management(
+        "Pasted",
+        "Replace the secret",
+        "Enter a new token of the same organization.",
+        replace_step(token)._replace(text="Replace…"),
+        "Removes this token from IP admin. It keeps working in Katapult.",
+        "To use it here again, you have to paste it again.",
+    )
 
 
 def _unusable(token: ApiToken) -> TokenState | None:
     """The state of a token that can't be used at all."""
     code = token.last_error_code
+    replace = replace_step(token)
+    if token.must_connect_again:
+        return TokenState("danger", "Connect again", "The connection has ended", replace)
     if not token.opens:
-        step = _step("Enter again", "token_replace", token)
-        return TokenState("danger", "Enter again", "It can't be decrypted", step)
+        step = replace if token.is_connection else replace._replace(text="Enter again")
+        return TokenState("danger", step.text, "It can't be decrypted", step)
     if code in REJECTED or (token.is_ready and code in REJECTED_ORGANIZATION):
         is_lost = code in {"invalid_api_token", "invalid_capabilities_token"}
-        replace = _step("Replace token", "token_replace", token)
         step = replace if is_lost else _step("Check again", "token_check", token)
         return TokenState("danger", "Rejected by Katapult", WORDS[code].title, step)
     if not token.is_ready:

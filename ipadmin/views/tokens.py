@@ -16,7 +16,7 @@ from ipadmin.access import SignedInRequest, operators_only, recent_identity_requ
 from ipadmin.crypto import CannotDecrypt
 from ipadmin.forms import LABEL_TAKEN, AddTokenForm, LabelForm, OrganizationForm, SecretForm
 from ipadmin.models import ApiToken
-from ipadmin.services import budget
+from ipadmin.services import budget, connections
 from ipadmin.services import tokens as service
 from ipadmin.ui import token_texts
 from ipadmin.views.parts import CANNOT_READ, problem
@@ -126,10 +126,11 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
 def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     if request.method == "POST":
-        token.delete()
+        connections.delete(token)
         messages.success(request, token_texts.DELETED.format(token))
         return redirect("tokens")
-    return render(request, "ipadmin/token_delete.html", {"token": token})
+    context = {"token": token, "manage": token_texts.management(token)}
+    return render(request, "ipadmin/token_delete.html", context)
 
 
 def _token_page(
@@ -140,6 +141,7 @@ def _token_page(
         "token": token,
         "problem": unreadable,
         "state": token_texts.state(token),
+        "manage": token_texts.management(token),
         "abilities": token_texts.abilities(token),
         "calls_left": budget.remaining(token.fingerprint),
     }

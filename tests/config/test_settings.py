@@ -203,3 +203,25 @@ def test_the_cache_is_in_the_database_or_in_redis() -> None:
     assert backend(SANDBOX) == "django.core.cache.backends.db.DatabaseCache"
     redis = SANDBOX | {"CACHE_URL": "redis://127.0.0.1:6379"}
     assert backend(redis) == "django.core.cache.backends.redis.RedisCache"
+
+
+@pytest.mark.parametrize(
+    ("more", "targets"),
+    [
+        ({}, []),
+        ({"KATAPULT_OAUTH_CLIENT_ID": "x"}, ["https://identity.krystal.io"]),
+        (
+            {
+                "KATAPULT_OAUTH_CLIENT_ID": "x",
+                "KATAPULT_OAUTH_AUTHORIZE_URL": "http://127.0.0.1:8001/oauth2/auth?a",
+            },
+            ["http://127.0.0.1:8001"],
+        ),
+    ],
+)
+def test_a_form_may_lead_to_the_provider_only_if_there_is_one(
+    more: dict[str, str], targets: list[str]
+) -> None:
+    policy = "config.settings.CONTENT_SECURITY_POLICY['DIRECTIVES']"
+    shown = run("-c", f"import config.settings; print(*{policy}['form-action'])", env=LIVE | more)
+    assert shown.stdout.split() == ["'self'", *targets]

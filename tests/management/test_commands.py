@@ -97,6 +97,19 @@ def test_rotating_encrypts_with_the_newest_key(alice: User, settings: Settings) 
     assert token.decrypt_secret() == Secret(TOKEN)
 
 
+def test_rotating_includes_refresh_tokens(alice: User, settings: Settings) -> None:
+    """A connection would end with the old key."""
+    new = crypto.generate_key()
+    token = kept(alice, "kept", TOKEN)
+    token.encrypt_refresh_token(Secret("refresh"))
+    token.save()
+    settings.TOKEN_ENCRYPTION_KEYS = [new, *settings.TOKEN_ENCRYPTION_KEYS]
+    output("rotate_token_keys")
+    settings.TOKEN_ENCRYPTION_KEYS = [new]
+    token.refresh_from_db()
+    assert token.decrypt_refresh_token() == Secret("refresh")
+
+
 def test_rotating_names_and_leaves_tokens_that_cannot_be_decrypted(
     alice: User, settings: Settings
 ) -> None:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from pytest_django import Settings
 
 from ipadmin.katapult.client import KatapultClient, Timeouts
 from ipadmin.katapult.types import Allocation, IPAddress, Organization, Secret
@@ -12,6 +13,7 @@ from ipadmin.sandbox import Sandbox
 from ipadmin.services import api
 from ipadmin.services.confirmation import Confirmation
 from ipadmin.services.unallocate import Circumstances, unallocate
+from tests.oauth import CLIENT, provider
 from tests.services.katapult import ADDRESS, IP, VM, Katapult
 
 # The token. It may only be in the Authorization header.
@@ -77,10 +79,17 @@ def attempt(token: ApiToken, confirmed: Confirmation) -> Attempt:
 @pytest.fixture
 def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """The sandbox over real HTTP, which answers all calls of the test."""
-    with Sandbox(addresses=40, token=PLANTED) as box:
+    with Sandbox(addresses=40, token=PLANTED, oauth_client=CLIENT) as box:
         client = KatapultClient(
             box.url, user_agent="tests", timeouts=Timeouts(read=0.3), observe=api.observe
         )
         monkeypatch.setattr(api, "client", lambda: client)
         yield box
         client.close()
+
+
+@pytest.fixture
+def identity(box: Sandbox, settings: Settings) -> Iterator[Sandbox]:
+    """The sandbox as API and as identity provider."""
+    with provider(box, settings):
+        yield box

@@ -4,6 +4,7 @@ second factors are on the page that shows them once."""
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ import pytest
 from django.db import OperationalError, connection
 from django.db.models import QuerySet
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 from structlog.testing import capture_logs
 
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Secret
 from ipadmin.models import ApiToken, AuditEntry, User
-from ipadmin.services import api, tokens
+from ipadmin.sandbox import Sandbox
+from ipadmin.services import api, inventory, oauth, tokens
 from ipadmin.services.unallocate import OutcomeNotWritten
 from tests.conftest import PASSWORD, ClientOf
 from tests.factors import code_of
+from tests.oauth import CLIENT_SECRET, decide
 from tests.page import Page
 from tests.services.conftest import PLANTED, Attempt
 from tests.services.katapult import HEADERS, Katapult, html, refusal
@@ -141,6 +146,46 @@ def test_a_token_that_waits_for_a_proof_of_identity_is_encrypted(
     shown = caplog.text + page + str(answer.headers) + str(answer.cookies)
     assert PLANTED in repr(client.session.items())
     assert PLANTED not in everything_in_the_database() + shown
+
+
+@pytest.mark.parametrize("error", ["", "500", "lost", "invalid_grant"])
+def test_a_connection_leaves_its_secrets_nowhere(
+    alice: User,
+    client_of: ClientOf,
+    identity: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    error: str,
+) -> None:
+    """Access and refresh tokens, the code and its verifier, and the secret of the client."""
+    caplog.set_level(logging.DEBUG)
+    client = client_of(alice)
+    url = client.post(reverse("connect"))["Location"]
+    planted = [CLIENT_SECRET, client.session["katapult_oauth"]["verifier"]]
+    seen = everything_in_the_database() + caplog.text + url
+    query = decide(url)
+    # What the provider sent is in the log of the test's own browser.
+    caplog.clear()
+    answers = [client.get(reverse("connected"), query, follow=True)]
+    planted += [query["code"], *tokens_of(identity)]
+    identity.behave(error=error, times=1)
+    ApiToken.objects.update(expires_at=timezone.now())
+    token = ApiToken.objects.get()
+    with suppress(KatapultError):
+        inventory.find(token, address="198.18.0.1")
+    planted += tokens_of(identity)
+    answers += [client.get(reverse("tokens")), client.get(token.get_absolute_url())]
+    seen += everything_in_the_database() + caplog.text
+    seen += "".join(each.content.decode() for each in answers) + repr(client.cookies)
+    seen += repr(vars(token)) + repr(oauth.client().__dict__)
+    client.post(reverse("token_delete", args=[token.id]))
+    seen += everything_in_the_database() + caplog.text
+    assert len(planted) >= 5
+    assert [secret for secret in planted if secret in seen] == []
+
+
+def tokens_of(box: Sandbox) -> list[str]:
+    """The access and refresh tokens that the provider has issued and not forgotten."""
+    return [*box.engine.oauth.expiry, *box.engine.oauth.grants]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite keeps it in files of ours")

@@ -22,16 +22,17 @@ OF_A_TOKEN = [
     "token_check",
     "token_replace",
     "token_delete",
+    "token_connect",
     "unallocate",
 ]
-ALL = ["token_add", *OF_A_TOKEN]
+ALL = ["token_add", "connect", *OF_A_TOKEN]
 every_write = pytest.mark.parametrize("name", ALL)
 every_write_to_a_token = pytest.mark.parametrize("name", OF_A_TOKEN)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("katapult")]
 
 
 def url(name: str, token_id: uuid.UUID | None = None) -> str:
-    arguments = {"token_add": [], "unallocate": [token_id or uuid.UUID(int=0), IP]}
+    arguments = {"token_add": [], "connect": [], "unallocate": [token_id or uuid.UUID(int=0), IP]}
     return reverse(name, args=arguments.get(name, [token_id or uuid.UUID(int=0)]))
 
 
@@ -77,7 +78,7 @@ def test_a_form_without_a_csrf_token_is_refused(
 def test_the_token_of_another_user_is_not_found(
     alices: Client, bobs_token: ApiToken, katapult: Organizations, name: str
 ) -> None:
-    for method in ("post",) if name == "token_check" else ("get", "post"):
+    for method in ("post",) if name in {"token_check", "token_connect"} else ("get", "post"):
         answer = getattr(alices, method)(url(name, bobs_token.id))
         missing = getattr(alices, method)(url(name))
         assert (answer.status_code, missing.status_code) == (404, 404), method

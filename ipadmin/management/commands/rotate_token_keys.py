@@ -20,10 +20,11 @@ class Command(BaseCommand):
                     continue
                 try:
                     token.encrypt_secret(token.decrypt_secret())
+                    token.encrypt_refresh_token(token.decrypt_refresh_token())
                 except crypto.CannotDecrypt:
                     lost.append(pk)
                     continue
-                token.save(update_fields=["encrypted_secret"])
+                token.save(update_fields=["encrypted_secret", "encrypted_refresh_token"])
                 encrypted += 1
         self.stdout.write(f"{encrypted} encrypted with the newest key.")
         for pk in lost:
