@@ -48,12 +48,11 @@ def identity_proved(
 
 
 @receiver(authentication_failed)
-def code_was_wrong(request: Any, user: User, authenticator: Authenticator, **_: Any) -> None:
-    """At the second step of a sign-in, or instead of the password later."""
-    factor = account_texts.name_of(authenticator)
-    record(
-        LinkKind.SIGN_IN_FAILED, actor(request), **_person(user), factor=factor, why="Wrong code"
-    )
+def code_was_wrong(request: Any, user: User, authenticator: Authenticator, **extra: Any) -> None:
+    details = {"factor": account_texts.name_of(authenticator), "why": "Wrong code"}
+    if extra.get("reauthentication"):
+        details["why"] = "Wrong code in a proof of identity"
+    record(LinkKind.SIGN_IN_FAILED, actor(request), **_person(user), **details)
 
 
 def _actor() -> Actor:
