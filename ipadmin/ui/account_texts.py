@@ -83,7 +83,7 @@ def password_facts(user: User) -> list[Fact]:
     """When it was changed last, as far as the audit log tells."""
     changes = AuditLink.objects.filter(kind=LinkKind.PASSWORD_CHANGED, details__person_id=user.pk)
     changed_at = changes.order_by("-sequence").values_list("at", flat=True).first()
-    return [Fact("Last changed", at=changed_at, none="Not since it is recorded")]
+    return [Fact("Last changed", at=changed_at, none="No change recorded")]
 
 
 def second_factor_notice(due_at: datetime) -> Notice:
