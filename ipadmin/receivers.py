@@ -41,7 +41,7 @@ def identity_proved(
 ) -> None:
     """A sign-in is recorded as a whole; this is a later proof."""
     if reauthenticated:
-        methods = [account_texts.method_name(method, extra.get("type", ""))]
+        methods = [extra.get("type") or method]
         record(LinkKind.REAUTHENTICATED, actor(request), **_person(user), methods=methods)
         # See `access.has_proved_identity`.
         request.proves_identity = True
