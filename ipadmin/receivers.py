@@ -110,19 +110,18 @@ def identity_proved(
 ) -> None:
     """A sign-in is recorded as a whole; this is a later proof."""
     if reauthenticated:
-        methods = [account_texts.method_name(method, extra.get("type", ""))]
+        methods = [extra.get("type") or method]
         record(LinkKind.REAUTHENTICATED, actor(request), **_person(user), methods=methods)
         # See `access.has_proved_identity`.
         request.proves_identity = True
 
 
 @receiver(authentication_failed)
-def code_was_wrong(request: Any, user: User, authenticator: Authenticator, **_: Any) -> None:
-    """At the second step of a sign-in, or instead of the password later."""
-    factor = account_texts.name_of(authenticator)
-    record(
-        LinkKind.SIGN_IN_FAILED, actor(request), **_person(user), factor=factor, why="Wrong code"
-    )
+def code_was_wrong(request: Any, user: User, authenticator: Authenticator, **extra: Any) -> None:
+    details = {"factor": account_texts.name_of(authenticator), "why": "Wrong code"}
+    if extra.get("reauthentication"):
+        details["why"] = "Wrong code in a proof of identity"
+    record(LinkKind.SIGN_IN_FAILED, actor(request), **_person(user), **details)
 
 
 def _actor() -> Actor:

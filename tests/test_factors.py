@@ -358,7 +358,7 @@ def test_the_account_page(alices: Client, alice: User) -> None:
     for words in (
         "alice",
         "Operator",
-        "Not since it is recorded",
+        "No change recorded",
         "Passkeys Add a passkey None",
         "Not set up",
     ):

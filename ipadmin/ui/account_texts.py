@@ -16,10 +16,7 @@ from ipadmin.ui.components import Badge, Fact, Linked, Notice
 Type = Authenticator.Type
 NO_SIGN_IN = "You can't sign in with this account. Ask the administrator of this site."
 PASSKEY_FAILED = "The passkey was not accepted. Try again, or use another way."
-# What a person signs in with, by allauth's names.
-METHODS: dict[str, str] = {
-    "password": "Password",
-    "socialaccount": "Single sign-on",
+FACTORS: dict[str, str] = {
     Type.WEBAUTHN: "Passkey",
     Type.TOTP: "Authenticator app",
     Type.RECOVERY_CODES: "Recovery codes",
@@ -64,7 +61,7 @@ def codes_left(recovery: Authenticator | None) -> Badge:
 
 def name_of(authenticator: Authenticator) -> str:
     """A second factor in the audit log."""
-    name = METHODS[authenticator.type]
+    name = FACTORS[authenticator.type]
     is_passkey = authenticator.type == Type.WEBAUTHN
     return f"{name} “{authenticator.data['name']}”" if is_passkey else name
 
@@ -83,7 +80,7 @@ def password_facts(user: User) -> list[Fact]:
     """When it was changed last, as far as the audit log tells."""
     changes = AuditLink.objects.filter(kind=LinkKind.PASSWORD_CHANGED, details__person_id=user.pk)
     changed_at = changes.order_by("-sequence").values_list("at", flat=True).first()
-    return [Fact("Last changed", at=changed_at, none="Not since it is recorded")]
+    return [Fact("Last changed", at=changed_at, none="No change recorded")]
 
 
 def second_factor_notice(due_at: datetime) -> Notice:
@@ -103,8 +100,3 @@ def ways_to_prove_identity(methods: list[dict[str, Any]]) -> list[dict[str, Any]
     order = list(WAYS)
     known = [each | {"description": WAYS.get(each["id"], each["description"])} for each in methods]
     return sorted(known, key=lambda each: order.index(each["id"]) if each["id"] in WAYS else 9)
-
-
-def method_name(method: str, type: str = "") -> str:
-    """One way of signing in, as allauth records it, in the audit log."""
-    return METHODS.get(type or method, method)

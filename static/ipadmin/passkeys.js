@@ -6,7 +6,7 @@
   const MESSAGES = {
     NotAllowedError: "No passkey was used: this was cancelled, or took too long. Try again.",
     InvalidStateError: "This device already has a passkey for your account.",
-    SecurityError: "Passkeys do not work at this address of the site.",
+    SecurityError: "Passkeys need a host name: open this site with its name, or as localhost.",
   };
   const OTHER = "This browser could not use a passkey. Try again, or use another way.";
 

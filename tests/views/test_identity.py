@@ -73,7 +73,7 @@ def test_a_pasted_token_is_added_after_the_proof(
     assert (token.label, token.last_four) == ("New", SECRET[-4:])
     assert done["Location"] == reverse("token", args=[token.id])
     [proof] = recorded()
-    assert (proof["person"], proof["methods"]) == ("alice", ["Password"])
+    assert (proof["person"], proof["methods"]) == ("alice", ["password"])
 
 
 def test_a_recent_sign_in_is_a_proof(alices: Client, katapult: Organizations) -> None:
@@ -257,7 +257,7 @@ def test_a_passkey_is_the_first_way(alices: Client, katapult: Organizations) -> 
     form["credential"] = json.dumps(device.get(options))
     alices.post(f"{CONFIRM}passkey/", form)
     assert ApiToken.objects.get().label == "New"
-    assert recorded()[-1]["methods"] == ["Passkey"]
+    assert recorded()[-1]["methods"] == ["webauthn"]
 
 
 def test_without_password_and_factor_nothing_is_done(stale: Client, alice: User) -> None:
