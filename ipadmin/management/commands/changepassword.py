@@ -4,18 +4,23 @@ import getpass
 from typing import Any
 
 from django.contrib.auth.management.commands import changepassword
+from django.db import transaction
 
 from ipadmin.audit.activity import command_line_actor, record
 from ipadmin.models import LinkKind, User
-from ipadmin.services.people import named
 
 
 class Command(changepassword.Command):
-    """Django's, recorded in the audit log. The person has to choose another one at once."""
+    """Django's. Whoever runs it knows the password now, so the person must change it."""
 
     def handle(self, *args: Any, **options: Any) -> str | None:
-        answer = super().handle(*args, **options)
-        person = User.objects.get(username=options["username"] or getpass.getuser())
-        User.objects.filter(pk=person.pk).update(must_change_password=True)
-        record(LinkKind.PASSWORD_CHANGED, command_line_actor(), **named(person))
-        return answer
+        # Not in one transaction, which would lock the database while somebody types.
+        done = super().handle(*args, **options)
+        with transaction.atomic():
+            person = User.objects.get(username=options["username"] or getpass.getuser())
+            person.must_change_password = True
+            person.save(update_fields=["must_change_password"])
+            ended, _ = person.sessions.all().delete()
+            details = {"person": person.username, "person_id": person.pk, "sessions": ended}
+            record(LinkKind.PASSWORD_CHANGED, command_line_actor(), **details)
+        return done
