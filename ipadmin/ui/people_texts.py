@@ -28,7 +28,7 @@ ROLES = {
     "administrator": "Manages people and their roles.",
 }
 OWN_ACCESS = "Nobody changes their own roles and access. Ask another administrator."
-SUPERUSER = "Superuser: may do everything. Made and changed on the command line only."
+SUPERUSER = "Superuser: may do everything. Made on the command line, changed by superusers only."
 RESET_FOR_LINK = "Reset their access to make a new link."
 SAVED = "Saved."
 NAME_TAKEN = "There is an account with this user name."

@@ -114,6 +114,7 @@ def test_pages_of_other_roles_are_not_found(text: str, abilities: Abilities) -> 
     assert groups(text, abilities) == {}
 
 
+@pytest.mark.django_db
 def test_an_entry_says_when_who_and_why() -> None:
     entry = attempt(reason="OPS-1", created_at=datetime(2026, 11, 3, 23, 30, tzinfo=UTC))
     listed = ListedEntry._make(getattr(entry, name) for name in ListedEntry._fields)

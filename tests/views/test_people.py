@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.test import Client
 
 from ipadmin import access
@@ -275,6 +276,16 @@ def test_a_user_name_is_ascii_and_unique_in_any_case(adams: Client, alice: User,
     assert answer.status_code == 422
     assert Page(answer).all(".has-error input[name=username]")
     assert User.objects.count() == 2
+
+
+def test_the_same_name_in_two_tabs(adams: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_args: object) -> str:
+        raise IntegrityError
+
+    monkeypatch.setattr(people, "invite", taken)
+    answer = invite(adams)
+    assert answer.status_code == 422
+    assert people_texts.NAME_TAKEN in answer.text
 
 
 def test_a_reset_shows_a_link(adams: Client, alice: User) -> None:

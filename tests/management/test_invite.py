@@ -1,4 +1,4 @@
-"""Commands that make accounts and change passwords, and what is recorded of them."""
+"""The command that makes an account and prints a link."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.management.commands import changepassword
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -61,22 +60,3 @@ def test_without_a_host_the_url_is_needed(settings: LazySettings) -> None:
     settings.ALLOWED_HOSTS = []
     with pytest.raises(CommandError, match="--url"):
         output("invite", "dora")
-
-
-def test_making_a_superuser_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
-    output("createsuperuser", "--no-input", username="root", email="root@example.com")
-    assert User.objects.get(username="root").is_superuser
-    assert recorded() == [("roles_changed", "root", True)]
-    details = AuditLink.objects.get().details or {}
-    assert (details["old"], details["new"]) == ([], ["superuser"])
-
-
-def test_changing_a_password_is_recorded(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    new = "quite another passphrase"
-    monkeypatch.setattr(changepassword.Command, "_get_pass", lambda *_args: new)
-    output("changepassword", "alice")
-    alice.refresh_from_db()
-    assert alice.check_password(new)
-    assert alice.must_change_password
-    assert recorded() == [("password_changed", "alice", True)]
