@@ -204,11 +204,11 @@ def _oauth() -> Iterator[tuple[str, str, str]]:
     if bool(settings.KATAPULT_OAUTH_CLIENT_ID) != bool(settings.KATAPULT_OAUTH_CLIENT_SECRET):
         missing = "SECRET" if settings.KATAPULT_OAUTH_CLIENT_ID else "ID"
         hint = "Set both KATAPULT_OAUTH_CLIENT_ID and KATAPULT_OAUTH_CLIENT_SECRET, or neither."
-        yield "E020", f"KATAPULT_OAUTH_CLIENT_{missing} is missing.", hint
+        yield "E040", f"KATAPULT_OAUTH_CLIENT_{missing} is missing.", hint
     for name in ("AUTHORIZE_URL", "TOKEN_URL", "REVOKE_URL"):
         url = getattr(settings, f"KATAPULT_OAUTH_{name}")
         hint = "Write https:// and a host, or a loopback address for the sandbox, or remove it."
-        yield "E021", url and _secure_url(f"KATAPULT_OAUTH_{name}", url), hint
+        yield "E041", url and _secure_url(f"KATAPULT_OAUTH_{name}", url), hint
 
 
 def _oidc() -> Iterator[tuple[str, str, str]]:

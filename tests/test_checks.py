@@ -231,7 +231,7 @@ def test_oauth_needs_both_id_and_secret(
     settings: Settings, id: str, secret: str, missing: str
 ) -> None:
     settings.KATAPULT_OAUTH_CLIENT_ID, settings.KATAPULT_OAUTH_CLIENT_SECRET = id, secret
-    text = problems()["ipadmin.E020"]
+    text = problems()["ipadmin.E040"]
     assert f"KATAPULT_OAUTH_CLIENT_{missing} is missing" in text
     assert "hush" not in text
 
@@ -242,7 +242,7 @@ def test_oauth_needs_both_id_and_secret(
 )
 def test_oauth_uses_https(settings: Settings, name: str, url: str) -> None:
     setattr(settings, f"KATAPULT_OAUTH_{name}", url)
-    text = problems()["ipadmin.E021"]
+    text = problems()["ipadmin.E041"]
     assert f"KATAPULT_OAUTH_{name}" in text
     assert "hush" not in text
 

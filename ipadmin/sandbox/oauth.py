@@ -165,11 +165,13 @@ class Provider:
         if problem := self.problem(form):
             return Answer(400, HTML, f"<h1>{problem}</h1>".encode())
         query = {"state": form.get("state", "")}
-        if form.get("decision") == "allow":
+        owners = {str(number): number for number in range(len(self.organizations))}
+        owner = owners.get(form.get("organization", ""))
+        if form.get("decision") == "allow" and owner is not None:
             names = {scope.removeprefix(OAUTH_PREFIX) for scope in form["scope"].split()}
             query["code"] = secrets.token_urlsafe(24)
             self.codes[query["code"]] = Grant(
-                int(form["organization"]),
+                owner,
                 ALL_SCOPES & names,
                 form["redirect_uri"],
                 form["code_challenge"],
@@ -214,10 +216,10 @@ class Provider:
     def revoke(self, form: Form, authorization: str) -> Answer:
         """Of a refresh token, with its access token, or of an access token. [RFC 7009]"""
         self.authenticate(authorization)
-        token = form.get("token", "")
-        grant = self.grants.pop(token, None)
-        self.expiry[grant.access_token if grant else token] = 0
-        self.expire()
+        grant = self.grants.pop(form.get("token", ""), None)
+        access = grant.access_token if grant else form.get("token", "")
+        if self.expiry.pop(access, None) is not None:
+            self.tokens.pop(access, None)
         return Answer(200, body=b"{}")
 
     def authenticate(self, authorization: str) -> None:

@@ -135,6 +135,21 @@ def test_a_revoked_refresh_token_ends_its_access_token(box: Sandbox) -> None:
     assert refresh.json() == {"error": "invalid_grant"}
 
 
+def test_only_its_own_tokens_are_revoked(box: Sandbox) -> None:
+    access = redeem(box).json()["access_token"]
+    for token in (access, box.token, "unknown"):
+        assert ask(box, "revoke", token=token).status_code == 200
+    assert api(box, access).status_code == 403
+    assert api(box, box.token).status_code == 200
+
+
+@pytest.mark.parametrize("organization", ["", "x", "-1", "99"])
+def test_an_unknown_organization_is_not_allowed(box: Sandbox, organization: str) -> None:
+    form = ASKED | {"decision": "allow", "organization": organization}
+    answer = httpx.post(f"{box.url}/oauth2/auth", data=form)
+    assert "error=access_denied" in answer.headers["Location"]
+
+
 def test_it_fails_on_demand(box: Sandbox) -> None:
     code = {"grant_type": "refresh_token", "refresh_token": redeem(box).json()["refresh_token"]}
     httpx.post(f"{box.url}/_sandbox/behave", json={"error": "500", "times": 1})
