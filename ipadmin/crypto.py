@@ -62,6 +62,11 @@ def decrypt(encrypted: bytes, *, bound_to: str) -> Secret:
     return Secret(text.decode())
 
 
+def newest_key_id() -> bytes:
+    """The id of the key that encrypts."""
+    return _key_id(_keys()[0])
+
+
 def audit_keys() -> dict[str, bytes]:
     """Key id (8 hex digits) to key, of AUDIT_KEYS, newest first."""
     keys = [decode_key(text) for text in settings.AUDIT_KEYS]

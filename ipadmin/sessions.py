@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db import transaction
 from django.utils import timezone
 
 from ipadmin import crypto
@@ -114,6 +115,17 @@ class SessionStore(DatabaseStore):
 def hashed(session_key: str) -> str:
     """The key of a session as the database has it."""
     return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def encrypt_again(key: object) -> None:
+    """Encrypt the data of a session with the newest key; `key` is the hashed one. Raises
+    CannotDecrypt."""
+    with transaction.atomic():
+        row = Session.objects.select_for_update().get(pk=key)
+        binding = _binding(row.session_key)
+        data = crypto.decrypt(base64.b64decode(row.session_data), bound_to=binding)
+        row.session_data = base64.b64encode(crypto.encrypt(data, bound_to=binding)).decode()
+        row.save(update_fields=["session_data"])
 
 
 def _why_ended(row: Session) -> Ended | None:

@@ -50,6 +50,7 @@ LABELS = {
     "findings": "Found",
     "sessions": "Sessions ended",
     "secrets": "Secrets encrypted",
+    "key": "Key",
     "why": "Why",
     "expires_at": "Valid until",
     "source_ip": "From",

@@ -5,16 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from ipadmin import crypto
+from ipadmin.adapter import MfaAdapter
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import Exchange, Organization, Secret
 from ipadmin.management.commands import prepare_demo
-from ipadmin.models import ApiToken, User
+from ipadmin.models import ApiToken, AuditLink, User
 from ipadmin.services import tokens
-from tests.conftest import make_roles
+from tests.conftest import ClientOf, make_roles
 
 TOKEN = "a-token-of-the-sandbox"
 
@@ -122,6 +124,58 @@ def test_rotating_names_and_leaves_tokens_that_cannot_be_decrypted(
     assert "no longer needed" not in text
     lost.refresh_from_db()
     assert bytes(lost.encrypted_secret) == before
+
+
+def test_rotating_covers_refresh_tokens_factors_and_sessions(
+    alice: User, settings: Settings, client_of: ClientOf
+) -> None:
+    old, new = crypto.generate_key(), crypto.generate_key()
+    settings.TOKEN_ENCRYPTION_KEYS = [old]
+    token = kept(alice, "first", TOKEN)
+    token.encrypt_refresh_token(Secret("refresh"))
+    token.save()
+    factor = Authenticator.objects.create(
+        user=alice, type="totp", data={"secret": MfaAdapter().encrypt("SEED")}
+    )
+    browser = client_of(alice)
+    settings.TOKEN_ENCRYPTION_KEYS = [new, old]
+    text = output("rotate_token_keys")
+    assert text.startswith("3 encrypted with the newest key.")
+    assert "Second factor: 1 under key" in text
+    # What is done is not done again.
+    assert output("rotate_token_keys").startswith("0 encrypted")
+    settings.TOKEN_ENCRYPTION_KEYS = [new]
+    token.refresh_from_db()
+    factor.refresh_from_db()
+    assert token.decrypt_refresh_token() == Secret("refresh")
+    assert MfaAdapter().decrypt(factor.data["secret"]) == "SEED"
+    assert browser.get("/").status_code == 302
+    assert "login" not in browser.get("/")["Location"]
+    assert AuditLink.objects.filter(kind="keys_rotated").count() == 2
+
+
+def test_rotating_goes_on_after_it_was_stopped(
+    alice: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = crypto.generate_key(), crypto.generate_key()
+    settings.TOKEN_ENCRYPTION_KEYS = [old]
+    for number in range(3):
+        kept(alice, f"number {number}", f"{TOKEN}-{number}")
+    settings.TOKEN_ENCRYPTION_KEYS = [new, old]
+    encrypt = ApiToken.encrypt_secret
+    done: list[ApiToken] = []
+
+    def stop_at_the_second(token: ApiToken, secret: Secret) -> None:
+        if done:
+            raise KeyboardInterrupt
+        done.append(token)
+        encrypt(token, secret)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(ApiToken, "encrypt_secret", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            output("rotate_token_keys")
+    assert output("rotate_token_keys").startswith("2 encrypted")
 
 
 @pytest.fixture
