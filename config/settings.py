@@ -261,7 +261,12 @@ DATABASE_CACHE = {
     "OPTIONS": {"MAX_ENTRIES": 100_000},
 }
 REDIS_CACHE = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
-CACHES = {"default": REDIS_CACHE if CACHE_URL else DATABASE_CACHE}
+# For what each process counts for itself.
+MEMORY_CACHE = {
+    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
+}
+CACHES = {"default": REDIS_CACHE if CACHE_URL else DATABASE_CACHE, "memory": MEMORY_CACHE}
 
 # Second factors: passkeys (which also work without a password), codes of an authenticator app, and
 # recovery codes, which are shown once. Passkeys always verify the person, by PIN or biometrics, so

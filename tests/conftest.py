@@ -11,8 +11,9 @@ from importlib import import_module
 import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import Group
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, override_settings
@@ -36,11 +37,8 @@ def _cheap_passwords() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _cache_in_memory() -> Iterator[None]:
     """So that tests without a database can clear it; tests of the shared cache set their own."""
-    in_memory = {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
-    with override_settings(CACHES={"default": in_memory}):
+    memory = settings.MEMORY_CACHE
+    with override_settings(CACHES={"default": memory, "memory": memory | {"LOCATION": "other"}}):
         yield
 
 
@@ -66,8 +64,9 @@ def _no_other_connections(
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """The cache counts sign-ins."""
-    cache.clear()
+    """They count sign-ins, and calls of Katapult."""
+    for cache in caches.all(initialized_only=True):
+        cache.clear()
 
 
 def person(name: str, role: str | None = None) -> User:

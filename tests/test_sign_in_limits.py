@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _shared_cache(db: None) -> Iterator[None]:
     """The site's own, in the database."""
-    with override_settings(CACHES={"default": site_settings.DATABASE_CACHE}):
+    with override_settings(CACHES=site_settings.CACHES | {"default": site_settings.DATABASE_CACHE}):
         yield
 
 

@@ -1,8 +1,9 @@
 """Reserve the last calls of each minute's rate limit for confirmed attempts.
 
 The rate limit counts the calls of a token per clock minute; each answer has the number of calls
-left. [seen] Reads that can wait are refused when few are left. The number is stored in Django's
-cache, without the calls that are under way, and may be some calls behind those of other processes.
+left. [seen] Reads that can wait are refused when few are left. The number is kept in the memory of
+the process, because it is asked with each call: without the calls that are under way, and maybe
+some calls behind those of other processes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import threading
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.utils import timezone
 
 from ipadmin.katapult.types import Exchange
 
+# A cache of the settings.
+MEMORY = "memory"
 # Calls at once before the first answer of a minute says how many are left.
 UNKNOWN_ROOM = 16
 # More calls than can be under way. A number of calls left that is higher by more than this is from
@@ -76,12 +79,12 @@ def remaining(token_fingerprint: str) -> int | None:
 
 def _known(token_fingerprint: str) -> tuple[int, int] | None:
     """The calls left in this minute, and those of them that are reserved."""
-    known: tuple[int, int] | None = cache.get(_key(token_fingerprint, _minute()))
+    known: tuple[int, int] | None = caches[MEMORY].get(_key(token_fingerprint, _minute()))
     return known
 
 
 def _set(token_fingerprint: str, remaining: int, reserve: int) -> None:
-    cache.set(_key(token_fingerprint, _minute()), (remaining, reserve), 60)
+    caches[MEMORY].set(_key(token_fingerprint, _minute()), (remaining, reserve), 60)
 
 
 def _minute() -> datetime:

@@ -6,11 +6,10 @@ from itertools import count
 
 from django.db import transaction
 
-from ipadmin.audit import activity
 from ipadmin.audit.activity import Actor
 from ipadmin.katapult.oauth import Grant
 from ipadmin.models import ApiToken, LinkKind, User
-from ipadmin.services import oauth, snapshots, tokens
+from ipadmin.services import oauth, snapshots, token_events, tokens
 
 
 def connect(owner: User, grant: Grant, by: Actor) -> ApiToken:
@@ -22,7 +21,7 @@ def connect(owner: User, grant: Grant, by: Actor) -> ApiToken:
     oauth.put(token, grant)
     with transaction.atomic():
         token.save(force_insert=True)
-        _record(LinkKind.TOKEN_ADDED, token, by)
+        token_events.record(LinkKind.TOKEN_ADDED, token, by, methods=["oauth2"])
     return token
 
 
@@ -32,24 +31,14 @@ def connect_again(token: ApiToken, grant: Grant, by: Actor) -> None:
     fields = oauth.put(token, grant) | tokens.findings_fields(findings)
     with transaction.atomic():
         tokens.write(token, fields, among=ApiToken.objects.all())
-        _record(LinkKind.TOKEN_REPLACED, token, by)
+        token_events.record(LinkKind.TOKEN_REPLACED, token, by, methods=["oauth2"])
     snapshots.forget(token)
 
 
-def delete(token: ApiToken) -> None:
+def delete(token: ApiToken, by: Actor | None = None) -> None:
     """Delete a token, and before that revoke its grant, if it has one and the provider can."""
     if token.is_connection:
         oauth.revoke(token)
-    token.delete()
-
-
-def _record(kind: LinkKind, token: ApiToken, by: Actor) -> None:
-    activity.record(
-        kind,
-        by,
-        token_id=str(token.pk),
-        token_label=token.label,
-        token_fingerprint=token.fingerprint,
-        organization=token.organization_title,
-        methods=["oauth2"],
-    )
+    with transaction.atomic():
+        token_events.record(LinkKind.TOKEN_DELETED, token, by)
+        token.delete()

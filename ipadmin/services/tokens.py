@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ipadmin.audit.activity import Actor
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.katapult.types import Organization, Reply, Secret
-from ipadmin.models import ApiToken, User
-from ipadmin.services import api, oauth, snapshots
+from ipadmin.models import ApiToken, LinkKind, User
+from ipadmin.services import api, oauth, snapshots, token_events
 
 T = TypeVar("T")
 
@@ -43,6 +45,13 @@ class Findings:
     can_unallocate: bool | None = None
     can_list_machines: bool | None = None
 
+    @property
+    def words(self) -> list[str]:
+        """For the audit log."""
+        able = [("can list addresses", self.can_list), ("can unallocate", self.can_unallocate)]
+        missing = [f"lacks {scope}" for scope in self.missing_scopes]
+        return [words for words, is_able in able if is_able] + missing
+
 
 class AlreadyAdded(Exception):
     """The owner has `token`, with the same secret, for the same organization."""
@@ -58,15 +67,25 @@ class OrganizationMismatch(Exception):
     """The new secret has no access to the organization of its token."""
 
 
-def add(*, owner: User, label: str, secret: Secret) -> ApiToken:
+def add(*, owner: User, label: str, secret: Secret, by: Actor | None = None) -> ApiToken:
     """Check a secret, and store it encrypted. If it has access to one organization, that is chosen;
     otherwise the token is not ready until `choose_organization`.
 
     Raises AlreadyAdded or KatapultError; then nothing is stored.
     """
     token = unsaved(owner, label, secret)
-    token.save(force_insert=True)
+    with transaction.atomic():
+        token.save(force_insert=True)
+        token_events.record(LinkKind.TOKEN_ADDED, token, by, methods=["pasted"])
     return token
+
+
+def rename(token: ApiToken, by: Actor) -> None:
+    """Store the new label of a token. Raises IntegrityError if another one has it."""
+    with transaction.atomic():
+        old = ApiToken.objects.values_list("label", flat=True).get(pk=token.pk)
+        token.save(update_fields=["label"])
+        token_events.record(LinkKind.TOKEN_CHANGED, token, by, old=old, new=token.label)
 
 
 def unsaved(owner: User, label: str, secret: Secret) -> ApiToken:
@@ -89,7 +108,9 @@ def organizations(token: ApiToken) -> tuple[Organization, ...]:
         return _organizations(secret, [])
 
 
-def choose_organization(token: ApiToken, organization: Organization) -> None:
+def choose_organization(
+    token: ApiToken, organization: Organization, by: Actor | None = None
+) -> None:
     """Set the organization of a token; it can't be changed afterwards.
 
     Raises AlreadyAdded, KatapultError (such as `organization_not_found`), crypto.CannotDecrypt, and
@@ -104,30 +125,38 @@ def choose_organization(token: ApiToken, organization: Organization) -> None:
         findings = _permissions(secret, organization, (), [], tolerated)
     fields = _organization_fields(organization) | findings_fields(findings)
     not_chosen = ApiToken.objects.filter(organization_id="", organization_sub_domain="")
-    if not write(token, fields, among=not_chosen):
-        # Another tab chose an organization first, which stays.
-        token.refresh_from_db()
+    with transaction.atomic():
+        if write(token, fields, among=not_chosen):
+            new = token.organization_title
+            token_events.record(LinkKind.TOKEN_CHANGED, token, by, old="No organization", new=new)
+            return
+    # Another tab chose an organization first, which stays.
+    token.refresh_from_db()
 
 
-def check(token: ApiToken) -> Findings:
+def check(token: ApiToken, by: Actor | None = None) -> Findings:
     """Check a stored token again. Raises KatapultError and crypto.CannotDecrypt."""
     try:
         with api.using(token) as secret:
             findings = _check(secret, token.organization if token.is_ready else None)
-    except KatapultError:
-        _write_checked(token, {"checked_at": timezone.now()})
+    except KatapultError as error:
+        _write_checked(token, {"checked_at": timezone.now()}, by, [error.code or "no answer"])
         raise
-    _write_checked(token, findings_fields(findings))
+    _write_checked(token, findings_fields(findings), by, findings.words)
     return findings
 
 
-def _write_checked(token: ApiToken, fields: dict[str, object]) -> None:
+def _write_checked(
+    token: ApiToken, fields: dict[str, object], by: Actor | None, found: list[str]
+) -> None:
     """Unless the secret was replaced in the meantime: then the findings are not about the new one.
     A refresh has changed `token` as well."""
-    write(token, fields, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
+    with transaction.atomic():
+        write(token, fields, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
+        token_events.record(LinkKind.TOKEN_CHECKED, token, by, findings=found)
 
 
-def replace(token: ApiToken, secret: Secret) -> None:
+def replace(token: ApiToken, secret: Secret, by: Actor | None = None) -> None:
     """Replace the secret of a token, for the same organization.
 
     Raises OrganizationMismatch, AlreadyAdded or KatapultError; then the old secret stays.
@@ -138,7 +167,9 @@ def replace(token: ApiToken, secret: Secret) -> None:
     token.encrypt_secret(secret)
     token.encrypted_refresh_token, token.expires_at, token.granted_scopes = None, None, []
     fields = findings_fields(findings) | {name: getattr(token, name) for name in oauth.FIELDS}
-    write(token, fields, among=ApiToken.objects.all())
+    with transaction.atomic():
+        write(token, fields, among=ApiToken.objects.all())
+        token_events.record(LinkKind.TOKEN_REPLACED, token, by, methods=["pasted"])
     snapshots.forget(token)
 
 

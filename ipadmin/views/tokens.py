@@ -19,7 +19,7 @@ from ipadmin.models import ApiToken
 from ipadmin.services import budget, connections
 from ipadmin.services import tokens as service
 from ipadmin.ui import token_texts
-from ipadmin.views.parts import CANNOT_READ, problem
+from ipadmin.views.parts import CANNOT_READ, actor, problem
 
 TokenForm = LabelForm | SecretForm | OrganizationForm
 # What prevents the use of a secret.
@@ -41,7 +41,7 @@ def token_add(request: SignedInRequest) -> HttpResponse:
     form, failed = AddTokenForm(request.POST or None, owner=request.user), None
     try:
         if form.is_valid():
-            added = service.add(owner=request.user, **form.cleaned_data)
+            added = service.add(owner=request.user, by=actor(request), **form.cleaned_data)
             messages.success(request, token_texts.ADDED.format(added))
             return redirect("token" if added.is_ready else "token_organization", added.id)
     except CANNOT_USE as error:
@@ -62,7 +62,7 @@ def token_organization(request: SignedInRequest, token_id: uuid.UUID) -> HttpRes
     try:
         form = OrganizationForm(request.POST or None, service.organizations(token))
         if form.is_valid():
-            service.choose_organization(token, form.chosen)
+            service.choose_organization(token, form.chosen, actor(request))
             messages.success(request, token_texts.CONNECTED.format(token))
             return redirect("addresses", token.id)
     except CANNOT_USE as error:
@@ -81,7 +81,7 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     form = LabelForm(request.POST or None, instance=token, owner=request.user)
     try:
         if form.is_valid():
-            token.save(update_fields=["label"])
+            service.rename(token, actor(request))
             messages.success(request, token_texts.RENAMED.format(token))
             return redirect("token", token.id)
     except IntegrityError:
@@ -94,7 +94,7 @@ def token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def token_check(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     try:
-        findings = service.check(token)
+        findings = service.check(token, actor(request))
         shown: dict[str, object] = {"check_result": token_texts.check_result(token, findings)}
     except CANNOT_READ as error:
         shown = {"problem": problem(request, error, token, retry="Check again")}
@@ -110,7 +110,7 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
     form, failed = SecretForm(request.POST or None), None
     try:
         if form.is_valid():
-            service.replace(token, form.cleaned_data["secret"])
+            service.replace(token, form.cleaned_data["secret"], actor(request))
             messages.success(request, token_texts.REPLACED.format(token))
             return redirect("token", token.id)
     except service.OrganizationMismatch:
@@ -126,7 +126,7 @@ def token_replace(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse
 def token_delete(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
     token = access.own_token(request.user, token_id)
     if request.method == "POST":
-        connections.delete(token)
+        connections.delete(token, actor(request))
         messages.success(request, token_texts.DELETED.format(token))
         return redirect("tokens")
     context = {"token": token, "manage": token_texts.management(token)}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _shared_cache(transactional_db: None) -> Iterator[None]:
-    with override_settings(CACHES={"default": settings.DATABASE_CACHE}):
+    with override_settings(CACHES=settings.CACHES | {"default": settings.DATABASE_CACHE}):
         yield
 
 
