@@ -219,6 +219,7 @@ class SessionRulesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
+    def process_view(self, request: Any, *_view: object) -> HttpResponse | None:
         user = request.user
         if not user.is_authenticated:
             return None

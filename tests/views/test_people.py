@@ -182,7 +182,7 @@ def test_names_and_roles_are_changed(adams: Client, alice: User) -> None:
 def test_invalid_details(adams: Client, alice: User, form: dict[str, str]) -> None:
     answer = adams.post(url(alice), form)
     assert answer.status_code == 422
-    assert Page(answer).all(".has-error")
+    assert Page(answer).all("[aria-invalid]")
 
 
 def test_no_form_changes_user_name_or_privileges(adams: Client, alice: User) -> None:
@@ -274,7 +274,7 @@ def test_another_page_does_not_show_the_link(adams: Client, alice: User) -> None
 def test_a_user_name_is_ascii_and_unique_in_any_case(adams: Client, alice: User, name: str) -> None:
     answer = invite(adams, username=name)
     assert answer.status_code == 422
-    assert Page(answer).all(".has-error input[name=username]")
+    assert Page(answer).all("input[name=username][aria-invalid]")
     assert User.objects.count() == 2
 
 
