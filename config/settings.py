@@ -252,15 +252,16 @@ OIDC_SIGN_IN_URL = env.str("OIDC_SIGN_IN_URL", "") or OIDC_DISCOVERY_URL
 # Whether people can sign in without it: on or off.
 LOCAL_SIGN_IN = env.str("LOCAL_SIGN_IN", "") or "on"
 
-# Counts failed sign-ins for all processes: in the database, or in Redis with CACHE_URL. With
-# Django's default of 300 entries, an attacker with many addresses could make it forget a count.
+# Counts failed sign-ins for all processes: in the database, or in Redis with CACHE_URL.
 CACHE_URL = env.str("CACHE_URL", "") or ""
 DATABASE_CACHE = {
-    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-    "LOCATION": CACHE_TABLE,
-    "OPTIONS": {"MAX_ENTRIES": 100_000},
+    "BACKEND": "ipadmin.cache.DatabaseCache",
 }
-REDIS_CACHE = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+REDIS_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": CACHE_URL,
+    "OPTIONS": {"serializer": "ipadmin.cache.JsonSerializer"},
+}
 # For what each process counts for itself.
 MEMORY_CACHE = {
     "BACKEND": "django.core.cache.backends.locmem.LocMemCache",

@@ -31,6 +31,8 @@ from ipadmin.models.search_keys import folded
 
 P = ParamSpec("P")
 
+# How allauth names a sign-in with a provider.
+SSO = "socialaccount"
 USE_TOKENS = "ipadmin.use_apitoken"
 VIEW_HISTORY = "ipadmin.view_auditentry"
 VERIFY_HISTORY = "ipadmin.view_auditlink"
@@ -114,6 +116,9 @@ def has_proved_identity(request: SignedInRequest, *, within: int) -> bool:
     if getattr(request, "proves_identity", False):
         return True
     records = get_authentication_records(request, request.user)
+    if within <= settings.REAUTHENTICATE_AFTER:
+        # A provider signs in whoever sits at a browser that it knows.
+        records = [each for each in records if each["method"] != SSO or "reauthenticated" in each]
     return time.time() - max((record["at"] for record in records), default=0) < within
 
 

@@ -163,11 +163,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Instead of allauth's sign-up: raises ImmediateHttpResponse where nobody is signed in."""
-        by = Actor(
-            provider=settings.OIDC_NAME,
-            source_ip=client_address(request),
-            request_id=getattr(request, "request_id", ""),
-        )
+        by = _provider(request)
         try:
             claims = federation.verified_claims(sociallogin)
             if sociallogin.state.get("proves"):
@@ -190,8 +186,19 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         extra_context: Any = None,
     ) -> NoReturn:
         cancelled = "You did not sign in. Nothing was changed."
-        text = cancelled if error == AuthError.CANCELLED else federation.NOT_VERIFIED
-        self._refuse(request, text)
+        if error == AuthError.CANCELLED:
+            self._refuse(request, cancelled)
+        # With a limit: anyone can cause this.
+        if lockouts.records_left_without_account():
+            by = _provider(request)
+            activity.record(LinkKind.SIGN_IN_FAILED, by, why=federation.NOT_VERIFIED)
+        self._refuse(request, federation.NOT_VERIFIED)
+
+    def get_requests_session(self) -> Any:
+        """Secrets go to the provider only: not to a proxy of the environment."""
+        session = super().get_requests_session()  # type: ignore[no-untyped-call]
+        session.trust_env = False
+        return session
 
     def _refuse(self, request: HttpRequest, why: str) -> NoReturn:
         messages.error(request, why)
@@ -206,3 +213,11 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         request.GET = request.GET.copy()
         request.GET["next"] = login.state.get("next") or ""
         return resume_request(request) or redirect("home")
+
+
+def _provider(request: HttpRequest) -> Actor:
+    return Actor(
+        provider=settings.OIDC_NAME,
+        source_ip=client_address(request),
+        request_id=getattr(request, "request_id", ""),
+    )

@@ -5,9 +5,8 @@ from django.db import models
 
 
 class CacheEntry(models.Model):
-    """The table of Django's database cache, so that `migrate` creates it. The cache counts failed
-    sign-ins for all processes in it, unless CACHE_URL names a Redis server; `services/oauth.py`
-    keeps its leases there in any case."""
+    """A value of the cache that all processes share (`ipadmin/cache.py`), unless CACHE_URL names a
+    Redis server. `services/oauth.py` keeps its leases here in any case."""
 
     cache_key = models.CharField(max_length=255, primary_key=True)
     value = models.TextField()

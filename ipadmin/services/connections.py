@@ -30,8 +30,8 @@ def connect_again(token: ApiToken, grant: Grant, by: Actor) -> None:
     findings = tokens.check_replacement(token, grant.access_token)
     fields = oauth.put(token, grant) | tokens.findings_fields(findings)
     with transaction.atomic():
-        tokens.write(token, fields, among=ApiToken.objects.all())
-        token_events.record(LinkKind.TOKEN_REPLACED, token, by, methods=["oauth2"])
+        if tokens.write(token, fields, among=ApiToken.objects.all()):
+            token_events.record(LinkKind.TOKEN_REPLACED, token, by, methods=["oauth2"])
     snapshots.forget(token)
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from importlib import import_module
 
+from allauth.socialaccount.models import SocialAccount
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
@@ -21,6 +22,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from ipadmin.audit.activity import Actor, record
+from ipadmin.audit.integrity.chain import locked_chain
 from ipadmin.models import Invitation, LinkKind, Session, User
 from ipadmin.services import lockouts
 
@@ -138,11 +140,13 @@ def revoke_link(person: User, by: Actor) -> None:
 
 
 def reset_access(person: User, by: Actor) -> str:
-    """Remove password, second factors, sessions and the earlier link. Returns the secret of a link
-    with which the person sets a new password."""
+    """Remove password, second factors, sessions, the earlier link and the secrets of tokens.
+    Returns the secret of a link with which the person sets a new password."""
     with _locked(person, by) as locked:
         if not locked.is_active:
             raise CannotChange("This account is disabled. Enable it first.")
+        if SocialAccount.objects.filter(user=locked).exists():
+            raise CannotChange("This person signs in elsewhere. Reset their access there.")
         purpose = Purpose.JOIN if has_never_joined(locked) else Purpose.RESET
         if locked.has_usable_password():
             locked.set_unusable_password()
@@ -153,6 +157,8 @@ def reset_access(person: User, by: Actor) -> str:
             for factor in apps.get_model(*FACTORS).objects.filter(user=locked):
                 factor.delete()
         _end_sessions(locked, by, why=RESET)
+        # Whoever uses the link must not get the person's tokens with it.
+        locked.api_tokens.update(encrypted_secret=b"", encrypted_refresh_token=None)
         return _new_link(locked, purpose, by, why=RESET)
 
 
@@ -281,13 +287,14 @@ def _end_sessions(person: User, by: Actor, **details: object) -> None:
 
 @contextmanager
 def _locked(person: User, by: Actor) -> Iterator[User]:
-    """A transaction with the current person, locked. The roles are locked too, so that the last
-    administrators can't disable each other at the same time. Raises CannotChange."""
+    """A transaction with the current person, locked. So is the chain, so that one such change
+    is made at a time: the last administrators can't disable each other. Raises CannotChange."""
     if by.user_id == person.pk:
         raise CannotChange(NOT_YOUR_OWN)
     with transaction.atomic():
-        list(Group.objects.select_for_update().order_by("pk"))
-        yield User.objects.select_for_update().get(pk=person.pk)
+        locked = User.objects.select_for_update().get(pk=person.pk)
+        locked_chain()
+        yield locked
 
 
 def _refuse_without_administrators() -> None:

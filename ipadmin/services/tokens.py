@@ -152,8 +152,8 @@ def _write_checked(
     """Unless the secret was replaced in the meantime: then the findings are not about the new one.
     A refresh has changed `token` as well."""
     with transaction.atomic():
-        write(token, fields, among=ApiToken.objects.filter(fingerprint=token.fingerprint))
-        token_events.record(LinkKind.TOKEN_CHECKED, token, by, findings=found)
+        if write(token, fields, among=ApiToken.objects.filter(fingerprint=token.fingerprint)):
+            token_events.record(LinkKind.TOKEN_CHECKED, token, by, findings=found)
 
 
 def replace(token: ApiToken, secret: Secret, by: Actor | None = None) -> None:
@@ -168,8 +168,8 @@ def replace(token: ApiToken, secret: Secret, by: Actor | None = None) -> None:
     token.encrypted_refresh_token, token.expires_at, token.granted_scopes = None, None, []
     fields = findings_fields(findings) | {name: getattr(token, name) for name in oauth.FIELDS}
     with transaction.atomic():
-        write(token, fields, among=ApiToken.objects.all())
-        token_events.record(LinkKind.TOKEN_REPLACED, token, by, methods=["pasted"])
+        if write(token, fields, among=ApiToken.objects.all()):
+            token_events.record(LinkKind.TOKEN_REPLACED, token, by, methods=["pasted"])
     snapshots.forget(token)
 
 

@@ -133,8 +133,8 @@ class HistoryFilters(ZonedForm):
 
     @property
     def is_everything(self) -> bool:
-        """Whether there is no filter, or only one of time."""
-        return self.criteria().keys() <= {"since", "before", "within"}
+        """Whether no filter narrows it to some address, person, token or organization."""
+        return not self.criteria().keys() & {"q", "person", "token", "organization"}
 
     def chips(self) -> list[Chip]:
         return [

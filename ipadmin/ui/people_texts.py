@@ -79,6 +79,7 @@ STEPS = {
         "The access of {} is reset.",
         (
             "Removes password, second factors and the earlier link, and signs them out everywhere.",
+            "Their API tokens have to be entered again.",
             "You get a link with which they set a new password. Make sure that it is they who ask.",
         ),
         "danger",

@@ -7,13 +7,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ipadmin.access import SignedInRequest
+from ipadmin.access import SignedInRequest, recent_identity_required
 from ipadmin.services import sessions as service
 from ipadmin.ui import session_texts
 from ipadmin.views.parts import actor
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@recent_identity_required
 def sessions(request: SignedInRequest) -> HttpResponse:
     """The list. A POST ends the session with the id `session`, or all others without one. This one
     ends by signing out."""

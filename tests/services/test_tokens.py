@@ -6,11 +6,12 @@ import httpx
 import pytest
 
 from ipadmin import crypto
+from ipadmin.audit.activity import Actor
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
 from ipadmin.katapult.types import Organization, Secret
-from ipadmin.models import ApiToken, User
+from ipadmin.models import ApiToken, AuditLink, User
 from ipadmin.sandbox import Sandbox
-from ipadmin.services import tokens
+from ipadmin.services import connections, tokens
 from tests.services.conftest import PLANTED, keep_token
 from tests.services.katapult import Katapult, refusal
 
@@ -334,3 +335,22 @@ def test_a_check_does_not_undo_a_new_label(alice: User, box: Sandbox) -> None:
     ApiToken.objects.update(label="Renamed")
     tokens.check(checking)
     assert ApiToken.objects.get().label == "Renamed"
+
+
+def test_what_happens_to_a_token_is_recorded(alice: User, box: Sandbox) -> None:
+    by = Actor(alice.pk, "alice", source_ip="192.0.2.7")
+    token = tokens.add(owner=alice, label="Live", secret=special("second"), by=by)
+    token.label = "Renamed"
+    tokens.rename(token, by)
+    tokens.check(token, by)
+    tokens.replace(token, special("second"), by)
+    connections.delete(token, by)
+    links = AuditLink.objects.order_by("sequence")
+    kinds = [link.kind for link in links]
+    assert [kind for kind in kinds if kind.startswith("token_")] == [
+        *("token_added", "token_changed", "token_checked", "token_replaced", "token_deleted"),
+    ]
+    details = [link.details or {} for link in links]
+    assert {each["by"]["source_ip"] for each in details} == {"192.0.2.7"}
+    assert (details[1]["old"], details[1]["new"]) == ("Live", "Renamed")
+    assert PLANTED not in str(details)

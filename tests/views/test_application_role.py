@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
+from ipadmin.audit.activity import Actor
 from ipadmin.audit.integrity import verification
 from ipadmin.models import AuditVerification, User
+from ipadmin.services import people
 from ipadmin.services.reconcile import reconcile
 from tests.conftest import PASSWORD
 from tests.views.confirming import act, only_entry, url
@@ -26,7 +29,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def as_site(url: str, audrey: User) -> Iterator[None]:
+def as_site(url: str, audrey: User, adam: User) -> Iterator[None]:
     """The rest of the test runs as the role of the site, not as the owner of the tables."""
     with connection.cursor() as cursor:
         cursor.execute((settings.BASE_DIR / "deploy/postgresql.sql").read_text())
@@ -49,6 +52,15 @@ def test_the_site_signs_in_unallocates_reconciles_and_verifies(
     assert AuditVerification.objects.get().holds
     for path in ("/audit/?q=moved", "/audit/integrity/", f"/audit/{only_entry().attempt_id}/"):
         assert client.get(path).status_code == 200
+
+
+@pytest.mark.usefixtures("as_site")
+def test_the_site_manages_people(audrey: User, adam: User) -> None:
+    by = Actor(adam.pk, "adam")
+    people.change_roles(audrey, Group.objects.filter(name="operator"), by)
+    people.disable(audrey, by)
+    people.enable(audrey, by)
+    assert people.reset_access(audrey, by)
 
 
 @pytest.mark.usefixtures("as_site")

@@ -175,7 +175,7 @@ def test_the_worker_deletes_expired_sessions(here: Client, there: Client) -> Non
     Session.objects.filter(pk=row_of(there).pk).update(expire_date=timezone.now())
     SessionStore.clear_expired()
     assert Session.objects.get() == row_of(here)
-    assert worker.CLEAR_SESSIONS_EVERY_SECONDS <= 3600
+    assert worker.DELETE_EXPIRED_EVERY_SECONDS <= 3600
 
 
 def test_a_password_that_someone_else_set_is_changed_first(here: Client, alice: User) -> None:

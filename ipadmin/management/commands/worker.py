@@ -10,13 +10,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from ipadmin import tasks
+from ipadmin import cache, tasks
 from ipadmin.audit.integrity import verification
 from ipadmin.audit.stream import delivery
 from ipadmin.sessions import SessionStore
 
 VERIFY_EVERY_SECONDS = 1.0
-CLEAR_SESSIONS_EVERY_SECONDS = 3600.0
+DELETE_EXPIRED_EVERY_SECONDS = 3600.0
 STREAM_EVERY_SECONDS, STREAM_PAUSE_AFTER_FAILURE_SECONDS = 1.0, 15.0
 
 log = structlog.get_logger(__name__)
@@ -30,10 +30,15 @@ class Command(BaseCommand):
         # killed. The stream has its own, so that a slow target delays nothing else.
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
         _keep_doing(_verify, every=VERIFY_EVERY_SECONDS)
-        _keep_doing(SessionStore.clear_expired, every=CLEAR_SESSIONS_EVERY_SECONDS)
+        _keep_doing(_delete_expired, every=DELETE_EXPIRED_EVERY_SECONDS)
         if settings.AUDIT_STREAM:
             _keep_doing(_stream, every=STREAM_EVERY_SECONDS)
         call_command("db_worker", interval=1, verbosity=0, reload=False)
+
+
+def _delete_expired() -> None:
+    SessionStore.clear_expired()
+    cache.delete_expired()
 
 
 def _verify() -> None:
