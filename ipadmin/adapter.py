@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from typing import Any, NoReturn
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -193,6 +194,10 @@ class SocialAdapter(DefaultSocialAccountAdapter):
             by = _provider(request)
             activity.record(LinkKind.SIGN_IN_FAILED, by, why=federation.NOT_VERIFIED)
         self._refuse(request, federation.NOT_VERIFIED)
+
+    def generate_state_param(self, state: object) -> str:
+        """256 bits instead of allauth's 95."""
+        return secrets.token_urlsafe(32)
 
     def get_requests_session(self) -> Any:
         """Secrets go to the provider only: not to a proxy of the environment."""

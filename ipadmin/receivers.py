@@ -112,6 +112,7 @@ def identity_proved(
     if reauthenticated:
         methods = [extra.get("type") or method]
         record(LinkKind.REAUTHENTICATED, actor(request), **_person(user), methods=methods)
+        request.session.cycle_key()
         # See `access.has_proved_identity`.
         request.proves_identity = True
 
