@@ -200,7 +200,7 @@ def test_the_cache_is_in_the_database_or_in_redis() -> None:
     def backend(env: dict[str, str]) -> str:
         return str(values(env, "CACHES")["CACHES"]["default"]["BACKEND"])
 
-    assert backend(SANDBOX) == "django.core.cache.backends.db.DatabaseCache"
+    assert backend(SANDBOX) == "ipadmin.cache.DatabaseCache"
     redis = SANDBOX | {"CACHE_URL": "redis://127.0.0.1:6379"}
     assert backend(redis) == "django.core.cache.backends.redis.RedisCache"
 

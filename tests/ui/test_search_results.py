@@ -117,7 +117,7 @@ def test_pages_of_other_roles_are_not_found(text: str, abilities: Abilities) -> 
 @pytest.mark.django_db
 def test_an_entry_says_when_who_and_why() -> None:
     entry = attempt(reason="OPS-1", created_at=datetime(2026, 11, 3, 23, 30, tzinfo=UTC))
-    listed = ListedEntry._make(getattr(entry, name) for name in ListedEntry._fields[:-1])
+    listed = ListedEntry(*(getattr(entry, name) for name in ListedEntry._fields[:-1]))
     with timezone.override("Asia/Kolkata"):
         [group] = search_results.results("OPS-1", AUDITOR, Found(), [listed], []).groups
     [hit] = group.hits
