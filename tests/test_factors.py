@@ -366,4 +366,4 @@ def test_the_account_page(alices: Client, alice: User) -> None:
     add_passkey(alices, Authenticator())
     page = Page(alices.get("/account/"))
     assert re.search(r"Laptop Added .* ago, not used yet|Laptop Added just now", page.text)
-    assert page.links["Show…"] == "/account/sessions/"
+    assert page.links["Show sessions"] == "/account/sessions/"
