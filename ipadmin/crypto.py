@@ -67,6 +67,11 @@ def newest_key_id() -> bytes:
     return _key_id(_keys()[0])
 
 
+def key_id_of(encrypted: bytes) -> bytes:
+    """The id of the key that a secret is encrypted with."""
+    return encrypted[:KEY_ID_BYTES]
+
+
 def audit_keys() -> dict[str, bytes]:
     """Key id (8 hex digits) to key, of AUDIT_KEYS, newest first."""
     keys = [decode_key(text) for text in settings.AUDIT_KEYS]

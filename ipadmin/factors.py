@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin.access import USE_TOKENS
@@ -35,5 +36,9 @@ def due_at(user: User) -> datetime | None:
 
 
 def has_one(user: User) -> bool:
-    """Recovery codes alone are none."""
-    return Authenticator.objects.filter(user=user, type__in=[Type.TOTP, Type.WEBAUTHN]).exists()
+    return counted().filter(user=user).exists()
+
+
+def counted() -> QuerySet[Authenticator]:
+    """What counts as a second factor: recovery codes alone do not."""
+    return Authenticator.objects.filter(type__in=[Type.TOTP, Type.WEBAUTHN])

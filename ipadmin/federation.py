@@ -20,6 +20,7 @@ from django.db import transaction
 from ipadmin.audit import activity
 from ipadmin.audit.activity import Actor
 from ipadmin.models import LinkKind, User
+from ipadmin.ui import account_texts
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,6 @@ ADMINISTRATOR = "administrator"
 CLOCK_SKEW_SECONDS = 30
 NAME_CHARACTERS = 140
 NOT_VERIFIED = "The sign-in could not be verified. Nothing was changed. Try again."
-DISABLED = "You can't sign in with this account. Ask the administrator of this site."
 NO_ROLE = "You have no role on this site. Ask whoever manages your account to give you one."
 NOT_ALLOWED = "Your account has no verified e-mail address that may sign in to this site."
 ANOTHER_PERSON = "That was another account. Confirm your identity with the one you use here."
@@ -88,7 +88,7 @@ def admit(login: SocialLogin, claims: Mapping[str, Any], by: Actor) -> None:
     """
     person = User.objects.filter(pk=login.user.pk).first() if login.user else None
     if person and not person.is_active:
-        raise Refused(DISABLED)
+        raise Refused(account_texts.NO_SIGN_IN)
     roles = roles_of(claims)
     with transaction.atomic():
         if person:
@@ -125,14 +125,8 @@ def _set_roles(person: User, roles: set[str], by: Actor) -> None:
     if old == roles:
         return
     person.groups.set(Group.objects.filter(name__in=roles))
-    activity.record(
-        LinkKind.ROLES_CHANGED,
-        by,
-        person=person.get_username(),
-        person_id=person.pk,
-        old=sorted(old),
-        new=sorted(roles),
-    )
+    changed = {"old": sorted(old), "new": sorted(roles)}
+    activity.record(LinkKind.ROLES_CHANGED, by, **activity.about(person), **changed)
     if ADMINISTRATOR in old - roles:
         left = User.objects.filter(groups__name=ADMINISTRATOR, is_active=True)
         if not left.exists():

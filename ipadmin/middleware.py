@@ -22,6 +22,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -173,15 +174,9 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
         return HttpResponseClientRedirect(login.url) if is_htmx else login
 
 
-class IdentityMiddleware:
+class IdentityMiddleware(MiddlewareMixin):
     """Asks for a proof of identity where a view raises IdentityRequired, and for a second factor
     where one is required. htmx would show either inside the page, so the browser goes there."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: Any, *_view: object) -> HttpResponse | None:
         """After the time to set up a second factor, only that is left."""
@@ -209,15 +204,9 @@ class IdentityMiddleware:
         return _go_to(request, suspend_request(request, ways[0]["url"])["Location"])
 
 
-class SessionRulesMiddleware:
+class SessionRulesMiddleware(MiddlewareMixin):
     """Starts the idle timeout anew with each request of a person, leads to the change of a password
     that someone else has set, and answers when too many passwords are being checked."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: Any, *_view: object) -> HttpResponse | None:
         user = request.user

@@ -18,7 +18,7 @@ from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from ipadmin.audit.activity import Actor, command_line_actor, record
+from ipadmin.audit.activity import Actor, about, command_line_actor, record
 from ipadmin.models import LinkKind, User
 from ipadmin.services import lockouts, sessions
 from ipadmin.ui import account_texts
@@ -39,7 +39,7 @@ def signed_in(request: Any, user: User, **_: Any) -> None:
     lockouts.remember(user, by.source_ip)
     proofs = get_authentication_records(request, user)
     methods = [proof.get("type") or proof["method"] for proof in proofs]
-    record(LinkKind.SIGNED_IN, by, **_person(user), methods=methods, client=client)
+    record(LinkKind.SIGNED_IN, by, **about(user), methods=methods, client=client)
 
 
 @receiver(user_login_failed)
@@ -52,14 +52,14 @@ def sign_in_failed(credentials: dict[str, str], request: Any = None, **_: Any) -
     reached = lockouts.fail(request.guess)
     person = User.objects.filter(username__iexact=credentials.get("username", "")).first()
     if person:
-        details = _person(person) | {"name": person.username, "client": client}
+        details = about(person) | {"name": person.username, "client": client}
         details |= {} if person.is_active else {"why": "The account is disabled"}
         record(LinkKind.SIGN_IN_FAILED, by, **details)
     elif left := lockouts.records_left_without_account():
         why = UNKNOWN_NAME if left > 1 else MORE_UNKNOWN_NAMES
         record(LinkKind.SIGN_IN_FAILED, by, client=client, why=why)
     if person and {lockouts.PAIR, lockouts.ACCOUNT} & set(reached):
-        record(LinkKind.LOCKED_OUT, by, **_person(person), name=person.username)
+        record(LinkKind.LOCKED_OUT, by, **about(person), name=person.username)
     if lockouts.ADDRESS in reached and lockouts.records_left_without_account():
         record(LinkKind.LOCKED_OUT, by, why=MANY_ACCOUNTS)
 
@@ -68,7 +68,7 @@ def sign_in_failed(credentials: dict[str, str], request: Any = None, **_: Any) -
 def signed_out(request: Any, user: User | None, **_: Any) -> None:
     # Not a session that is ended outside of the site's own requests.
     if user and hasattr(request, "request_id"):
-        record(LinkKind.SIGNED_OUT, actor(request), **_person(user))
+        record(LinkKind.SIGNED_OUT, actor(request), **about(user))
 
 
 @receiver(password_changed)
@@ -77,7 +77,7 @@ def own_password_changed(request: Any, user: User, **_: Any) -> None:
     user.must_change_password = False
     user.save(update_fields=["must_change_password"])
     ended = sessions.end_others(request.session, user)
-    record(LinkKind.PASSWORD_CHANGED, actor(request), **_person(user), sessions=ended)
+    record(LinkKind.PASSWORD_CHANGED, actor(request), **about(user), sessions=ended)
 
 
 def _client(request: Any) -> str:
@@ -101,7 +101,7 @@ def factor_removed(instance: Authenticator, **_: Any) -> None:
 
 
 def _record_factor(kind: LinkKind, factor: Authenticator) -> None:
-    record(kind, _actor(), **_person(factor.user), factor=account_texts.name_of(factor))
+    record(kind, _actor(), **about(factor.user), factor=account_texts.name_of(factor))
 
 
 @receiver(authentication_step_completed)
@@ -111,7 +111,7 @@ def identity_proved(
     """A sign-in is recorded as a whole; this is a later proof."""
     if reauthenticated:
         methods = [extra.get("type") or method]
-        record(LinkKind.REAUTHENTICATED, actor(request), **_person(user), methods=methods)
+        record(LinkKind.REAUTHENTICATED, actor(request), **about(user), methods=methods)
         request.session.cycle_key()
         # See `access.has_proved_identity`.
         request.proves_identity = True
@@ -122,13 +122,9 @@ def code_was_wrong(request: Any, user: User, authenticator: Authenticator, **ext
     details = {"factor": account_texts.name_of(authenticator), "why": "Wrong code"}
     if extra.get("reauthentication"):
         details["why"] = "Wrong code in a proof of identity"
-    record(LinkKind.SIGN_IN_FAILED, actor(request), **_person(user), **details)
+    record(LinkKind.SIGN_IN_FAILED, actor(request), **about(user), **details)
 
 
 def _actor() -> Actor:
     request = context.request
     return command_line_actor() if request is None else actor(request)
-
-
-def _person(user: User) -> dict[str, object]:
-    return {"person": user.get_username(), "person_id": user.pk}

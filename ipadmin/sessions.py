@@ -57,10 +57,6 @@ class SessionStore(DatabaseStore):
             Session.objects.filter(pk=self.row.pk).update(last_seen_at=now)
             self.row.last_seen_at = now
 
-    @property
-    def idle_ends_at(self) -> datetime | None:
-        return self.row.last_seen_at + _idle_timeout() if self.row else None
-
     def load(self) -> dict[str, Any]:
         self.row = self._get_session_from_db()
         return self.decode(self.row.session_data) if self.row else {}

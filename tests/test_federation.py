@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 
 from ipadmin import federation
 from ipadmin.models import AuditLink, LinkKind, User
+from ipadmin.ui import account_texts
 from tests.conftest import PASSWORD, ClientOf, make_roles, person
 from tests.provider import CLIENT_SECRET, OTHER_KEY, PERSON, Provider, running, visit
 from tests.services.test_canary import everything_in_the_database
@@ -237,7 +238,7 @@ def test_a_disabled_account_is_refused(client: Client, provider: Provider) -> No
     sign_in(client, provider)
     User.objects.update(is_active=False)
     other = Client()
-    assert refusal(sign_in(other, provider)) == federation.DISABLED
+    assert refusal(sign_in(other, provider)) == account_texts.NO_SIGN_IN
     assert user_of(other) is None
 
 

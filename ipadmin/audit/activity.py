@@ -10,7 +10,7 @@ from typing import Any
 from ipadmin.audit import document
 from ipadmin.audit.document import Document
 from ipadmin.audit.integrity import chain
-from ipadmin.models import AuditLink, LinkKind
+from ipadmin.models import AuditLink, LinkKind, User
 
 NAME_CHARACTERS = 100
 # ECS categories; of everything else it is "configuration".
@@ -62,6 +62,11 @@ def record(kind: LinkKind, by: Actor, **details: Any) -> AuditLink:
     typed are made storable. Raises DatabaseError: call it in the transaction of what was done,
     which is rolled back then."""
     return chain.add_activity(kind, document.storable({"by": by.details(), **details}))
+
+
+def about(person: User) -> dict[str, object]:
+    """Whom an activity is about, in its details."""
+    return {"person": person.get_username(), "person_id": person.pk}
 
 
 def document_of(sequence: int, kind: str, at: str, details: Any) -> Document:

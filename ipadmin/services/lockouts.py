@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -130,7 +131,13 @@ def records_left_without_account() -> int:
 
 def is_locked(user: User) -> bool:
     """Whether passwords for the account are refused from some address."""
-    return cache.get(_locked_key(user.get_username().casefold())) is not None
+    return bool(locked_among([user]))
+
+
+def locked_among(users: Iterable[User]) -> set[int]:
+    """The ids of those who are locked."""
+    keys = {_locked_key(each.get_username().casefold()): each.pk for each in users}
+    return {keys[key] for key in cache.get_many(keys)}
 
 
 def lift(user: User) -> None:

@@ -7,28 +7,26 @@ decided in `access.py`; that nobody changes their own access, here.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
-from importlib import import_module
 
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from ipadmin.audit.activity import Actor, record
+from ipadmin import factors
+from ipadmin.audit.activity import Actor, about, record
 from ipadmin.audit.integrity.chain import locked_chain
 from ipadmin.models import Invitation, LinkKind, Session, User
 from ipadmin.services import lockouts
 
 UNUSABLE_PASSWORD = "!"  # noqa: S105  the first character of what Django stores for one
-# The model of second factors, if they are installed.
-FACTORS = ("mfa", "Authenticator")
 Purpose = Invitation.Purpose
 RESET = "Access reset"
 NOT_YOUR_OWN = "You can't change your own access."
@@ -58,12 +56,8 @@ class State(StrEnum):
 
 def everyone() -> QuerySet[User]:
     """All accounts, disabled ones last, by name, with `has_factor`, roles and invitations."""
-    factor: Value | Exists = Value(value=False)
-    if apps.is_installed("allauth.mfa"):
-        # Recovery codes alone are none.
-        factors = apps.get_model(*FACTORS).objects.filter(user=OuterRef("pk"))
-        factor = Exists(factors.filter(type__in=["totp", "webauthn"]))
-    people = User.objects.annotate(has_factor=factor).order_by("-is_active", "username")
+    has_factor = Exists(factors.counted().filter(user=OuterRef("pk")))
+    people = User.objects.annotate(has_factor=has_factor).order_by("-is_active", "username")
     return people.prefetch_related("groups", "invitations")
 
 
@@ -84,10 +78,16 @@ def search(text: str, state: str) -> QuerySet[User]:
     return found.filter(~_never_joined(), is_active=True) if state == State.ACTIVE else found
 
 
-def state_of(person: User) -> State:
+def states_of(people: Sequence[User]) -> list[State]:
+    """In their order; lock-outs are looked up together."""
+    locked = lockouts.locked_among(people)
+    return [_state_of(each, is_locked=each.pk in locked) for each in people]
+
+
+def _state_of(person: User, *, is_locked: bool) -> State:
     if not person.is_active:
         return State.DISABLED
-    if lockouts.is_locked(person):
+    if is_locked:
         return State.LOCKED
     if has_never_joined(person):
         return State.INVITED
@@ -112,13 +112,6 @@ def administrators() -> QuerySet[User]:
     granted = Permission.objects.filter(codename="change_user", content_type__app_label="ipadmin")
     may_manage = Q(is_superuser=True) | Q(groups__permissions__in=granted)
     return User.objects.filter(may_manage, ~_never_joined(), is_active=True).distinct()
-
-
-def must_add_factor(person: User) -> bool:
-    """Whether a second factor is required of them that they don't have."""
-    if not apps.is_installed("allauth.mfa"):
-        return False
-    return import_module("ipadmin.factors").due_at(person) is not None
 
 
 # Changing
@@ -151,11 +144,10 @@ def reset_access(person: User, by: Actor) -> str:
         if locked.has_usable_password():
             locked.set_unusable_password()
             locked.save(update_fields=["password"])
-            record(LinkKind.PASSWORD_CHANGED, by, **named(locked), new="None", why=RESET)
-        if apps.is_installed("allauth.mfa"):
-            # One by one: each removal is recorded where it is signalled.
-            for factor in apps.get_model(*FACTORS).objects.filter(user=locked):
-                factor.delete()
+            record(LinkKind.PASSWORD_CHANGED, by, **about(locked), new="None", why=RESET)
+        # One by one: each removal is recorded where it is signalled.
+        for factor in Authenticator.objects.filter(user=locked):
+            factor.delete()
         _end_sessions(locked, by, why=RESET)
         # Whoever uses the link must not get the person's tokens with it.
         locked.api_tokens.update(encrypted_secret=b"", encrypted_refresh_token=None)
@@ -173,7 +165,7 @@ def change_details(person: User, values: dict[str, str], by: Actor) -> None:
             setattr(locked, name, value)
         if new:
             locked.save(update_fields=[*new])
-            record(LinkKind.PERSON_CHANGED, by, **named(locked), old=old, new=new)
+            record(LinkKind.PERSON_CHANGED, by, **about(locked), old=old, new=new)
 
 
 def change_roles(person: User, roles: Iterable[Group], by: Actor) -> None:
@@ -185,7 +177,7 @@ def change_roles(person: User, roles: Iterable[Group], by: Actor) -> None:
         if was_administrator:
             _refuse_without_administrators()
         if new != old:
-            record(LinkKind.ROLES_CHANGED, by, **named(locked), old=old, new=new)
+            record(LinkKind.ROLES_CHANGED, by, **about(locked), old=old, new=new)
 
 
 def disable(person: User, by: Actor) -> None:
@@ -199,7 +191,7 @@ def disable(person: User, by: Actor) -> None:
         if was_administrator:
             _refuse_without_administrators()
         _revoke_link(locked, by)
-        record(LinkKind.PERSON_DISABLED, by, **named(locked), old="active", new="disabled")
+        record(LinkKind.PERSON_DISABLED, by, **about(locked), old="active", new="disabled")
         _end_sessions(locked, by, why="Account disabled")
 
 
@@ -210,7 +202,7 @@ def enable(person: User, by: Actor) -> None:
             locked.save(update_fields=["is_active"])
             # One that began while the account was being disabled must not come back.
             Session.objects.filter(user=locked).delete()
-            record(LinkKind.PERSON_ENABLED, by, **named(locked), old="disabled", new="active")
+            record(LinkKind.PERSON_ENABLED, by, **about(locked), old="disabled", new="active")
 
 
 def end_sessions(person: User, by: Actor) -> None:
@@ -221,7 +213,7 @@ def end_sessions(person: User, by: Actor) -> None:
 def lift_lockout(person: User, by: Actor) -> None:
     with _locked(person, by) as locked:
         lockouts.lift(locked)
-        record(LinkKind.LOCK_LIFTED, by, **named(locked))
+        record(LinkKind.LOCK_LIFTED, by, **about(locked))
 
 
 # Links
@@ -243,14 +235,9 @@ def use_link(link: Invitation, password: str, by: Actor) -> User:
         person.set_password(password)
         person.must_change_password = False
         person.save(update_fields=["password", "must_change_password"])
-        record(LinkKind.INVITATION_USED, by, **named(person), why=found.get_purpose_display())
-        record(LinkKind.PASSWORD_CHANGED, by, **named(person), old="None", new="Set with the link")
+        record(LinkKind.INVITATION_USED, by, **about(person), why=found.get_purpose_display())
+        record(LinkKind.PASSWORD_CHANGED, by, **about(person), old="None", new="Set with the link")
     return person
-
-
-def named(person: User) -> dict[str, object]:
-    """A person in the details of activity."""
-    return {"person": person.username, "person_id": person.pk}
 
 
 def _valid(links: QuerySet[Invitation]) -> Invitation:
@@ -271,18 +258,18 @@ def _new_link(person: User, purpose: Purpose, by: Actor, **details: object) -> s
         expires_at=now + timedelta(hours=settings.INVITATION_HOURS),
     )
     until = made.expires_at.isoformat()
-    record(LinkKind.PERSON_INVITED, by, **named(person), **details, expires_at=until)
+    record(LinkKind.PERSON_INVITED, by, **about(person), **details, expires_at=until)
     return secret
 
 
 def _revoke_link(person: User, by: Actor) -> None:
     if person.invitations.filter(used_at=None).delete()[0]:
-        record(LinkKind.INVITATION_REVOKED, by, **named(person))
+        record(LinkKind.INVITATION_REVOKED, by, **about(person))
 
 
 def _end_sessions(person: User, by: Actor, **details: object) -> None:
     if ended := Session.objects.filter(user=person).delete()[0]:
-        record(LinkKind.SESSIONS_ENDED, by, **named(person), sessions=ended, **details)
+        record(LinkKind.SESSIONS_ENDED, by, **about(person), sessions=ended, **details)
 
 
 @contextmanager

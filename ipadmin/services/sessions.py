@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ipadmin.audit.activity import Actor, record
+from ipadmin.audit.activity import Actor, about, record
 from ipadmin.models import LinkKind, Session, User
 from ipadmin.sessions import hashed
 
@@ -32,8 +32,7 @@ def end(found: QuerySet[Session], user: User, by: Actor) -> int:
     with transaction.atomic():
         ended, _ = found.delete()
         if ended:
-            person = {"person": user.get_username(), "person_id": user.pk}
-            record(LinkKind.SESSIONS_ENDED, by, **person, sessions=ended)
+            record(LinkKind.SESSIONS_ENDED, by, **about(user), sessions=ended)
         return ended
 
 

@@ -78,7 +78,10 @@ def facts(user: User) -> list[Fact]:
 
 def password_facts(user: User) -> list[Fact]:
     """When it was changed last, as far as the audit log tells."""
-    changes = AuditLink.objects.filter(kind=LinkKind.PASSWORD_CHANGED, details__person_id=user.pk)
+    # Without an attempt, which is the condition of the index of activity by kind.
+    changes = AuditLink.objects.filter(
+        attempt_id=None, kind=LinkKind.PASSWORD_CHANGED, details__person_id=user.pk
+    )
     changed_at = changes.order_by("-sequence").values_list("at", flat=True).first()
     return [Fact("Last changed", at=changed_at, none="No change recorded")]
 

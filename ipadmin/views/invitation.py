@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from ipadmin import factors
 from ipadmin.access import SignedInRequest
 from ipadmin.models import User
 from ipadmin.services import people
@@ -66,6 +67,6 @@ def _join(request: SignedInRequest, person: User) -> HttpResponse:
     """Sign in, as with the password; then to where a second factor is set up, if one is missing."""
     record_authentication(request, person, method="password")
     messages.success(request, people_texts.WELCOME.format(person.username))
-    page = "account" if people.must_add_factor(person) else "home"
+    page = "account" if factors.due_at(person) else "home"
     response: HttpResponse = perform_login(request, person, redirect_url=reverse(page))
     return response

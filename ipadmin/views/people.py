@@ -85,11 +85,12 @@ class InviteForm(RolesForm, forms.ModelForm[User]):
 def people(request: SignedInRequest) -> HttpResponse:
     text, state = request.GET.get("q", "")[:150].replace("\0", ""), request.GET.get("state", "")
     page = Paginator(service.search(text, state), PER_PAGE).get_page(request.GET.get("page"))
+    states = service.states_of([*page])
     context = {
         "page": page,
         "rows": [
-            (each, people_texts.STATES[service.state_of(each)], people_texts.role_list(each))
-            for each in page
+            (each, people_texts.STATES[state_of], people_texts.role_list(each))
+            for each, state_of in zip(page, states, strict=True)
         ],
         "q": text,
         "states": [(*each, each[0] == state) for each in people_texts.FILTERS.items()],
@@ -192,7 +193,7 @@ def _page(
     request: SignedInRequest, person_id: int, form: DetailsForm | None = None
 ) -> HttpResponse:
     found: Any = get_object_or_404(service.everyone(), pk=person_id)
-    state = service.state_of(found)
+    [state] = service.states_of([found])
     of, link = request.session.get(LINK, (None, ""))
     if of == found.pk and request.method == "GET":
         del request.session[LINK]

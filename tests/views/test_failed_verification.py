@@ -91,10 +91,10 @@ def test_a_second_acknowledgement_changes_nothing(audreys: Client, bad: AuditVer
 def test_the_warning_stays_when_it_cannot_be_recorded(
     audreys: Client, bad: AuditVerification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_arguments: Any) -> None:
+    def broken(*_arguments: Any, **_details: Any) -> None:
         raise DatabaseError("The disk is full.")
 
-    monkeypatch.setattr(status, "add_activity", broken)
+    monkeypatch.setattr(status, "record", broken)
     answer = audreys.post(url(bad), {"note": "seen"})
     assert "could not be recorded" in answer.text
     assert MARK in answer.text

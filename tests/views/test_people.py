@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
-from django.test import Client
+from django.db import IntegrityError, connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 
 from ipadmin import access
 from ipadmin.models import AuditLink, User
@@ -222,9 +223,23 @@ def test_the_steps_that_are_offered(
     assert offered(dora) == ["reset", "disable"]
     adams.post(url(dora, "disable"))
     assert offered(dora) == ["enable"]
-    monkeypatch.setattr(lockouts, "is_locked", lambda _person: True)
+    monkeypatch.setattr(lockouts, "locked_among", lambda people: {each.pk for each in people})
     assert offered(alice) == ["unlock", "reset", "sessions", "disable"]
     assert "Locked out" in adams.get(url(alice)).text
+
+
+def test_queries_do_not_grow_with_the_people(adams: Client) -> None:
+    """With the cache of lock-outs in the database, as it is by default."""
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            adams.get("/people/")
+        return len(asked)
+
+    with override_settings(CACHES=settings.CACHES | {"default": settings.DATABASE_CACHE}):
+        few = queries()
+        User.objects.bulk_create(User(username=f"person-{number}") for number in range(20))
+        assert queries() == few
 
 
 def test_auditors_see_the_activity_of_a_person(

@@ -13,9 +13,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ipadmin import crypto
-from ipadmin.audit.activity import Actor
+from ipadmin.audit.activity import Actor, record
 from ipadmin.audit.integrity import unreadable
-from ipadmin.audit.integrity.chain import LINK_FIELDS, Link, add_activity, seals_before
+from ipadmin.audit.integrity.chain import LINK_FIELDS, Link, seals_before
 from ipadmin.audit.integrity.verification import sealed_result
 from ipadmin.models import AuditLink, AuditStream, AuditVerification, LinkKind
 from ipadmin.models.audit_link import HIGHEST
@@ -149,8 +149,8 @@ def acknowledgement() -> Acknowledgement | None:
 
 def acknowledge(failed: AuditVerification, note: str, by: Actor) -> None:
     """Seal an acknowledgement as activity. Raises DatabaseError."""
-    details = {"by": by.details(), "verification": failed.pk, "finding": failed.finding}
-    add_activity(LinkKind.ACKNOWLEDGED, {**details, "note": note})
+    about = {"verification": failed.pk, "finding": failed.finding}
+    record(LinkKind.ACKNOWLEDGED, by, **about, note=note)
 
 
 def _confirms(link: Link, verification: AuditVerification, previous: bytes) -> bool:

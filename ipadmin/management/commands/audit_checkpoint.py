@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand
 
-from ipadmin.audit.activity import command_line_actor
-from ipadmin.audit.integrity import chain
+from ipadmin.audit.activity import command_line_actor, record
 from ipadmin.audit.integrity.checkpoint import Checkpoint
 from ipadmin.models import LinkKind
 
@@ -17,6 +16,5 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: object, **_options: object) -> None:
-        by = command_line_actor().details()
-        link = chain.add_activity(LinkKind.CHECKPOINT_CREATED, {"by": by})
+        link = record(LinkKind.CHECKPOINT_CREATED, command_line_actor())
         self.stdout.write(str(Checkpoint(link.sequence, bytes(link.seal))))

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth.management.commands import changepassword
 from django.db import transaction
 
-from ipadmin.audit.activity import command_line_actor, record
+from ipadmin.audit.activity import about, command_line_actor, record
 from ipadmin.models import LinkKind, User
 
 
@@ -21,6 +21,6 @@ class Command(changepassword.Command):
             person.must_change_password = True
             person.save(update_fields=["must_change_password"])
             ended, _ = person.sessions.all().delete()
-            details = {"person": person.username, "person_id": person.pk, "sessions": ended}
-            record(LinkKind.PASSWORD_CHANGED, command_line_actor(), **details)
+            by = command_line_actor()
+            record(LinkKind.PASSWORD_CHANGED, by, **about(person), sessions=ended)
         return done

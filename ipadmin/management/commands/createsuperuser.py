@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.management.commands import createsuperuser
 from django.db import transaction
 
-from ipadmin.audit.activity import command_line_actor, record
+from ipadmin.audit.activity import about, command_line_actor, record
 from ipadmin.models import LinkKind, User
 
 
@@ -22,6 +22,5 @@ class Command(createsuperuser.Command):
                 if not options["interactive"] and person.has_usable_password():
                     person.must_change_password = True
                     person.save(update_fields=["must_change_password"])
-                details = {"person": person.username, "person_id": person.pk}
-                details |= {"old": "No account", "new": "Superuser"}
-                record(LinkKind.ROLES_CHANGED, command_line_actor(), **details)
+                changed = {"old": "No account", "new": "Superuser"}
+                record(LinkKind.ROLES_CHANGED, command_line_actor(), **about(person), **changed)

@@ -60,7 +60,8 @@ class Command(BaseCommand):
 
     def _report(self, newest: bytes) -> None:
         for kind in KINDS:
-            keys = Counter(each[:4] for row in _rows(kind) for each in kind.secrets(row))
+            secrets = (each for row in _rows(kind) for each in kind.secrets(row))
+            keys = Counter(map(crypto.key_id_of, secrets))
             for key, count in keys.most_common():
                 note = " (the newest)" if key == newest else ""
                 self.stdout.write(f"{kind.name}: {count:,} under key {key.hex()}{note}")
@@ -74,7 +75,7 @@ def _under_older_keys(kind: Kind, newest: bytes) -> list[Any]:
     return [
         row.pk
         for row in _rows(kind)
-        if any(each[: crypto.KEY_ID_BYTES] != newest for each in kind.secrets(row))
+        if any(crypto.key_id_of(each) != newest for each in kind.secrets(row))
     ]
 
 
