@@ -10,11 +10,13 @@ from importlib import import_module
 
 import pytest
 from allauth.account.internal.flows.login import record_authentication
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.cache import caches
 from django.db import connection
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.test import Client, override_settings
 from pytest_django import DjangoDbBlocker
@@ -73,16 +75,15 @@ def person(name: str, role: str | None = None) -> User:
     """A new user, with or without a role."""
     user = User.objects.create_user(name, password=PASSWORD)
     if role:
-        make_roles()
         user.groups.add(Group.objects.get(name=role))
     return user
 
 
-def make_roles() -> None:
-    """Make the roles again, which a test with real transactions deletes at its end."""
-    if not Group.objects.exists():
-        editor = connection.schema_editor()
-        import_module("ipadmin.migrations.0002_roles").make_roles(apps, editor)
+@receiver(post_migrate, dispatch_uid="roles")
+def _make_roles(sender: AppConfig, **_: object) -> None:
+    """Make the roles again after a test with real transactions, which empties every table."""
+    if sender.label == "ipadmin" and "auth_group" in connection.introspection.table_names():
+        import_module("ipadmin.migrations.0002_roles").make_roles(apps, connection.schema_editor())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from ipadmin import federation
 from ipadmin.models import AuditLink, LinkKind, User
 from ipadmin.ui import account_texts
-from tests.conftest import PASSWORD, ClientOf, make_roles, person
+from tests.conftest import PASSWORD, ClientOf, person
 from tests.provider import CLIENT_SECRET, OTHER_KEY, PERSON, Provider, running, visit
 from tests.services.test_canary import everything_in_the_database
 
@@ -35,7 +35,6 @@ SIGN_IN = reverse("account_login")
 
 @pytest.fixture
 def provider(settings: Settings, db: None) -> Iterator[Provider]:
-    make_roles()
     with running(settings) as provider:
         yield provider
 

@@ -11,7 +11,6 @@ from pytest_django import Settings
 from ipadmin.models import User
 from tests.browser.conftest import Browse
 from tests.browser.steps import expect_accessible
-from tests.conftest import make_roles
 from tests.provider import Provider, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -19,7 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def provider(settings: Settings, transactional_db: None) -> Iterator[Provider]:
-    make_roles()
     with running(settings) as provider:
         policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
         settings.CONTENT_SECURITY_POLICY = {

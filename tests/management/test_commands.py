@@ -16,7 +16,7 @@ from ipadmin.katapult.types import Exchange, Organization, Secret
 from ipadmin.management.commands import prepare_demo
 from ipadmin.models import ApiToken, AuditLink, User
 from ipadmin.services import tokens
-from tests.conftest import ClientOf, make_roles
+from tests.conftest import ClientOf
 
 TOKEN = "a-token-of-the-sandbox"
 
@@ -194,7 +194,6 @@ def demo(db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     monkeypatch.setattr(tokens, "organizations", lambda _token: found)
     monkeypatch.setattr(tokens, "choose_organization", choose)
     monkeypatch.setenv("SANDBOX_TOKEN", TOKEN)
-    make_roles()
 
     def prepare(password: str, given: str = "") -> str:
         monkeypatch.setenv("DEMO_PASSWORD", password)
