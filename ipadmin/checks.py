@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ipadmin.audit.stream.targets import FORMS, target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
+from ipadmin.services import notify
 
 MAKE_KEYS = "`python manage.py generate_keys` writes new ones to .env."
 KEYS = f"{MAKE_KEYS} A new key goes before the older ones, separated by commas."
@@ -31,13 +32,14 @@ DATABASE_URL = (
 SECRETS = (
     *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"),
     *("DATABASE_URL", "AUDIT_STREAM_AUTHORIZATION", "CACHE_URL", "EMAIL_HOST_PASSWORD"),
-    *("OIDC_CLIENT_SECRET", "KATAPULT_OAUTH_CLIENT_SECRET"),
+    *("OIDC_CLIENT_SECRET", "KATAPULT_OAUTH_CLIENT_SECRET", "NOTIFY_URLS"),
 )
 SECRETS_FOLDER = Path("/run/secrets")
 KATAPULT_HOST = "api.katapult.io"
 MIN_SECRET_KEY_LENGTH = 50
 # Seconds: long enough for the warning before, and not longer than a session.
 MIN_IDLE, MAX_IDLE = 600, 12 * 60 * 60
+MIN_EXPIRY, MAX_EXPIRY = 60, 7 * 24 * 60 * 60
 REASONS_REQUIRED = ("no", "reason", "ticket")
 SECOND_FACTORS = ("no", "unallocate", "everyone")
 # As `ipadmin/migrations/0002_roles.py`.
@@ -108,6 +110,7 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E016", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
         *_oauth(),
         *_oidc(),
+        *_notifications(),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -228,6 +231,22 @@ def _oidc() -> Iterator[tuple[str, str, str]]:
     if not ROLES.issuperset(settings.OIDC_ROLES.values()) or "" in settings.OIDC_ROLES:
         hint = f"Write value=role, with commas between. Roles are {', '.join(sorted(ROLES))}."
         yield "E033", "OIDC_ROLES names an unknown role, or no value for one.", hint
+
+
+def _notifications() -> Iterator[tuple[str, str, str]]:
+    """Problems of notifications. A URL is not shown, because it contains secrets."""
+    for number, url in enumerate(settings.NOTIFY_URLS, start=1):
+        hint = "Write URLs as apprise's documentation says, with commas between, or remove it."
+        if not notify.is_usable(url):
+            yield "E050", f"URL {number} of NOTIFY_URLS is not one of apprise.", hint
+    if not MIN_EXPIRY <= settings.NOTIFY_EXPIRES_AFTER <= MAX_EXPIRY:
+        hint = f"Set it to seconds from {MIN_EXPIRY} to {MAX_EXPIRY}."
+        yield "E051", "NOTIFY_EXPIRES_AFTER is too short or too long.", hint
+    parts = _split(settings.SITE_URL)
+    is_url = parts.scheme in {"http", "https"} and parts.hostname and not parts.query
+    if not is_url and (settings.SITE_URL or settings.NOTIFY_URLS):
+        hint = "Set it to the URL that people open, such as https://ip.example.com."
+        yield "E052", "SITE_URL is missing, or not an http or https URL.", hint
 
 
 def _secure_url(name: str, url: str) -> str:

@@ -1,0 +1,203 @@
+"""What people are notified of: found by the worker, which reads what is new in the database, so
+that nothing else waits for it. Delivery is in `ipadmin/services/notify.py`.
+
+A notification says no more than its page does, and holds no secret. Texts from Katapult are made
+harmless (`plain`): some targets read markup.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from ipadmin.audit.integrity import chain_end, status, unreadable
+from ipadmin.models import (
+    ApiToken,
+    AuditEntry,
+    AuditStream,
+    AuditVerification,
+    Notification,
+    NotificationKind,
+    NotificationWatermark,
+    Outcome,
+)
+from ipadmin.models.audit_entry import with_names
+from ipadmin.models.audit_link import HIGHEST
+from ipadmin.services.tokens import REJECTED
+
+# Links of the hash chain that are looked at together.
+LINKS = 1000
+MAX_FAILED_VERIFICATIONS = 20
+# A stream that has not advanced for so long, although there is something to deliver.
+STREAM_SILENCE = timedelta(minutes=10)
+# How long notifications are kept.
+KEPT = timedelta(days=30)
+LONGEST_NAME = 60
+# With a meaning in HTML, Markdown or the formats of chats; an @ that begins a word mentions people.
+MARKUP = re.compile(r"[<>\[\]`*|\\]|(?<!\w)@")
+
+log = structlog.get_logger(__name__)
+
+
+def expires_after() -> timedelta:
+    return timedelta(seconds=settings.NOTIFY_EXPIRES_AFTER)
+
+
+@contextmanager
+def locked() -> Iterator[NotificationWatermark]:
+    """The watermark, in a transaction that no other worker is in at the same time."""
+    with transaction.atomic():
+        yield NotificationWatermark.objects.select_for_update().get(pk=1)
+
+
+def collect() -> None:
+    """Store the notifications of what is new. The first time there is none: the history is not
+    notified of. Raises DatabaseError."""
+    watermark, _is_new = NotificationWatermark.objects.get_or_create(
+        pk=1, defaults={"sequence": chain_end.last_sequence()}
+    )
+    since = max(watermark.since, timezone.now() - expires_after())
+    # Links that finish an entry, and activity.
+    links = status.to_deliver(watermark.sequence).filter(sequence__lte=HIGHEST)[:LINKS]
+    seen, broken = unreadable.read(links, ("sequence", "attempt_id"), "sequence")
+    attempts = [attempt_id for _sequence, attempt_id in seen if attempt_id]
+    found = [
+        *_readable("attempts", _of_attempts(attempts, since)),
+        *_readable("verifications", _of_verifications(since)),
+        *_readable("stream", _of_stream()),
+        *_readable("tokens", _of_tokens(since)),
+    ]
+    keys = [each.key for each in found]
+    known = set(Notification.objects.filter(key__in=keys).values_list("key", flat=True))
+    new = [each for each in found if each.key not in known]
+    last = max([watermark.sequence, *broken, *(sequence for sequence, _ in seen)])
+    if not new and last == watermark.sequence:
+        return
+    with locked() as watermark:
+        Notification.objects.bulk_create(new, ignore_conflicts=True)
+        watermark.sequence = max(watermark.sequence, last)
+        watermark.save(update_fields=["sequence"])
+
+
+def request_test() -> None:
+    """Notify of nothing but this test."""
+    NotificationWatermark.objects.get_or_create(
+        pk=1, defaults={"sequence": chain_end.last_sequence()}
+    )
+    with locked():
+        _new(
+            NotificationKind.TEST,
+            uuid.uuid4(),
+            "Test of notifications",
+            "An administrator sent this to see whether it arrives.",
+            reverse("notifications"),
+        ).save()
+
+
+def delete_old() -> None:
+    """Delete old notifications and their deliveries."""
+    Notification.objects.filter(created_at__lt=timezone.now() - KEPT - expires_after()).delete()
+
+
+def plain(text: str) -> str:
+    """A text of Katapult's or a person's on one line, short and without markup."""
+    visible = (" " if unicodedata.category(each)[0] in "CZ" else each for each in text)
+    short = " ".join(MARKUP.sub("_", "".join(visible)).split())
+    return short if len(short) <= LONGEST_NAME else f"{short[: LONGEST_NAME - 1]}…"
+
+
+def _readable(source: str, found: Iterator[Notification]) -> Iterable[Notification]:
+    """What a source finds; nothing if its rows were changed so that they cannot be read, which
+    must not stop the others. Verification reports it. Raises DatabaseError."""
+    try:
+        return list(found)
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("notifications_not_found", source=source)
+        return []
+
+
+def _of_attempts(attempts: list[str], since: datetime) -> Iterator[Notification]:
+    """Unknown outcomes, and live attempts on VIPs."""
+    finished = AuditEntry.objects.filter(attempt_id__in=attempts, finished_at__gte=since)
+    told = Q(outcome=Outcome.UNKNOWN) | Q(vip=True, environment="live")
+    for entry in with_names(finished.filter(told).order_by("id")):
+        about = f"{plain(entry.person)}: unallocate {plain(entry.address)}{_holder(entry)}."
+        path = entry.get_absolute_url()
+        if entry.outcome == Outcome.UNKNOWN:
+            title = f"Outcome unknown: {plain(entry.address)}"
+            text = f"{about} Whether it was carried out is not known. Check it in Katapult."
+            yield _new(NotificationKind.OUTCOME, entry.attempt_id, title, text, path)
+        if entry.vip and entry.environment == "live":
+            title = f"VIP {plain(entry.address)}: attempt {entry.outcome}"
+            yield _new(NotificationKind.DANGEROUS, entry.attempt_id, title, about, path)
+
+
+def _holder(entry: AuditEntry) -> str:
+    of = plain(entry.organization_title)
+    return f" from {plain(entry.allocation_name)} ({of})" if entry.allocation_name else f" ({of})"
+
+
+def _of_verifications(since: datetime) -> Iterator[Notification]:
+    """Failed ones, and good ones whose result is not sealed."""
+    recent = AuditVerification.objects.filter(finished_at__gte=since).order_by("-pk")
+    for failed in status.confirmed(recent[:MAX_FAILED_VERIFICATIONS]):
+        if failed.finding:
+            yield _new(
+                NotificationKind.VERIFICATION,
+                failed.pk,
+                "Verification of the history failed",
+                "It found a problem, such as a changed entry. The page says what to do now.",
+                reverse("verification", args=[failed.pk]),
+            )
+
+
+def _of_stream() -> Iterator[Notification]:
+    """The stream, once for each position at which it stays for too long."""
+    latest = timezone.now() - STREAM_SILENCE
+    stream = AuditStream.objects.filter(target=settings.AUDIT_STREAM).first()
+    if stream is None:
+        return
+    moved_at = stream.taken_at or stream.failing_since
+    if moved_at is None or moved_at > latest:
+        return
+    waiting = status.to_deliver(stream.sequence).values_list("at", flat=True).first()
+    if waiting and waiting < latest:
+        yield _new(
+            NotificationKind.STREAM,
+            stream.sequence,
+            "The stream of the audit log does not advance",
+            f"Records wait since {waiting:%Y-%m-%d %H:%M} UTC. None is lost. The page says why.",
+            reverse("integrity"),
+        )
+
+
+def _of_tokens(since: datetime) -> Iterator[Notification]:
+    """Rejected tokens, once until they work again. Without their labels, which people choose."""
+    rejected = ApiToken.objects.filter(last_error_code__in=REJECTED, last_error_at__gte=since)
+    for token in rejected.select_related("owner"):
+        owner, of = plain(token.owner.get_username()), plain(token.organization_title)
+        checked = token.checked_at.isoformat() if token.checked_at else ""
+        yield _new(
+            NotificationKind.TOKEN,
+            f"{token.pk}:{token.fingerprint}:{checked}",
+            f"Katapult rejects an API token of {owner}",
+            f"Its organization: {of or 'not chosen'}. Katapult says {token.last_error_code}.",
+            token.get_absolute_url(),
+        )
+
+
+def _new(kind: NotificationKind, key: object, title: str, text: str, path: str) -> Notification:
+    return Notification(key=f"{kind}:{key}", kind=kind, title=title, text=text, path=path)
