@@ -20,7 +20,7 @@ from ipadmin.services.run_state import WORKER, RunChanged, items_digest, move
 DEFAULT = "*"
 FORMS = (
     "ORG=RULES, separated by spaces: ORG is a sub-domain, or * for all others; RULES are never, or "
-    "every, dangerous and above:N joined by +"
+    "every, dangerous and above:N joined by +, as in *=above:20+dangerous lab=never"
 )
 
 

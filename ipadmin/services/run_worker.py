@@ -125,7 +125,6 @@ class Work:
 
     def carry_out(self) -> None:
         """Carry out the run, until it has ended or is no longer claimed."""
-        structlog.contextvars.bind_contextvars(run=str(self.run_id))
         try:
             self._items.extend(unfinished(Run.objects.get(pk=self.run_id)))
             hands = [
@@ -177,6 +176,7 @@ class Work:
 
     def _carry_out_items(self) -> None:
         """In one of the threads."""
+        structlog.contextvars.bind_contextvars(run=str(self.run_id))
         try:
             while not self._is_over:
                 try:
