@@ -204,9 +204,10 @@ def allocated(body: object, *, id: str, known_address: str | None, machine_id: s
 
 
 def renamed(body: object, *, id: str, known_address: str | None, reverse_dns: str) -> IPAddress:
-    """The address, with this host name in any case. Raises ValueError for any other answer."""
+    """The address, with this host name. Raises ValueError for any other answer."""
     ip = ip_address(body, id=id, address=known_address)
-    if (ip.reverse_dns or "").casefold() != reverse_dns.casefold():
+    # In any case, with or without the final dot.
+    if (ip.reverse_dns or "").rstrip(".").lower() != reverse_dns.rstrip(".").lower():
         raise ValueError("the address has another reverse DNS")
     return ip
 

@@ -41,7 +41,7 @@ def test_a_change_names_what_it_changes_by_id(name: str, expected: object) -> No
 def test_the_address_is_returned_as_it_is_afterwards() -> None:
     client = answering({"ip_address": READ})
     assert client.allocate(TOKEN, VM, id=IP).value.allocation == Allocation(VM, "VirtualMachine")
-    renamed = client.set_reverse_dns(TOKEN, id=IP, reverse_dns="WEB.example.net")
+    renamed = client.set_reverse_dns(TOKEN, id=IP, reverse_dns="WEB.example.net.")
     assert renamed.value.reverse_dns == "web.example.net"
 
 
