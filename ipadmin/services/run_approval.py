@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -108,29 +108,29 @@ def waiting_for(user: User) -> list[Run]:
 
 def approve(run: Run, user: User, by: Actor, reason: str = "") -> None:
     """Let the worker carry it out. Raises CannotDecide and RunChanged."""
-    _decide(run, user, by, reason, LinkKind.RUN_APPROVED, state=RunState.QUEUED)
+    _decide(run, user, by, reason, LinkKind.RUN_APPROVED, {"state": RunState.QUEUED})
 
 
 def reject(run: Run, user: User, by: Actor, reason: str = "") -> None:
     """Raises CannotDecide and RunChanged."""
     ended = {"state": RunState.REJECTED, "finished_at": timezone.now()}
-    _decide(run, user, by, reason, LinkKind.RUN_REJECTED, **ended)
+    _decide(run, user, by, reason, LinkKind.RUN_REJECTED, ended)
 
 
-def _decide(run: Run, user: User, by: Actor, reason: str, kind: LinkKind, **fields: object) -> None:
+def _decide(
+    run: Run, user: User, by: Actor, reason: str, kind: LinkKind, fields: Mapping[str, object]
+) -> None:
     if not may_decide(user, run):
         raise CannotDecide(f"{user} may not decide on run {run.pk}")
     now = timezone.now()
+    decision = {"decided_by": user, "decided_at": now, "decision_reason": reason}
     move(
         run,
         kind,
         by,
         only_if=Q(state=RunState.WAITING, expires_at__gt=now),
+        fields={**fields, **decision},
         recorded={"reason": reason, "sha256": items_digest(run)},
-        decided_by=user,
-        decided_at=now,
-        decision_reason=reason,
-        **fields,
     )
 
 
@@ -138,8 +138,8 @@ def expire() -> None:
     """End the runs that nobody has decided on in time."""
     now = timezone.now()
     is_late = Q(state=RunState.WAITING, expires_at__lte=now)
+    ended = {"state": RunState.EXPIRED, "finished_at": now}
     for run in Run.objects.filter(is_late):
         # Otherwise somebody else has ended it in the meantime.
         with suppress(RunChanged):
-            ended = {"state": RunState.EXPIRED, "finished_at": now}
-            move(run, LinkKind.RUN_EXPIRED, WORKER, only_if=is_late, **ended)
+            move(run, LinkKind.RUN_EXPIRED, WORKER, only_if=is_late, fields=ended)

@@ -129,14 +129,13 @@ def seconds_needed(token: ApiToken | None, calls: int) -> int:
     if token is None or not calls:
         return 0
     known, last = budget.known(token.fingerprint), _entries(token)
-    permitted = (known and known.permitted) or (
-        last.exclude(rate_limit_permitted=None).values_list("rate_limit_permitted", flat=True)
-    ).first()
-    limit = permitted or USUAL_LIMIT
+    limits = last.exclude(rate_limit_permitted=None).values_list("rate_limit_permitted", flat=True)
+    limit = (known and known.permitted) or limits.first() or USUAL_LIMIT
     reserve = min(settings.KATAPULT_RESERVED_CALLS, limit // 4)
     runs = max(1, _going(token).count())
     now = max(0, (calls_left(token) or limit) - reserve) // runs
-    durations = [*last.exclude(duration_us=None).values_list("duration_us", flat=True)[:50]]
+    timed = last.exclude(duration_us=None).values_list("duration_us", flat=True)[:50]
+    durations = [duration or 0 for duration in timed]
     each = sum(durations) / len(durations) / 1e6 if durations else SECONDS_PER_CALL
     each /= settings.RUN_CONCURRENCY
     if calls <= now:

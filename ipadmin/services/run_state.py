@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from django.db import transaction
 from django.db.models import Q
@@ -25,22 +25,22 @@ def move(
     by: Actor,
     *,
     only_if: Q,
-    recorded: dict[str, Any] | None = None,
-    **fields: Any,
+    fields: Mapping[str, object],
+    recorded: Mapping[str, object] | None = None,
 ) -> None:
-    """Write fields of a run and record it as activity, if the run meets the condition at that
-    moment. Raises RunChanged; then nothing is written."""
+    """Write fields of a run and record it as activity, with details, if the run meets the condition
+    at that moment. Raises RunChanged; then nothing is written."""
     with transaction.atomic():
         if not Run.objects.filter(only_if, pk=run.pk).update(**fields):
             raise RunChanged(f"run {run.pk}: {kind}")
-        record(kind, run, by, **recorded or {})
+        record(kind, run, by, recorded or {})
     run.refresh_from_db()
 
 
-def record(kind: LinkKind, run: Run, by: Actor, **details: Any) -> None:
-    """In the transaction of the change."""
-    details = {name: value for name, value in details.items() if value not in ("", None)}
-    activity.record(kind, by, run=str(run.pk), organization=run.organization_title, **details)
+def record(kind: LinkKind, run: Run, by: Actor, details: Mapping[str, object]) -> None:
+    """In the transaction of the change. Empty details are left out."""
+    given = {name: value for name, value in details.items() if value not in ("", None)}
+    activity.record(kind, by, run=str(run.pk), organization=run.organization_title, **given)
 
 
 def items_digest(run: Run) -> str:

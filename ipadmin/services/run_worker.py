@@ -48,6 +48,8 @@ MAX_UNKNOWN_IN_A_ROW = 5
 MAX_RUNS = 4
 # Seconds between two looks at the state of a run that waits, or whose database fails.
 POLL_SECONDS = 1.0
+# The fields of a run without a claim.
+LEFT: dict[str, object] = {"claimed_by": None, "claimed_until": None}
 # Attempts at once in this process, of all runs: each uses one connection to Katapult.
 _at_once = threading.BoundedSemaphore(settings.KATAPULT_MAX_CONNECTIONS)
 _threads: list[threading.Thread] = []
@@ -85,7 +87,7 @@ def claim() -> Work | None:
                 started_at=run.started_at or now,
             )
             if is_claimed and run.state == RunState.RUNNING:
-                run_state.record(LinkKind.RUN_TAKEN_OVER, run, WORKER)
+                run_state.record(LinkKind.RUN_TAKEN_OVER, run, WORKER, {})
         if is_claimed:
             return work
     return None
@@ -158,21 +160,21 @@ class Work:
 
     def _conclude(self) -> None:
         """Write how the run ended. A run that a person paused or stopped is only left."""
-        run, is_ours = Run.objects.get(pk=self.run_id), Q(claimed_by=self.claim)
-        is_ours &= Q(state=RunState.RUNNING)
-        ended = {"finished_at": timezone.now(), "claimed_by": None, "claimed_until": None}
+        run = Run.objects.get(pk=self.run_id)
+        is_ours = Q(claimed_by=self.claim, state=RunState.RUNNING)
+        ended = {"finished_at": timezone.now(), **LEFT}
         with suppress(RunChanged):
             if why := self._stop_reason:
-                ended |= {"state": RunState.STOPPED, "stop_reason": why}
+                fields = {"state": RunState.STOPPED, "stop_reason": why, **ended}
                 details = {"why": why}
-                move(run, LinkKind.RUN_STOPPED, WORKER, only_if=is_ours, recorded=details, **ended)
+                kind = LinkKind.RUN_STOPPED
+                move(run, kind, WORKER, only_if=is_ours, fields=fields, recorded=details)
             elif not unfinished(run):
-                ended |= {"state": RunState.FINISHED}
-                move(run, LinkKind.RUN_FINISHED, WORKER, only_if=is_ours, **ended)
-        left = {"claimed_by": None, "claimed_until": None}
+                fields = {"state": RunState.FINISHED, **ended}
+                move(run, LinkKind.RUN_FINISHED, WORKER, only_if=is_ours, fields=fields)
         if _is_leaving.is_set():
-            self._claimed().filter(state=RunState.RUNNING).update(state=RunState.QUEUED, **left)
-        self._claimed().exclude(state=RunState.RUNNING).update(**left)
+            self._claimed().filter(state=RunState.RUNNING).update(state=RunState.QUEUED, **LEFT)
+        self._claimed().exclude(state=RunState.RUNNING).update(**LEFT)
 
     def _carry_out_items(self) -> None:
         """In one of the threads."""

@@ -186,21 +186,19 @@ def start(run: Run, by: Actor, *, reason: str = "", with_reverse_dns: bool = Fal
         "reason": reason,
         "reverse_dns": "restored" if with_reverse_dns else "",
     }
-    move(
-        run,
-        LinkKind.RUN_CONFIRMED,
-        by,
-        only_if=Q(state=RunState.DRAFT, created_at__gte=oldest, user_id=by.user_id),
-        recorded=details,
-        state=RunState.WAITING if rule else RunState.QUEUED,
-        approval_rule=rule,
-        reason=reason,
-        restores_reverse_dns=with_reverse_dns and run.action == Action.ALLOCATE,
-        confirmed_at=now,
-        expires_at=run_approval.expires_at() if rule else None,
-        source_ip=by.source_ip or None,
-        request_id=by.request_id,
-    )
+    fields = {
+        "state": RunState.WAITING if rule else RunState.QUEUED,
+        "approval_rule": rule,
+        "reason": reason,
+        "restores_reverse_dns": with_reverse_dns and run.action == Action.ALLOCATE,
+        "confirmed_at": now,
+        "expires_at": run_approval.expires_at() if rule else None,
+        "source_ip": by.source_ip or None,
+        "request_id": by.request_id,
+    }
+    is_fresh = Q(state=RunState.DRAFT, created_at__gte=oldest, user_id=by.user_id)
+    kind = LinkKind.RUN_CONFIRMED
+    move(run, kind, by, only_if=is_fresh, fields=fields, recorded=details)
 
 
 def start_one(change: Change, circumstances: Circumstances, *, reverse_dns: str = "") -> Run:
@@ -250,27 +248,21 @@ def start_one(change: Change, circumstances: Circumstances, *, reverse_dns: str 
 def pause(run: Run, by: Actor) -> None:
     """No further address is attempted until it is resumed. Raises RunChanged."""
     is_going = Q(state__in=[RunState.QUEUED, RunState.RUNNING])
-    move(run, LinkKind.RUN_PAUSED, by, only_if=is_going, state=RunState.PAUSED)
+    move(run, LinkKind.RUN_PAUSED, by, only_if=is_going, fields={"state": RunState.PAUSED})
 
 
 def resume(run: Run, by: Actor) -> None:
     """Raises RunChanged."""
-    is_paused = Q(state=RunState.PAUSED)
-    move(run, LinkKind.RUN_RESUMED, by, only_if=is_paused, state=RunState.QUEUED)
+    is_paused, fields = Q(state=RunState.PAUSED), {"state": RunState.QUEUED}
+    move(run, LinkKind.RUN_RESUMED, by, only_if=is_paused, fields=fields)
 
 
 def stop(run: Run, by: Actor) -> None:
     """No further address is attempted. Raises RunChanged."""
-    move(
-        run,
-        LinkKind.RUN_STOPPED,
-        by,
-        only_if=Q(state__in=[*ACTIVE, RunState.WAITING]),
-        recorded={"why": BY_PERSON},
-        state=RunState.STOPPED,
-        stop_reason=BY_PERSON,
-        finished_at=timezone.now(),
-    )
+    is_going = Q(state__in=[*ACTIVE, RunState.WAITING])
+    ended = {"state": RunState.STOPPED, "stop_reason": BY_PERSON, "finished_at": timezone.now()}
+    details = {"why": BY_PERSON}
+    move(run, LinkKind.RUN_STOPPED, by, only_if=is_going, fields=ended, recorded=details)
 
 
 def delete_old_drafts() -> None:

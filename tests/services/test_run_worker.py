@@ -16,6 +16,7 @@ from pytest_django import Settings
 from ipadmin.audit.activity import Actor
 from ipadmin.models import ApiToken, AuditEntry, AuditLink, Outcome, Run, RunState
 from ipadmin.services import attempt, run_worker, runs
+from ipadmin.services.attempt_entry import open_entry
 from tests.services.cloud import Cloud, id_of
 from tests.services.katapult import refusal
 
@@ -92,7 +93,7 @@ def test_a_run_of_a_dead_worker_is_taken_over_without_a_second_call(
     by = attempt.Circumstances(token.owner, token)
     attempt.carry_out(run_worker._change(run, first), by)
     # The worker died after the entry of the second was committed.
-    attempt.open_entry(run_worker._change(run, second), by)
+    open_entry(run_worker._change(run, second), by)
     assert run_worker.claim() is None
 
     Run.objects.update(claimed_until=timezone.now())
