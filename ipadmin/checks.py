@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ipadmin.audit.stream.targets import FORMS, target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
-from ipadmin.services import notify
+from ipadmin.services import notify, run_approval
 
 MAKE_KEYS = "`python manage.py generate_keys` writes new ones to .env."
 KEYS = f"{MAKE_KEYS} A new key goes before the older ones, separated by commas."
@@ -39,9 +39,10 @@ KATAPULT_HOST = "api.katapult.io"
 MIN_SECRET_KEY_LENGTH = 50
 # Seconds: long enough for the warning before, and not longer than a session.
 MIN_IDLE, MAX_IDLE = 600, 12 * 60 * 60
-MIN_EXPIRY, MAX_EXPIRY = 60, 7 * 24 * 60 * 60
-REASONS_REQUIRED = ("no", "reason", "ticket")
-SECOND_FACTORS = ("no", "unallocate", "everyone")
+CHOICES = (
+    ("E011", "REASON_REQUIRED", ("no", "reason", "ticket")),
+    ("E015", "SECOND_FACTOR", ("no", "unallocate", "everyone")),
+)
 # As `ipadmin/migrations/0002_roles.py`.
 ROLES = frozenset({"operator", "auditor", "administrator"})
 # As `AuditStream.target`.
@@ -103,14 +104,16 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E005", _api_url(settings.KATAPULT_API_URL), API_URL),
         ("E006", _database(), DATABASE_URL),
         ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
-        ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
         ("E013", _idle_timeout(), f"Set SESSION_IDLE_TIMEOUT from {MIN_IDLE} to {MAX_IDLE}."),
         ("E014", _cache(), "Write CACHE_URL=rediss://:password@host:6379/0, or remove it."),
-        ("E015", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
         ("E016", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
+        ("E050", _approvals(), f"Write {run_approval.FORMS}."),
+        ("E051", _runs(), "Set it to a larger number, or remove it."),
+        *_choices(),
         *_oauth(),
         *_oidc(),
-        *_notifications(),
+        *notify.problems(),
+        ("E062", _site_url(), "Set SITE_URL to what people open: https://ip.example.com."),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -178,14 +181,19 @@ def _tickets() -> str:
     return ""
 
 
-def _reason_required() -> str:
-    is_known = settings.REASON_REQUIRED in REASONS_REQUIRED
-    return "" if is_known else "REASON_REQUIRED has an unknown value."
+def _choices() -> Iterator[tuple[str, str, str]]:
+    for id, name, values in CHOICES:
+        if getattr(settings, name) not in values:
+            hint = f"Set it to {', '.join(values[:-1])} or {values[-1]}."
+            yield id, f"{name} has an unknown value.", hint
 
 
-def _second_factor() -> str:
-    is_known = settings.SECOND_FACTOR in SECOND_FACTORS
-    return "" if is_known else "SECOND_FACTOR has an unknown value."
+def _site_url() -> str:
+    url = settings.SITE_URL
+    if not url:
+        return "SITE_URL is missing: notifications have links." if settings.NOTIFY_URLS else ""
+    is_url = _split(url).scheme in {"http", "https"} and _split(url).hostname
+    return "" if is_url else "SITE_URL is not an http or https URL."
 
 
 def _api_url(url: str) -> str:
@@ -233,22 +241,6 @@ def _oidc() -> Iterator[tuple[str, str, str]]:
         yield "E033", "OIDC_ROLES names an unknown role, or no value for one.", hint
 
 
-def _notifications() -> Iterator[tuple[str, str, str]]:
-    """Problems of notifications. A URL is not shown, because it contains secrets."""
-    for number, url in enumerate(settings.NOTIFY_URLS, start=1):
-        hint = "Write URLs as apprise's documentation says, with commas between, or remove it."
-        if not notify.is_usable(url):
-            yield "E050", f"URL {number} of NOTIFY_URLS is not one of apprise.", hint
-    if not MIN_EXPIRY <= settings.NOTIFY_EXPIRES_AFTER <= MAX_EXPIRY:
-        hint = f"Set it to seconds from {MIN_EXPIRY} to {MAX_EXPIRY}."
-        yield "E051", "NOTIFY_EXPIRES_AFTER is too short or too long.", hint
-    parts = _split(settings.SITE_URL)
-    is_url = parts.scheme in {"http", "https"} and parts.hostname and not parts.query
-    if not is_url and (settings.SITE_URL or settings.NOTIFY_URLS):
-        hint = "Set it to the URL that people open, such as https://ip.example.com."
-        yield "E052", "SITE_URL is missing, or not an http or https URL.", hint
-
-
 def _secure_url(name: str, url: str) -> str:
     parts = _split(url)
     if not parts.hostname or parts.scheme not in {"http", "https"}:
@@ -267,6 +259,22 @@ def _database() -> str:
 
 def _invitation_hours() -> str:
     return "" if settings.INVITATION_HOURS > 0 else "INVITATION_HOURS is not positive."
+
+
+def _approvals() -> str:
+    try:
+        run_approval.parse(settings.APPROVALS)
+    except ValueError as error:
+        return f"APPROVALS cannot be used: {error}"
+    return ""
+
+
+def _runs() -> str:
+    least = {"MAX_RUN_SIZE": 1, "RUN_CONCURRENCY": 1, "RUN_LEASE": 5, "APPROVAL_EXPIRES_AFTER": 1}
+    wrong = [
+        f"{name} is less than {n}." for name, n in least.items() if getattr(settings, name) < n
+    ]
+    return " ".join(wrong)
 
 
 def _cache() -> str:

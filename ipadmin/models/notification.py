@@ -11,6 +11,8 @@ class NotificationKind(models.TextChoices):
 
     OUTCOME = "outcome", "Outcome stayed unknown"
     DANGEROUS = "dangerous", "Attempt on a VIP or last address"
+    RUN = "run", "Run that ended"
+    APPROVAL = "approval", "Request for approval"
     VERIFICATION = "verification", "Failed verification"
     STREAM = "stream", "Stream that does not advance"
     TOKEN = "token", "Rejected token"

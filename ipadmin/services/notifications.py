@@ -17,12 +17,13 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 
 from ipadmin.audit.integrity import chain_end, status, unreadable
 from ipadmin.models import (
+    Action,
     ApiToken,
     AuditEntry,
     AuditStream,
@@ -31,6 +32,8 @@ from ipadmin.models import (
     NotificationKind,
     NotificationWatermark,
     Outcome,
+    Run,
+    RunState,
 )
 from ipadmin.models.audit_entry import with_names
 from ipadmin.models.audit_link import HIGHEST
@@ -44,6 +47,7 @@ STREAM_SILENCE = timedelta(minutes=10)
 # How long notifications are kept.
 KEPT = timedelta(days=30)
 LONGEST_NAME = 60
+LIVE = "live"
 # With a meaning in HTML, Markdown or the formats of chats; an @ that begins a word mentions people.
 MARKUP = re.compile(r"[<>\[\]`*|\\]|(?<!\w)@")
 
@@ -74,6 +78,8 @@ def collect() -> None:
     attempts = [attempt_id for _sequence, attempt_id in seen if attempt_id]
     found = [
         *_readable("attempts", _of_attempts(attempts, since)),
+        *_readable("runs", _of_runs(since)),
+        *_readable("approvals", _of_approvals(since)),
         *_readable("verifications", _of_verifications(since)),
         *_readable("stream", _of_stream()),
         *_readable("tokens", _of_tokens(since)),
@@ -130,24 +136,69 @@ def _readable(source: str, found: Iterator[Notification]) -> Iterable[Notificati
 
 
 def _of_attempts(attempts: list[str], since: datetime) -> Iterator[Notification]:
-    """Unknown outcomes, and live attempts on VIPs."""
+    """Unknown outcomes, and live attempts on VIPs and last addresses of a family."""
     finished = AuditEntry.objects.filter(attempt_id__in=attempts, finished_at__gte=since)
-    told = Q(outcome=Outcome.UNKNOWN) | Q(vip=True, environment="live")
-    for entry in with_names(finished.filter(told).order_by("id")):
-        about = f"{plain(entry.person)}: unallocate {plain(entry.address)}{_holder(entry)}."
-        path = entry.get_absolute_url()
+    is_dangerous = Q(Q(vip=True) | Q(last_of_family=True), environment=LIVE)
+    told = finished.filter(Q(outcome=Outcome.UNKNOWN) | is_dangerous)
+    for entry in with_names(told.order_by("id")):
+        address, path = plain(entry.address), entry.get_absolute_url()
+        about = f"{plain(entry.person)} tried to {_action(entry)}."
         if entry.outcome == Outcome.UNKNOWN:
-            title = f"Outcome unknown: {plain(entry.address)}"
-            text = f"{about} Whether it was carried out is not known. Check it in Katapult."
+            title = f"Outcome unknown: {address}"
+            text = f"{about} Whether it was done is not known. Check the address in Katapult."
             yield _new(NotificationKind.OUTCOME, entry.attempt_id, title, text, path)
-        if entry.vip and entry.environment == "live":
-            title = f"VIP {plain(entry.address)}: attempt {entry.outcome}"
+        if entry.environment == LIVE and (entry.vip or entry.last_of_family):
+            what = "VIP" if entry.vip else "last address of its family"
+            title = f"{Action(entry.action).label}, {what} {address}: {entry.outcome}"
             yield _new(NotificationKind.DANGEROUS, entry.attempt_id, title, about, path)
 
 
-def _holder(entry: AuditEntry) -> str:
-    of = plain(entry.organization_title)
-    return f" from {plain(entry.allocation_name)} ({of})" if entry.allocation_name else f" ({of})"
+def _action(entry: AuditEntry) -> str:
+    address, of = plain(entry.address), plain(entry.organization_title)
+    machine = plain(entry.allocation_name or entry.allocation_id)
+    return {
+        Action.UNALLOCATE: f"unallocate {address} from {machine} ({of})",
+        Action.ALLOCATE: f"allocate {address} to {machine} ({of})",
+        Action.SET_REVERSE_DNS: f"set the reverse DNS of {address} ({of})",
+    }[Action(entry.action)]
+
+
+def _of_runs(since: datetime) -> Iterator[Notification]:
+    """Runs that finished or stopped."""
+    ended = Run.objects.filter(state__in=[RunState.FINISHED, RunState.STOPPED])
+    for run in ended.filter(finished_at__gte=since).select_related("user"):
+        counted = AuditEntry.objects.filter(run_id=run.pk).order_by().values_list("outcome")
+        counts = sorted(counted.annotate(Count("id")))
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts) or "none"
+        reason = plain(run.stop_reason).replace("_", " ")
+        why = f" Reason: {reason}." if reason else ""
+        yield _new(
+            NotificationKind.RUN,
+            run.pk,
+            f"Run {run.state}: {_of_run(run)}",
+            f"Attempts: {outcomes}.{why}",
+            run.get_absolute_url(),
+        )
+
+
+def _of_approvals(since: datetime) -> Iterator[Notification]:
+    """Runs that wait for an approval."""
+    waiting = Run.objects.filter(state=RunState.WAITING, confirmed_at__gte=since)
+    for run in waiting.select_related("user"):
+        until = f" It expires at {run.expires_at:%Y-%m-%d %H:%M} UTC." if run.expires_at else ""
+        yield _new(
+            NotificationKind.APPROVAL,
+            run.pk,
+            f"Approval requested: {_of_run(run)}",
+            f"A second person approves or rejects it.{until}",
+            run.get_absolute_url(),
+        )
+
+
+def _of_run(run: Run) -> str:
+    count = run.items.filter(skip_reason="").count()
+    of = f"{count} address{'' if count == 1 else 'es'} ({plain(run.organization_title)})"
+    return f"{Action(run.action).label.lower()} {of} by {plain(run.user.get_username())}"
 
 
 def _of_verifications(since: datetime) -> Iterator[Notification]:

@@ -28,6 +28,8 @@ MINUTE = timedelta(minutes=1)
 CLAIM = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(hours=1)
 MOST_SHOWN = 50
+# Of NOTIFY_EXPIRES_AFTER, in seconds.
+MIN_EXPIRY, MAX_EXPIRY = 60, 7 * 24 * 60 * 60
 UNANSWERED = "It is being sent, or has not answered."
 NOT_A_TARGET = "Its URL in NOTIFY_URLS is not one of apprise."
 NOT_REACHED = "It cannot be reached, did not answer, or refused the message."
@@ -56,8 +58,18 @@ def targets() -> list[Target]:
     return found
 
 
-def is_usable(url: str) -> bool:
-    """Whether apprise knows what to do with a URL. Sends nothing."""
+def problems() -> Iterator[tuple[str, str, str]]:
+    """For the system checks: id, problem and hint. No URL is shown."""
+    for number, url in enumerate(settings.NOTIFY_URLS, start=1):
+        if not _is_usable(url):
+            hint = "Write it as apprise's documentation says, or remove it."
+            yield "E060", f"URL {number} of NOTIFY_URLS cannot be used with apprise.", hint
+    if not MIN_EXPIRY <= settings.NOTIFY_EXPIRES_AFTER <= MAX_EXPIRY:
+        hint = f"Set it to seconds from {MIN_EXPIRY} to {MAX_EXPIRY}."
+        yield "E061", "NOTIFY_EXPIRES_AFTER is too short or too long.", hint
+
+
+def _is_usable(url: str) -> bool:
     # Late: importing it takes a second, and few processes need it.
     from apprise import Apprise  # noqa: PLC0415
 

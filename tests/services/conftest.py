@@ -11,9 +11,10 @@ from ipadmin.katapult.types import Allocation, IPAddress, Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import api
+from ipadmin.services.attempt import Circumstances, carry_out
 from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.unallocate import Circumstances, unallocate
 from tests.oauth import CLIENT, provider
+from tests.services.cloud import Cloud
 from tests.services.katapult import ADDRESS, IP, VM, Katapult
 
 # The token. It may only be in the Authorization header.
@@ -71,7 +72,7 @@ def attempt(token: ApiToken, confirmed: Confirmation) -> Attempt:
     """Makes the confirmed attempt, or another."""
 
     def make(confirmation: Confirmation = confirmed, **more: str) -> AuditEntry:
-        return unallocate(confirmation, Circumstances(token.owner, token, **more))
+        return carry_out(confirmation.change, Circumstances(token.owner, token, **more))
 
     return make
 
@@ -93,3 +94,13 @@ def identity(box: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     """The sandbox as API and as identity provider."""
     with provider(box, settings):
         yield box
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Answers all calls of the test, about many addresses."""
+    made = Cloud()
+    client = made.client()
+    monkeypatch.setattr(api, "client", lambda: client)
+    yield made
+    client.close()
