@@ -189,11 +189,10 @@ def _choices() -> Iterator[tuple[str, str, str]]:
 
 
 def _site_url() -> str:
-    url = settings.SITE_URL
-    if not url:
-        return "SITE_URL is missing: notifications have links." if settings.NOTIFY_URLS else ""
-    is_url = _split(url).scheme in {"http", "https"} and _split(url).hostname
-    return "" if is_url else "SITE_URL is not an http or https URL."
+    parts = _split(settings.SITE_URL)
+    is_url = parts.scheme in {"http", "https"} and parts.hostname
+    is_used = settings.SITE_URL or settings.NOTIFY_URLS
+    return "SITE_URL is missing, or not an http or https URL." if is_used and not is_url else ""
 
 
 def _api_url(url: str) -> str:
