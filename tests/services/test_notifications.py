@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from ipadmin.audit.integrity import verification
+from ipadmin.audit.integrity import status, verification
 from ipadmin.models import (
     ApiToken,
     AuditEntry,
@@ -227,7 +227,7 @@ def test_what_cannot_be_read_stops_nothing_else(monkeypatch: pytest.MonkeyPatch)
     def broken(_since: object) -> Any:
         raise ValueError("not a datetime")
 
-    monkeypatch.setattr(notifications.status, "confirmed", broken)
+    monkeypatch.setattr(status, "confirmed", broken)
     unknown()
     assert [kind for kind, *_ in found()] == ["outcome"]
 
