@@ -296,3 +296,17 @@ def test_roles_of_a_claim_exist(settings: Settings, roles: dict[str, str]) -> No
     use_oidc(settings)
     settings.OIDC_ROLES = roles
     assert "auditor" in problems()["ipadmin.E033"]
+
+
+def test_approval_rules_must_be_right(settings: Settings) -> None:
+    settings.APPROVALS = "*=above:20+dangerous lab=never"
+    assert problems() == {}
+    settings.APPROVALS = "*=sometimes"
+    assert "sometimes" in problems()["ipadmin.E050"]
+    assert "above:N" in problems()["ipadmin.E050"]
+
+
+@pytest.mark.parametrize("name", ["MAX_RUN_SIZE", "RUN_CONCURRENCY", "RUN_LEASE"])
+def test_settings_of_runs_are_large_enough(settings: Settings, name: str) -> None:
+    setattr(settings, name, -1)
+    assert name in problems()["ipadmin.E051"]
