@@ -38,7 +38,8 @@ WILL_NOT_GO_AWAY = {
     *REJECTED_ORGANIZATION,
     *("missing_api_token", "scope_not_granted", "token_unreadable", "connect_again"),
 }
-MAX_UNKNOWN_IN_A_ROW = 5
+# So many unknown outcomes, or entries that could not be written, in a row stop a run.
+MAX_IN_A_ROW = 5
 # Runs that one worker carries out at the same time.
 MAX_RUNS = 4
 # Seconds between two looks at the state of a run that waits, or whose database fails.
@@ -98,8 +99,10 @@ class Work:
         # One thread at a time waits for its turn.
         self._turn = threading.Lock()
         self._is_over = False
+        self._looked_at = -POLL_SECONDS
         self._stop_reason = ""
-        self._unknown_in_a_row = 0
+        self._unknown = self._not_written = 0
+        self._counting = threading.Lock()
 
     def carry_out(self) -> None:
         """Carry out the run, until it has ended or is no longer claimed."""
@@ -187,10 +190,19 @@ class Work:
         close_old_connections()
         going = self._claimed().filter(state=RunState.RUNNING)
         run = going.select_related("user", "token__owner").first()
-        if run and (problem := _problem(run)):
+        if run and (problem := _problem(run) or self._later_problem(run)):
             self._stop(problem)
         self._is_over = self._is_over or run is None
         return None if self._is_over else run
+
+    def _later_problem(self, run: Run) -> str:
+        """What takes longer to find out, looked for once a second."""
+        if time.monotonic() - self._looked_at < POLL_SECONDS or run.token is None:
+            return ""
+        self._looked_at = time.monotonic()
+        if not run.user.has_perm(USE_TOKENS):
+            return "not_permitted"
+        return "" if run.token.opens else "token_unreadable"
 
     def _stop(self, reason: str) -> None:
         self._is_over, self._stop_reason = True, self._stop_reason or reason
@@ -209,16 +221,22 @@ class Work:
         except attempt.OutcomeNotWritten:
             log.exception("outcome_not_written")
         except (attempt.AuditUnavailable, Error):
+            log.exception("attempt_not_made")
             self._items.append(item)
+            with self._counting:
+                self._not_written += 1
+            if self._not_written >= MAX_IN_A_ROW:
+                self._stop(attempt.AuditUnavailable.code)
             time.sleep(POLL_SECONDS)
         finally:
             self._pace.end(run.token, calls_of(run))
 
     def _judge(self, entry: AuditEntry, item: RunItem, token: ApiToken, prefix: str) -> None:
         """What an outcome means for the rest of the run. `prefix` is that of the item's fields."""
-        is_unknown = entry.outcome == Outcome.UNKNOWN
-        self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_unknown else 0
-        if self._unknown_in_a_row >= MAX_UNKNOWN_IN_A_ROW:
+        with self._counting:
+            self._not_written = 0
+            self._unknown = self._unknown + 1 if entry.outcome == Outcome.UNKNOWN else 0
+        if self._unknown >= MAX_IN_A_ROW:
             self._stop("unknown_outcomes")
         elif run_items.was_limited(entry.outcome, entry.error_code):
             seconds = entry.error_detail.get("retry_after") or 0
@@ -235,10 +253,6 @@ def _problem(run: Run) -> str:
         return "token_deleted"
     if not run.user.is_active:
         return "owner_disabled"
-    if not run.user.has_perm(USE_TOKENS):
-        return "not_permitted"
     if run.api_url != settings.KATAPULT_API_URL:
         return "another_api"
-    if not run.token.opens:
-        return "token_unreadable"
     return "connect_again" if run.token.must_connect_again else ""

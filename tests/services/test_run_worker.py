@@ -317,3 +317,15 @@ def test_a_broken_attempt_stops_the_run(
     monkeypatch.setattr(attempt, "carry_out", broken)
     run = carried_out(queued(token, cloud.add(1)))
     assert (run.state, run.stop_reason) == (RunState.STOPPED, "internal_error")
+
+
+def test_a_run_whose_entries_cannot_be_written_is_stopped(
+    token: ApiToken, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> None:
+        raise attempt.AuditUnavailable
+
+    monkeypatch.setattr(attempt, "carry_out", unavailable)
+    run = carried_out(queued(token, cloud.add(1, 2)))
+    assert (run.state, run.stop_reason) == (RunState.STOPPED, "audit_unavailable")
+    assert cloud.changes == []
