@@ -1,4 +1,4 @@
-"""Competing attempts: other attempts that can have unallocated the same address."""
+"""Competing attempts: other attempts that can have caused what a reading of the address shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from ipadmin.audit import effects
 from ipadmin.models import AuditEntry, Basis, Outcome
 
 
@@ -22,8 +23,17 @@ def arrival_window() -> timedelta:
 
 
 def competing(entry: AuditEntry, since: datetime, until: datetime) -> list[AuditEntry]:
-    """The other attempts on the entry's address that can have unallocated it between two times,
-    oldest first. `since` is the time of the last read that showed it allocated."""
+    """The other attempts that can have done to the address what the entry was to do, between two
+    times, oldest first. `since` is the time of the last read that showed it as before."""
+    return [each for each in _acting(entry, since, until) if effects.is_alike(entry, each)]
+
+
+def hiding(entry: AuditEntry, since: datetime, until: datetime) -> list[AuditEntry]:
+    """The other attempts that can have undone what the entry did, between two times."""
+    return [each for each in _acting(entry, since, until) if effects.can_hide(entry, each)]
+
+
+def _acting(entry: AuditEntry, since: datetime, until: datetime) -> list[AuditEntry]:
     others = sent_to(entry.api_url, [entry.address_id], since).filter(sent_at__lte=until)
     return [other for other in others.exclude(pk=entry.pk) if can_have_acted(other, since)]
 
@@ -39,7 +49,7 @@ def sent_to(api_url: str, address_ids: Iterable[str], since: datetime) -> QueryS
 
 
 def can_have_acted(attempt: AuditEntry, since: datetime) -> bool:
-    """Whether the request of an attempt can have unallocated its address after `since`.
+    """Whether the request of an attempt can have changed its address after `since`.
 
     A `succeeded` attempt did so before `finished_at`. An unanswered request (`unknown`, or `failed`
     by evidence) may take effect within the arrival window. Other outcomes changed nothing.

@@ -34,16 +34,18 @@ FACETS = {
     Facet.TOKEN: "token_id",
     Facet.ORGANIZATION: "organization_key",
     Facet.ENVIRONMENT: "environment",
+    Facet.ACTION: "action",
     Facet.ACTOR: "actor",
 }
 SEPARATOR = "\x1f"
-ACTOR = ("user_id", "token_id", "organization_key", "environment")
+ACTOR = ("user_id", "token_id", "organization_key", "environment", "action")
 # The fields whose values are counted, each with the field that has its label.
 COUNTED_VALUES = {
     "user_id": "user_name",
     "token_id": "token_label",
     "organization_key": "organization_name",
     "environment": "",
+    "action": "",
     "actor": "",
     "outcome": "",
     "error_code": "",

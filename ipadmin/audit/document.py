@@ -21,7 +21,8 @@ from ipadmin.audit import rows
 from ipadmin.audit.readings import Reading
 from ipadmin.models import AuditEntry
 
-FORMAT = 1
+# The newest format, of new entries. Format 1 had only one action.
+FORMAT = 2
 ECS = {"version": "8.17.0"}
 # event.outcome has three values in ECS. A refused attempt did not do what was asked, either.
 ECS_OUTCOMES = {"succeeded": "success", "failed": "failure", "refused": "failure"}
@@ -55,6 +56,12 @@ class Opening(TypedDict):
     address_label: str
     allocation_id: str
     allocation_type: str
+    # Since format 2
+    format: int
+    undoes: str | None
+    run_id: str | None
+    last_of_family: bool | None
+    requested_reverse_dns: str
 
 
 class RawEntry(Opening):
@@ -80,7 +87,10 @@ class RawEntry(Opening):
 
 
 OPENING = tuple(Opening.__annotations__)
-_opening_values = itemgetter(*OPENING)
+OPENING_1 = OPENING[: OPENING.index("format")]
+ADDED_IN_2 = OPENING[len(OPENING_1) :]
+_added_values = itemgetter(*ADDED_IN_2)
+_opening_values, _opening_values_1 = itemgetter(*OPENING), itemgetter(*OPENING_1)
 Document = dict[str, object]
 
 
@@ -136,6 +146,8 @@ def batches(
 
 def opening(entry: RawEntry) -> Document:
     """What is sealed when an entry is opened."""
+    if _is_format_1(entry):
+        return dict(zip(OPENING_1, _opening_values_1(entry), strict=True))
     return dict(zip(OPENING, _opening_values(entry), strict=True))
 
 
@@ -148,8 +160,33 @@ def _nanoseconds(duration_us: int | None) -> int | None:
 
 
 def document_of(entry: RawEntry) -> Document:
-    """The document of an entry. Raises ValueError for a duration that is not a number of
-    microseconds, which the product never writes."""
+    """The document of an entry, in its format. Raises ValueError for a duration that is not a
+    number of microseconds, which the product never writes."""
+    document = _document_1(entry)
+    if not _is_format_1(entry):
+        _add_format_2(document, entry)
+    return document
+
+
+def _is_format_1(entry: RawEntry) -> bool:
+    """Not if it has what only format 2 seals: it was changed in the database then."""
+    return _added_values(entry) == (1, None, None, None, "")
+
+
+def _add_format_2(document: dict[str, Document], entry: RawEntry) -> None:
+    """What format 2 has in addition: other actions, undoing, and runs."""
+    document["ip_admin"] |= {
+        "format": entry["format"],
+        "undoes": entry["undoes"],
+        "run": {"id": entry["run_id"]},
+    }
+    document["katapult"] |= {
+        "last_of_family": entry["last_of_family"],
+        "requested_reverse_dns": entry["requested_reverse_dns"],
+    }
+
+
+def _document_1(entry: RawEntry) -> dict[str, Any]:
     return {
         "@timestamp": entry["created_at"],
         "ecs": ECS,
@@ -179,7 +216,7 @@ def document_of(entry: RawEntry) -> Document:
         "related": {"ip": [entry["address"]], "user": [entry["user_name"]]},
         "katapult": _katapult(entry),
         "ip_admin": {
-            "format": FORMAT,
+            "format": 1,
             "outcome": entry["outcome"],
             "basis": entry["basis"],
             "environment": entry["environment"],

@@ -9,13 +9,15 @@ from ipadmin.katapult.types import Allocation
 
 
 class ReadingResult(StrEnum):
-    """The result of one reading, compared with the confirmed allocation."""
+    """The result of one reading, compared with the allocation or the host name of the entry."""
 
-    ALLOCATED = "allocated"  # to the same resource as before
+    ALLOCATED = "allocated"  # to the resource of the entry
     UNALLOCATED = "unallocated"
     OTHER = "other"  # allocated to another resource
     GONE = "gone"  # not found: it no longer belongs to the organization
     UNREADABLE = "unreadable"  # the reading failed
+    SET = "set"  # the reverse DNS is the requested one
+    NOT_SET = "not_set"
 
 
 class AllocationFields(TypedDict):

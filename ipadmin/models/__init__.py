@@ -2,7 +2,7 @@
 
 from ipadmin.models.api_token import ApiToken
 from ipadmin.models.audit_counter import AuditCounter, AuditValueCounter, Facet, Span
-from ipadmin.models.audit_entry import AuditEntry, Basis, Outcome
+from ipadmin.models.audit_entry import Action, AuditEntry, Basis, Outcome
 from ipadmin.models.audit_link import AuditChain, AuditLink, LinkKind
 from ipadmin.models.audit_reason_word import AuditReasonWord
 from ipadmin.models.audit_stream import AuditStream
@@ -14,6 +14,7 @@ from ipadmin.models.session import Session
 from ipadmin.models.user import User
 
 __all__ = [
+    "Action",
     "ApiToken",
     "AuditChain",
     "AuditCounter",

@@ -13,7 +13,8 @@ class Facet(models.TextChoices):
     TOKEN = "token"  # noqa: S105  a word, not a password
     ORGANIZATION = "organization"
     ENVIRONMENT = "environment"
-    # Person, token, organization and environment together, for filters on several of them.
+    ACTION = "action"
+    # Person, token, organization, environment and action together, for filters on several of them.
     ACTOR = "actor"
 
 

@@ -19,6 +19,7 @@ SEARCHED_BY = {
     "token_id": "token",
     "organization_key": "organization",
     "environment": "environment",
+    "action": "action",
     "outcome": "outcome",
     "error_code": "error",
     "address_key": "address",
@@ -33,6 +34,14 @@ SEARCHED_BY = {
 FOLDED = {
     f"{name}_key": name for name in ("allocation_id", "allocation_name", "reverse_dns", "user_name")
 }
+
+
+class Action(models.TextChoices):
+    """What an attempt changes. The last two exist to undo the first."""
+
+    UNALLOCATE = "unallocate", "Unallocate"
+    ALLOCATE = "allocate", "Allocate"
+    SET_REVERSE_DNS = "set_reverse_dns", "Set reverse DNS"
 
 
 class Outcome(models.TextChoices):
@@ -58,12 +67,14 @@ class AuditEntry(models.Model):
 
     Everything is a copy without foreign keys, so that deleting a user or a token changes no entry.
     Only `audit/entries.py` writes entries. Opened before the API is called: see
-    `services/unallocate.py`.
+    `services/attempt.py`.
     """
 
     # From the confirmation page. Unique: an attempt makes at most one call.
     attempt_id = models.UUIDField(unique=True, editable=False)
-    action = models.CharField(max_length=20, default="unallocate")
+    # The shape of its document: see `audit/document.py`.
+    format = models.PositiveSmallIntegerField(default=2)
+    action = models.CharField(max_length=20, choices=Action, default=Action.UNALLOCATE)
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.PENDING)
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -78,6 +89,9 @@ class AuditEntry(models.Model):
     source_ip = models.GenericIPAddressField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=500, blank=True)
+    # The attempt that this one undoes, and the run that it is part of (`models/run.py`).
+    undoes = models.UUIDField(null=True)
+    run_id = models.UUIDField(null=True)
 
     # Token and API
     token_id = models.UUIDField()
@@ -94,7 +108,12 @@ class AuditEntry(models.Model):
     address = models.CharField(max_length=64)
     address_label = models.CharField(max_length=1000, blank=True)
     vip = models.BooleanField(default=False)
+    # The only IPv4 or IPv6 address of its machine; null where that was not known.
+    last_of_family = models.BooleanField(null=True)
+    # The address's host name, and for `set_reverse_dns` the one it is to get.
     reverse_dns = models.CharField(max_length=1000, blank=True)
+    requested_reverse_dns = models.CharField(max_length=1000, blank=True)
+    # What it was allocated to; for `allocate`, what it is to be allocated to.
     allocation_id = models.CharField(max_length=1000, blank=True)
     allocation_type = models.CharField(max_length=1000, blank=True)
     allocation_name = models.CharField(max_length=1000, blank=True)
@@ -135,6 +154,17 @@ class AuditEntry(models.Model):
             *(
                 models.Index(fields=[field, "created_at", "id"], name=f"audit_by_{short}")
                 for field, short in SEARCHED_BY.items()
+            ),
+            *(
+                models.Index(
+                    fields=fields,
+                    name=name,
+                    condition=models.Q((f"{fields[0]}__isnull", False)),
+                )
+                for fields, name in (
+                    (["run_id", "created_at", "id"], "audit_by_run"),
+                    (["undoes"], "audit_undoes"),
+                )
             ),
             # Open entries, for the reconciler and each operator's banner.
             models.Index(
@@ -177,7 +207,7 @@ class AuditEntry(models.Model):
 
     @property
     def allocation(self) -> Allocation | None:
-        """The allocation that the operator confirmed; None when there was none."""
+        """The confirmed allocation, or for `allocate` the target; None when there was none."""
         if not (self.allocation_id or self.allocation_type or self.allocation_name):
             return None
         return Allocation(self.allocation_id, self.allocation_type or None, self.allocation_name)

@@ -23,8 +23,8 @@ from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import allocation_fields
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.katapult.types import Exchange, IPAddress
-from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome, User
-from ipadmin.services.confirmation import Confirmation
+from ipadmin.models import Action, ApiToken, AuditEntry, Basis, Outcome, User
+from ipadmin.services.change import Change
 
 T = TypeVar("T")
 
@@ -63,11 +63,14 @@ def find_attempt(attempt_id: UUID) -> AuditEntry | None:
     return AuditEntry.objects.filter(attempt_id=attempt_id).first()
 
 
-def open_entry(confirmation: Confirmation, circumstances: Circumstances) -> tuple[AuditEntry, bool]:
+def open_entry(change: Change, circumstances: Circumstances) -> tuple[AuditEntry, bool]:
     """The entry of the attempt, and whether it is new. Raises AuditUnavailable."""
-    user, token, ip = circumstances.user, circumstances.token, confirmation.ip
+    user, token, ip = circumstances.user, circumstances.token, change.ip
     entry = AuditEntry(
-        attempt_id=confirmation.attempt_id,
+        attempt_id=change.attempt_id,
+        action=change.action,
+        undoes=change.undoes,
+        run_id=change.run_id,
         user_id=user.pk,
         user_name=user.get_username(),
         source_ip=circumstances.source_ip,
@@ -85,14 +88,16 @@ def open_entry(confirmation: Confirmation, circumstances: Circumstances) -> tupl
         address=ip.address,
         address_label=ip.label or "",
         vip=ip.vip,
+        last_of_family=change.is_last_of_family,
         reverse_dns=ip.reverse_dns or "",
-        **allocation_fields(ip.allocation),
+        requested_reverse_dns=change.reverse_dns,
+        **allocation_fields(change.allocation),
     )
     try:
         entries.open(entry)
     except IntegrityError as error:
         # The attempt was already made: a double click, a replay, the back button.
-        if made := find_attempt(confirmation.attempt_id):
+        if made := find_attempt(change.attempt_id):
             return made, False
         raise AuditUnavailable from error
     except Error as error:
@@ -107,12 +112,13 @@ def mark_sent(entry: AuditEntry, found: IPAddress) -> bool:
     False when the entry was finished in the meantime; then nothing may be sent. Raises
     AuditUnavailable.
     """
+    name = found.allocation.name if found.allocation and entry.action != Action.ALLOCATE else None
     fields: EntryFields = {
         "sent_at": timezone.now(),
         # The newest values of what the call will change.
         "reverse_dns": found.reverse_dns or "",
         "vip": found.vip,
-        "allocation_name": (found.allocation and found.allocation.name) or entry.allocation_name,
+        "allocation_name": name or entry.allocation_name,
     }
     is_unsent = Q(outcome=Outcome.PENDING, sent_at=None)
     try:
@@ -137,7 +143,7 @@ def finish(
     """Finish the entry: after an answer of Katapult, or as `refused`, which means that Katapult was
     not called, even if `sent_at` is set.
 
-    With `competing_since`, the entry names the attempts that can have unallocated the address since
+    With `competing_since`, the entry names the attempts that can have changed the address since
     then. Raises OutcomeNotWritten.
     """
     final: EntryFields = {"outcome": outcome, "basis": Basis.ANSWER, "finished_at": timezone.now()}

@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from ipadmin.katapult.errors import KatapultError
 from ipadmin.katapult.types import VIRTUAL_MACHINE, Allocation, IPAddress, Secret, VirtualMachine
-from ipadmin.models import ApiToken, User
+from ipadmin.models import Action, ApiToken, User
 from ipadmin.services import api, budget, inventory, snapshots
+from ipadmin.services.change import Change
 from ipadmin.services.later_reads import Source
 
 SALT = "ipadmin.confirmation"
@@ -96,6 +97,16 @@ class Confirmation:
     def must_type(self) -> bool:
         """Whether the operator has to type the address, because unallocating it is dangerous."""
         return self.ip.vip or self.is_last_of_family is True
+
+    @property
+    def change(self) -> Change:
+        return Change(
+            self.attempt_id,
+            Action.UNALLOCATE,
+            self.ip,
+            self.read_since,
+            is_last_of_family=self.is_last_of_family,
+        )
 
     def signed(self, bound: Bound) -> str:
         """The confirmation as text for a form field."""

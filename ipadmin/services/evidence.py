@@ -11,12 +11,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from ipadmin import crypto
-from ipadmin.audit import entries
-from ipadmin.audit.competing import competing, ids_of
+from ipadmin.audit import effects, entries
+from ipadmin.audit.competing import competing, hiding, ids_of
 from ipadmin.audit.entry_fields import EntryFields
-from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields, is_same
+from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields
 from ipadmin.katapult.errors import KatapultError, NotSent
-from ipadmin.katapult.types import Allocation, Exchange, IPAddress, Secret
+from ipadmin.katapult.types import Exchange, IPAddress, Secret
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.services import api, later_reads
 from ipadmin.services.later_reads import Source
@@ -35,7 +35,7 @@ def gather(entry: AuditEntry, secret: Secret) -> None:
             secret, id=entry.address_id, known_address=entry.address, fresh=True
         )
         ip, exchange, code = reply.value, reply.exchange, ""
-        found = _found(entry, ip.allocation)
+        found = effects.shown_by(ip, entry)
     except KatapultError as error:
         exchange, code = error.exchange, error.code
         is_gone = error.is_definite and code == "ip_address_not_found"
@@ -70,9 +70,9 @@ def is_due(entry: AuditEntry, now: datetime) -> bool:
     if not entry.evidence:
         return True
     last = entry.evidence[-1]
-    # A second reading of the same machine proves something only after EVIDENCE_INTERVAL.
-    is_same_machine = last["found"] == ReadingResult.ALLOCATED
-    interval = settings.EVIDENCE_INTERVAL if is_same_machine else settings.EVIDENCE_RETRY
+    # A second reading of the same state proves something only after EVIDENCE_INTERVAL.
+    is_as_before = last["found"] == effects.before(entry)
+    interval = settings.EVIDENCE_INTERVAL if is_as_before else settings.EVIDENCE_RETRY
     return now - datetime.fromisoformat(last["read_at"]) >= timedelta(seconds=interval)
 
 
@@ -82,45 +82,50 @@ def judge(
     """The outcome that the readings of an unanswered call prove, with the competing attempts that
     make it `unknown`; None while they prove nothing.
 
-    `succeeded`: one reading shows the address unallocated, and no competing attempt can have done
-    it. `failed`: two readings, EVIDENCE_INTERVAL apart, show it still allocated; one is not enough,
-    because the request may still be on its way when a gateway answers. `unknown`: a reading shows
-    another allocation, or no such address, so the address was unallocated in between, by this call
-    or another; or a competing attempt can have done it; or the deadline has passed.
+    `succeeded`: one reading shows the effect of the call, and no competing attempt can have caused
+    it. `failed`: two readings, EVIDENCE_INTERVAL apart, show the address as before, and no other
+    attempt can have hidden the effect; one is not enough, because the request may still be on its
+    way when a gateway answers. `unknown`: a reading shows another allocation, or no such address,
+    so the address was changed in between, by this call or another; or a competing attempt can have
+    caused what was read; or the deadline has passed.
     """
     found = [ReadingResult(reading["found"]) for reading in entry.evidence]
     deadline = timedelta(seconds=settings.EVIDENCE_DEADLINE)
     is_past_deadline = now - (entry.sent_at or entry.created_at) >= deadline
-    if ReadingResult.UNALLOCATED in found:
-        if _was_elsewhere(found[: found.index(ReadingResult.UNALLOCATED)]):
+    after, is_waiting = effects.after(entry), any(each.is_open for each in competing_attempts)
+    proven: Outcome | None = None
+    last = found[-1] if found else ReadingResult.UNREADABLE
+    if after in found:
+        if _was_elsewhere(found[: found.index(after)]):
             return {"outcome": Outcome.UNKNOWN}
+        proven = Outcome.SUCCEEDED
+    elif last == effects.before(entry) and not _was_elsewhere(found):
+        # Even after the deadline this waits for the second reading.
+        if not _has_settled(entry):
+            return None
+        proven = Outcome.FAILED
+    if proven:
         if not competing_attempts:
-            return {"outcome": Outcome.SUCCEEDED}
-        if any(each.is_open for each in competing_attempts) and not is_past_deadline:
+            return {"outcome": proven}
+        if is_waiting and not is_past_deadline:
             return None
         return {"outcome": Outcome.UNKNOWN, "competing_attempts": ids_of(competing_attempts)}
-    last = found[-1] if found else ReadingResult.UNREADABLE
-    if last == ReadingResult.ALLOCATED and not _was_elsewhere(found):
-        # Even after the deadline this waits for the second reading.
-        return {"outcome": Outcome.FAILED} if _has_settled(entry) else None
     is_settled = is_past_deadline or (last != ReadingResult.UNREADABLE and _has_settled(entry))
     return {"outcome": Outcome.UNKNOWN} if is_settled else None
 
 
 def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
-    """The competing attempts: those that can have unallocated the address between the check before
-    the call and the first reading that showed it unallocated."""
+    """The attempts that can have caused what the readings show: the effect of the call, between the
+    check before the call and the first reading that showed it; or, after the call, that it is
+    hidden."""
     for reading in entry.evidence:
-        if reading["found"] == ReadingResult.UNALLOCATED:
+        if reading["found"] == effects.after(entry):
             until = datetime.fromisoformat(reading["read_at"])
             return competing(entry, entry.created_at, until)
-    return []
-
-
-def _found(entry: AuditEntry, now: Allocation | None) -> ReadingResult:
-    if now is None:
-        return ReadingResult.UNALLOCATED
-    return ReadingResult.ALLOCATED if is_same(entry.allocation, now) else ReadingResult.OTHER
+    if not entry.evidence:
+        return []
+    until = datetime.fromisoformat(entry.evidence[-1]["read_at"])
+    return hiding(entry, entry.sent_at or entry.created_at, until)
 
 
 def _store(

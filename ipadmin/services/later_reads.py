@@ -1,6 +1,6 @@
 """Later reads that contradict an entry: the newest attempt on an address was finished as `failed`
-by evidence, but the address is unallocated. The request may have been carried out after the last
-reading.
+by evidence, but the address is as if it had succeeded. The request may have been carried out after
+the last reading.
 
 A finished entry never changes, so the first such read is stored as activity of kind `read_later` in
 the hash chain, with ids, address, time, source and the competing attempts.
@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from ipadmin.audit import effects
 from ipadmin.audit.competing import can_have_acted, ids_of, sent_to
 from ipadmin.audit.integrity import chain, unreadable
 from ipadmin.katapult.types import IPAddress
@@ -45,7 +46,7 @@ class Source(StrEnum):
 @dataclass(frozen=True, slots=True)
 class LaterRead:
     """The first read that contradicts an entry. `has_competing`: other unanswered requests can have
-    unallocated the address as well."""
+    done the same to the address."""
 
     read_at: datetime
     source: str
@@ -93,21 +94,27 @@ def _contradicted(
         finished_at__lt=read_at,
     )
     # The newest attempt on each address.
-    newest = dict(recent.order_by("created_at", "id").values_list("address_id", "attempt_id"))
-    free = {newest[ip.id] for ip in addresses if ip.allocation is None and ip.id in newest}
+    newest = {entry.address_id: entry for entry in recent.order_by("created_at", "id")}
+    found = {
+        ip.id: entry
+        for ip in addresses
+        if (entry := newest.get(ip.id)) and effects.shown_by(ip, entry) == effects.after(entry)
+    }
     since = read_at - COMPARED_FOR
-    stored = {each.get("attempt_id") for each in _stored(since)} if free else set()
-    contradicted = [id for id in free if str(id) not in stored]
-    if not contradicted:
+    stored = {each.get("attempt_id") for each in _stored(since)} if found else set()
+    found = {id: entry for id, entry in found.items() if str(entry.attempt_id) not in stored}
+    if not found:
         return
-    entries = recent.filter(attempt_id__in=contradicted)
-    found = {entry.address_id: entry for entry in entries}
     sent = defaultdict(list)
     for attempt in sent_to(settings.KATAPULT_API_URL, found, since):
         sent[attempt.address_id].append(attempt)
     for id, entry in found.items():
         sent_at = entry.sent_at or entry.created_at
-        competing = [each for each in sent[id] if each != entry and can_have_acted(each, sent_at)]
+        competing = [
+            each
+            for each in sent[id]
+            if each != entry and effects.is_alike(entry, each) and can_have_acted(each, sent_at)
+        ]
         if all(each.outcome == Outcome.FAILED for each in competing):
             yield entry, competing
 

@@ -18,8 +18,8 @@ from ipadmin.audit import competing
 from ipadmin.audit.activity import Actor
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.services import changes, inventory, later_reads, listing, tokens
+from ipadmin.services.attempt import OutcomeNotWritten
 from ipadmin.services.listing import Filters, Row
-from ipadmin.services.unallocate import OutcomeNotWritten
 from ipadmin.ui import entry_texts, explanations
 from ipadmin.ui.explanations import Explanation
 from ipadmin.ui.next_steps import Place, Step

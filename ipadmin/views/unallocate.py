@@ -16,8 +16,8 @@ from ipadmin.adapter import client_address
 from ipadmin.audit.search import pages
 from ipadmin.forms import UnallocateForm
 from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.services import attempt as service
 from ipadmin.services import confirmation
-from ipadmin.services import unallocate as service
 from ipadmin.services.confirmation import Bound, Confirmation
 from ipadmin.ui import address_texts, token_texts
 from ipadmin.views.parts import CANNOT_READ, problem, result, wants_part
@@ -78,7 +78,7 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
         request_id=request.request_id,
     )
     try:
-        return _result(request, service.unallocate(shown, circumstances))
+        return _result(request, service.carry_out(shown.change, circumstances))
     except (service.AuditUnavailable, service.OutcomeNotWritten) as error:
         context = {"token": token, "problem": problem(request, error, token, retry="Start again")}
         return _page(request, context, 503)

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from ipadmin.audit import entries
 from ipadmin.audit.integrity.chain import NotSealed
 from ipadmin.models import AuditEntry, AuditLink
-from ipadmin.services.unallocate import AuditUnavailable, OutcomeNotWritten
+from ipadmin.services.attempt import AuditUnavailable, OutcomeNotWritten
 from tests.services.conftest import Attempt
 from tests.services.katapult import Katapult
 from tests.tampering import execute, finding, finish, opened

@@ -16,7 +16,7 @@ from ipadmin.katapult.client import KatapultClient
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import api, confirmation, inventory
-from ipadmin.services import unallocate as service
+from ipadmin.services import attempt as service
 from tests.browser.steps import (
     ask,
     calls,
@@ -89,7 +89,7 @@ def test_an_error_of_the_call_in_a_browser(
     address = ordinary(box)
     open_list(page, token)
     ask(page, address)
-    break_at(service, "unallocate", error)
+    break_at(service, "carry_out", error)
     confirm(page)
     expect_in_view(dialog_of(page).get_by_text(words))
     page.keyboard.press("Escape")
@@ -113,7 +113,7 @@ def test_without_an_entry_there_is_no_call_in_a_browser(
 ) -> None:
     open_list(page, token)
     ask(page, ordinary(box))
-    break_at(service, "unallocate", service.AuditUnavailable())
+    break_at(service, "carry_out", service.AuditUnavailable())
     confirm(page)
     expect_in_view(dialog_of(page).get_by_text("The audit log can't be written"))
     expect(dialog_of(page)).to_contain_text("Nothing was changed.")

@@ -11,8 +11,8 @@ from ipadmin.katapult.types import Allocation, IPAddress, Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import api
+from ipadmin.services.attempt import Circumstances, carry_out
 from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.unallocate import Circumstances, unallocate
 from tests.oauth import CLIENT, provider
 from tests.services.katapult import ADDRESS, IP, VM, Katapult
 
@@ -71,7 +71,7 @@ def attempt(token: ApiToken, confirmed: Confirmation) -> Attempt:
     """Makes the confirmed attempt, or another."""
 
     def make(confirmation: Confirmation = confirmed, **more: str) -> AuditEntry:
-        return unallocate(confirmation, Circumstances(token.owner, token, **more))
+        return carry_out(confirmation.change, Circumstances(token.owner, token, **more))
 
     return make
 

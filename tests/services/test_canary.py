@@ -22,7 +22,7 @@ from ipadmin.katapult.types import Secret
 from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import api, inventory, oauth, tokens
-from ipadmin.services.unallocate import OutcomeNotWritten
+from ipadmin.services.attempt import OutcomeNotWritten
 from tests.conftest import PASSWORD, ClientOf
 from tests.factors import code_of
 from tests.oauth import CLIENT_SECRET, decide

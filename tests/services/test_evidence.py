@@ -21,7 +21,7 @@ from tests.services.katapult import OTHER_VM, VM
 
 WAIT = settings.EVIDENCE_INTERVAL
 DEADLINE = settings.EVIDENCE_DEADLINE
-A, U, O, G, X = ReadingResult  # noqa: E741 - in the order of the class: one letter a reading
+A, U, O, G, X, *_ = ReadingResult  # noqa: E741 - in the order of the class: one letter a reading
 
 
 def conclusion(*readings: tuple[ReadingResult, float], **more: Any) -> Outcome | None:

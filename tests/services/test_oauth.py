@@ -18,8 +18,8 @@ from ipadmin.katapult.types import Secret
 from ipadmin.models import ApiToken, AuditEntry, AuditLink, LinkKind, Outcome, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import api, budget, confirmation, connections, inventory, oauth, tokens
+from ipadmin.services.attempt import Circumstances, carry_out
 from ipadmin.services.confirmation import Bound, Confirmation
-from ipadmin.services.unallocate import Circumstances, unallocate
 from tests.oauth import allowed, connected, refreshes
 from tests.services.conftest import PLANTED
 
@@ -48,7 +48,7 @@ def confirm(token: ApiToken) -> Confirmation:
 
 
 def attempt(token: ApiToken, confirmed: Confirmation) -> AuditEntry:
-    return unallocate(confirmed, Circumstances(token.owner, token))
+    return carry_out(confirmed.change, Circumstances(token.owner, token))
 
 
 def test_a_connection_is_a_token_with_an_organization(connection: ApiToken) -> None:

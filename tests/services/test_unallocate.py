@@ -13,12 +13,12 @@ from django.utils import timezone
 from ipadmin.katapult.types import Allocation, IPAddress
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.models.audit_entry import keys_of
-from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.unallocate import (
+from ipadmin.services.attempt import (
     Circumstances,
+    carry_out,
     find_attempt,
-    unallocate,
 )
+from ipadmin.services.confirmation import Confirmation
 from tests.history import keep
 from tests.services.attempts import only_entry, reading_of
 from tests.services.conftest import Attempt
@@ -56,7 +56,7 @@ def test_a_success_keeps_every_field(
 ) -> None:
     before = timezone.now()
     circumstances = Circumstances(token.owner, token, "moved", "192.0.2.99", "request-1")
-    entry = unallocate(confirmed, circumstances)
+    entry = carry_out(confirmed.change, circumstances)
     kept: dict[str, Any] = dict(AuditEntry.objects.values().get())
     moments = [kept.pop(name) for name in ("created_at", "sent_at", "finished_at")]
     moments = [before, *moments, timezone.now()]

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from ipadmin.audit import entries
 from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.services import api
-from ipadmin.services.unallocate import (
+from ipadmin.services.attempt import (
     AuditUnavailable,
     OutcomeNotWritten,
 )
@@ -165,7 +165,7 @@ def test_an_address_read_too_long_ago_is_read_again(
         katapult.holder = OTHER_VM
         return first
 
-    monkeypatch.setattr("ipadmin.services.unallocate.MAX_READING_AGE_SECONDS", -1.0)
+    monkeypatch.setattr("ipadmin.services.attempt.MAX_READING_AGE_SECONDS", -1.0)
     katapult.reads.append(moved)
     attempt()
     entry = only_entry()

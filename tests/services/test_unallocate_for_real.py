@@ -19,13 +19,13 @@ from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, Outcome, User
 from ipadmin.sandbox import Sandbox
 from ipadmin.services import confirmation, evidence
-from ipadmin.services.confirmation import Confirmation
-from ipadmin.services.unallocate import (
+from ipadmin.services.attempt import (
     AuditUnavailable,
     Circumstances,
     OutcomeNotWritten,
-    unallocate,
+    carry_out,
 )
+from ipadmin.services.confirmation import Confirmation
 from tests.sandbox_client import some
 from tests.services.conftest import PLANTED, Attempt, keep_token
 from tests.services.katapult import Katapult
@@ -227,7 +227,7 @@ def test_each_fault_of_the_sandbox_has_its_outcome(
 ) -> None:
     confirmed = confirm()
     box.set_faults([{"call": "unallocate", **fault}] if fault else [])
-    entry = unallocate(confirmed, Circumstances(own_token.owner, own_token))
+    entry = carry_out(confirmed.change, Circumstances(own_token.owner, own_token))
     assert (entry.outcome, entry.basis, entry.http_status) == expected
     assert len(box.ledger("unallocate")) == AuditEntry.objects.count() == 1
     assert is_allocated(box, entry) is (entry.outcome != "succeeded")
@@ -240,7 +240,7 @@ def test_a_request_carried_out_late_is_found_by_readings(
     box.set_faults(
         [{"call": "unallocate", "kind": "delay", "seconds": 0.8, "acts_at": "end", "times": 1}]
     )
-    entry = unallocate(confirmed, Circumstances(own_token.owner, own_token))
+    entry = carry_out(confirmed.change, Circumstances(own_token.owner, own_token))
     assert (entry.outcome, entry.is_open, is_allocated(box, entry)) == ("unknown", True, True)
     deadline = time.monotonic() + 5
     while is_allocated(box, entry) and time.monotonic() < deadline:
@@ -258,7 +258,7 @@ def test_two_attempts_unanswered_at_once_say_that_either_may_have_done_it(
 
     def act(each: Confirmation) -> AuditEntry:
         try:
-            return unallocate(each, Circumstances(own_token.owner, own_token))
+            return carry_out(each.change, Circumstances(own_token.owner, own_token))
         finally:
             connections.close_all()
 
@@ -274,7 +274,7 @@ def test_an_address_unallocated_after_the_confirmation_is_refused(
 ) -> None:
     confirmed = confirm()
     box.unallocate(confirmed.ip.id)
-    entry = unallocate(confirmed, Circumstances(own_token.owner, own_token))
+    entry = carry_out(confirmed.change, Circumstances(own_token.owner, own_token))
     assert (entry.outcome, entry.error_code) == ("refused", "already_unallocated")
     assert box.ledger("unallocate") == []
 
@@ -284,6 +284,6 @@ def test_a_released_address_is_left_alone(
 ) -> None:
     confirmed = confirm()
     box.release(confirmed.ip.id)
-    entry = unallocate(confirmed, Circumstances(own_token.owner, own_token))
+    entry = carry_out(confirmed.change, Circumstances(own_token.owner, own_token))
     assert (entry.outcome, entry.error_code) == ("refused", "ip_address_not_found")
     assert box.ledger("unallocate") == []

@@ -14,8 +14,8 @@ from ipadmin.crypto import CannotDecrypt
 from ipadmin.katapult.errors import AnswerLost, ErrorAnswer, NotSent, UnreadableAnswer
 from ipadmin.katapult.types import Exchange
 from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.services.attempt import AuditUnavailable, OutcomeNotWritten
 from ipadmin.services.budget import ReadsWait
-from ipadmin.services.unallocate import AuditUnavailable, OutcomeNotWritten
 from ipadmin.ui import explanations
 from ipadmin.ui.error_messages import WORDS
 from ipadmin.ui.explanations import (

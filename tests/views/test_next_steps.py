@@ -13,8 +13,8 @@ from selectolax.lexbor import LexborNode
 
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, User
+from ipadmin.services import attempt as service
 from ipadmin.services import attempt_entry
-from ipadmin.services import unallocate as service
 from tests.page import Page, text_of
 from tests.services.conftest import keep_token
 from tests.services.katapult import IP, VM, refusal
@@ -147,7 +147,7 @@ def test_an_outcome_that_is_not_saved_links_to_its_entry(
     def fail(*_: object) -> None:
         raise attempt_entry.OutcomeNotWritten(made)
 
-    monkeypatch.setattr(service, "unallocate", fail)
+    monkeypatch.setattr(service, "carry_out", fail)
     answer = act(alices, reverse("unallocate", args=[token.id, IP]))
     assert texts(answer) == ["Open entry", "Copy details for support"]
     assert steps(answer)[0][1].attributes["href"] == made.get_absolute_url()

@@ -14,10 +14,11 @@ from itertools import pairwise
 
 from django.conf import settings
 
+from ipadmin.audit import effects
 from ipadmin.audit.competing import can_have_acted
 from ipadmin.audit.readings import ReadingResult, is_same
 from ipadmin.katapult.types import Allocation
-from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.models import Action, AuditEntry, Basis, Outcome
 
 SECOND = timedelta(seconds=1)
 
@@ -113,10 +114,12 @@ class Answer:
     @property
     def doubt(self) -> AuditEntry | None:
         """The attempt after the last observation, if its effect is unknown."""
-        if not self.before or not self.before.holding.allocation:
+        entry = self.before.entry if self.before and self.kind in {"between", "since"} else None
+        if self.before is None or entry is None:
             return None
-        entry = self.before.entry if self.kind in {"between", "since"} else None
-        return entry if entry and entry.outcome in {Outcome.UNKNOWN, Outcome.PENDING} else None
+        is_as_before = self.before.holding.is_same(Holding(effects.holder_before(entry)))
+        is_unknown = entry.outcome in {Outcome.UNKNOWN, Outcome.PENDING}
+        return entry if is_as_before and is_unknown else None
 
 
 def observations(entry: AuditEntry) -> list[Observation]:
@@ -124,7 +127,8 @@ def observations(entry: AuditEntry) -> list[Observation]:
     was_read = entry.sent_at or entry.outcome not in {Outcome.REFUSED, Outcome.PENDING}
     source = Source.CHECKED if was_read else Source.CONFIRMED
     at = entry.sent_at or entry.created_at
-    first = Observation(at, Holding(entry.allocation), source, entry.address_id, entry)
+    holding = Holding(effects.holder_before(entry))
+    first = Observation(at, holding, source, entry.address_id, entry)
     return [first, *_readings(entry), *_result(entry)]
 
 
@@ -154,8 +158,7 @@ def changes(entries: Sequence[AuditEntry], now: Observation | None = None) -> li
     for before, after in pairwise(seen(entries, now)):
         if before.agrees(after) or (before.entry is not None and before.entry is after.entry):
             continue
-        could_be_ours = before.holding.allocation is not None and after.holding == NOBODY
-        suspects = list(_acting_between(entries, before, after)) if could_be_ours else []
+        suspects = list(_acting_between(entries, before, after))
         if not any(each.outcome == Outcome.SUCCEEDED for each in suspects):
             found.append(Change(before, after, suspects[0] if suspects else None))
     return found
@@ -189,13 +192,26 @@ def _is_under_way(entry: AuditEntry, since: datetime, until: datetime) -> bool:
 def _acting_between(
     entries: Sequence[AuditEntry], before: Observation, after: Observation
 ) -> Iterator[AuditEntry]:
-    """The attempts that can have unallocated the address between two observations."""
+    """The attempts that can have made the change between two observations."""
     for entry in entries:
+        if not _could_make(entry, before.holding, after.holding):
+            continue
         # A request without an answer can take effect after the last reading of its attempt.
         is_late = entry.outcome == Outcome.UNKNOWN and entry is before.entry
         is_sent = (entry.sent_at or entry.created_at) < after.at
         if is_sent and (is_late or can_have_acted(entry, before.at)):
             yield entry
+
+
+def _could_make(entry: AuditEntry, before: Holding, after: Holding) -> bool:
+    """Whether an attempt leads from one holder to the other: any holder can be unallocated."""
+    if entry.action == Action.UNALLOCATE:
+        return before.allocation is not None and after == NOBODY
+    return (
+        entry.action == Action.ALLOCATE
+        and before == NOBODY
+        and after.is_same(Holding(entry.allocation))
+    )
 
 
 def _readings(entry: AuditEntry) -> Iterator[Observation]:
@@ -217,14 +233,14 @@ def _result(entry: AuditEntry) -> Iterator[Observation]:
         return
     holding = None
     if entry.outcome == Outcome.SUCCEEDED:
-        holding = NOBODY
+        holding = Holding(effects.holder_after(entry))
     elif entry.outcome in {Outcome.FAILED, Outcome.REFUSED}:
         holding = HOLDING_AFTER_ERROR.get(entry.error_code)
-        if entry.error_code == "allocation_changed":
+        if entry.error_code in {"allocation_changed", "already_allocated"}:
             detail = entry.error_detail.get("found")
             found = _allocation(detail) if isinstance(detail, dict) else None
             # Refused although the machine is the same: the id now belongs to another address.
-            is_gone = found is None or is_same(entry.allocation, found)
+            is_gone = found is None or is_same(effects.holder_before(entry), found)
             holding = GONE if is_gone else Holding(found)
     if holding and entry.finished_at:
         yield Observation(entry.finished_at, holding, Source.RESULT, entry.address_id, entry)

@@ -27,7 +27,7 @@ UNITS = ("hour", "day", "month", "year")
 # The longest period that is shown by this unit.
 LONGEST = {"hour": timedelta(hours=48), "day": timedelta(days=92), "month": timedelta(days=2196)}
 MAX_ERRORS = 5
-# Combinations of person, token, organization and environment that are compared with the filters.
+# Combinations of values (`counters.ACTOR`) that are compared with the filters.
 MAX_ACTORS = 5_000
 # The counters of the values of a field.
 FACET_OF_FIELD = {
@@ -35,6 +35,7 @@ FACET_OF_FIELD = {
     "token_id": Facet.TOKEN,
     "organization_key": Facet.ORGANIZATION,
     "environment": Facet.ENVIRONMENT,
+    "action": Facet.ACTION,
 }
 
 

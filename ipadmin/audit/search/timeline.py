@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ipadmin.audit import effects
 from ipadmin.audit.search.observations import (
     SECOND,
     Answer,
@@ -54,7 +55,9 @@ class Attempt:
     @property
     def found(self) -> Holding | None:
         """The holder after the attempt; None if it is as before or the attempt succeeded."""
-        is_new = self.left and not self.left.holding.is_same(Holding(self.entry.allocation))
+        is_new = self.left and not self.left.holding.is_same(
+            Holding(effects.holder_before(self.entry))
+        )
         is_said = self.entry.outcome == Outcome.SUCCEEDED
         return self.left.holding if self.left and is_new and not is_said else None
 
