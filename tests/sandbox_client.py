@@ -30,6 +30,14 @@ class Caller(httpx.Client):
         body = {"ip_address": {"id": ip_address}}
         return self.post("/ip_addresses/ip_address/unallocate", json=body)
 
+    def allocate(self, ip_address: str, virtual_machine: str) -> httpx.Response:
+        body = {"virtual_machine": {"id": virtual_machine}, "ip_address": {"id": ip_address}}
+        return self.post("/virtual_machines/virtual_machine/allocate_ip", json=body)
+
+    def set_reverse_dns(self, ip_address: str, reverse_dns: object) -> httpx.Response:
+        body = {"ip_address": {"id": ip_address}, "reverse_dns": reverse_dns}
+        return self.patch("/ip_addresses/ip_address", json=body)
+
     def list(self, sub_domain: str = "northwind", **params: Any) -> httpx.Response:
         params = {"organization[sub_domain]": sub_domain, **params}
         return self.get("/organizations/_/ip_addresses", params=params)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from http.cookiejar import CookieJar
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -16,7 +15,7 @@ import httpx
 from ipadmin.katapult import responses
 from ipadmin.katapult.call import Call
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, NotSent
-from ipadmin.katapult.transport import Transport
+from ipadmin.katapult.transport import Transport, http_client
 from ipadmin.katapult.types import (
     Exchange,
     IPAddress,
@@ -61,6 +60,12 @@ class Timeouts:
     read: float = 20.0
     total: float = 30.0
 
+    @property
+    def of_each_operation(self) -> httpx.Timeout:
+        # The deadline of the call is enough for a write: a request is smaller than one packet.
+        pool = min(POOL_TIMEOUT_SECONDS, self.total)
+        return httpx.Timeout(connect=self.connect, read=self.read, write=self.total, pool=pool)
+
 
 class KatapultClient:
     """The connections of the whole process; safe to share between threads.
@@ -86,10 +91,10 @@ class KatapultClient:
         base_url = api_url.strip().rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
         # The second one is for changes, and for readings that decide the outcome of one.
         self._http, self._fresh_http = (
-            _http_client(
+            http_client(
                 base_url,
                 user_agent,
-                self._timeouts,
+                self._timeouts.of_each_operation,
                 transport or Transport(max_connections=max_connections, reuse=reuse),
             )
             for reuse in (True, False)
@@ -164,12 +169,8 @@ class KatapultClient:
         """
         query = _query("ip_address", _lookup(id, address))
 
-        def parse(body: object) -> IPAddress:
-            return responses.is_about(
-                responses.ip_address(body), id=id, address=address or known_address
-            )
-
         path = "/ip_addresses/ip_address"
+        parse = partial(responses.ip_address, id=id, address=address or known_address)
         return self._call(token, "GET", path, query=query, parse=parse, fresh=fresh)
 
     def unallocate(
@@ -180,6 +181,38 @@ class KatapultClient:
         path = "/ip_addresses/ip_address/unallocate"
         body = {"ip_address": _lookup(id, address)}
         return self._call(token, "POST", path, body=body, parse=responses.nothing, fresh=True)
+
+    def allocate(
+        self, token: Secret, machine_id: str, *, id: str, known_address: str | None = None
+    ) -> Reply[IPAddress]:
+        """Allocate an address to a virtual machine, on an interface that Katapult chooses. Sent
+        exactly once, over a new connection. 404 `ip_address_not_found`,
+        `virtual_machine_not_found`, 406 `object_in_trash` (see `errors.kept_until`), 422
+        `ip_already_allocated`, `no_interface_available`. [doc]
+
+        Raises UnreadableAnswer for an answer about another address or allocation.
+        """
+        path = "/virtual_machines/virtual_machine/allocate_ip"
+        body = {"virtual_machine": {"id": machine_id}, "ip_address": {"id": id}}
+        parse = partial(
+            responses.allocated, id=id, known_address=known_address, machine_id=machine_id
+        )
+        return self._call(token, "POST", path, body=body, parse=parse, fresh=True)
+
+    def set_reverse_dns(
+        self, token: Secret, *, id: str, reverse_dns: str, known_address: str | None = None
+    ) -> Reply[IPAddress]:
+        """Set the reverse DNS of an address to a host name. Sent exactly once, over a new
+        connection. 404 `ip_address_not_found`, 422 `validation_error`. [doc]
+
+        Raises UnreadableAnswer for an answer about another address or host name.
+        """
+        path = "/ip_addresses/ip_address"
+        body = {"ip_address": {"id": id}, "reverse_dns": reverse_dns}
+        parse = partial(
+            responses.renamed, id=id, known_address=known_address, reverse_dns=reverse_dns
+        )
+        return self._call(token, "PATCH", path, body=body, parse=parse, fresh=True)
 
     def probe_unallocate(self, token: Secret) -> Reply[None]:
         """Find out whether a token has the scope to unallocate. Nothing can change: the call names
@@ -210,7 +243,7 @@ class KatapultClient:
         *,
         parse: Callable[[object], T],
         query: dict[str, str] | None = None,
-        body: dict[str, dict[str, str]] | None = None,
+        body: Mapping[str, object] | None = None,
         fresh: bool = False,
     ) -> Reply[T]:
         secret = token.newest
@@ -241,44 +274,6 @@ class KatapultClient:
                 self._observe(exchange, error)
         except Exception:
             logger.exception("The observer of %s %s failed", exchange.method, exchange.path)
-
-
-class _NoCookies(CookieJar):
-    """Stores none: one client serves all tokens, and a cookie set for one must not be sent with
-    another."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        pass
-
-
-def _http_client(
-    base_url: str, user_agent: str, timeouts: Timeouts, transport: httpx.BaseTransport
-) -> httpx.Client:
-    return httpx.Client(
-        base_url=base_url,
-        headers={
-            "User-Agent": user_agent,
-            "Accept": "application/json",
-            # A compressed answer could exceed MAX_ANSWER_BYTES when it is decompressed.
-            "Accept-Encoding": "identity",
-        },
-        cookies=_NoCookies(),
-        timeout=httpx.Timeout(
-            connect=timeouts.connect,
-            read=timeouts.read,
-            # The deadline of the call is enough: a request is smaller than one packet.
-            write=timeouts.total,
-            pool=min(POOL_TIMEOUT_SECONDS, timeouts.total),
-        ),
-        follow_redirects=False,
-        # httpx builds the next request even of a redirect that it does not follow. Where that
-        # fails, the answer would be lost.
-        event_hooks={"response": [lambda response: response.headers.pop("Location", None)]},
-        # Tokens must not go to a proxy that an environment variable names, nor be replaced by the
-        # credentials in a .netrc.
-        trust_env=False,
-        transport=transport,
-    )
 
 
 def _page_of(organization: Organization, page: int, per_page: int) -> dict[str, str]:

@@ -15,6 +15,8 @@ KatapultError             `.exchange` is the call as far as known, `.code` a sta
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from ipadmin.katapult.types import Exchange
 
@@ -113,3 +115,14 @@ class ErrorAnswer(KatapultError):
         self.description = description
         self.detail = dict(detail)
         self.is_definite = code in REFUSALS.get(exchange.status or 0, ())
+
+
+def kept_until(detail: Mapping[str, object]) -> datetime | None:
+    """Until when the object of an `object_in_trash` can be restored, from the detail of the error.
+    [doc]"""
+    trash = detail.get("trash_object")
+    seconds = trash.get("keep_until") if isinstance(trash, dict) else None
+    if type(seconds) is int:
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(seconds, UTC)
+    return None

@@ -181,21 +181,35 @@ def _page(body: object, name: str, parse: Callable[[object], T]) -> Page[T]:
     )
 
 
-def ip_address(body: object) -> IPAddress:
+def ip_address(body: object, *, id: str | None, address: str | None) -> IPAddress:
+    """Raises ValueError for an answer about another id, or another address (None: any)."""
     fields = as_object(body)
     value = as_object(fields["ip_address"])
     # Unlike in a list, the allocation is beside the address and not in it. [doc, seen]
-    return _ip_address(
+    ip = _ip_address(
         {"allocation": fields["allocation"], **value} if "allocation" in fields else value
     )
-
-
-def is_about(ip: IPAddress, *, id: str | None, address: str | None) -> IPAddress:
-    """The address, if it has this id and this text (None: any). Raises ValueError."""
     is_same_id = id is None or ip.id == id
     if is_same_id and (address is None or _is_same_address(ip.address, address)):
         return ip
     raise ValueError("it is about another address")
+
+
+def allocated(body: object, *, id: str, known_address: str | None, machine_id: str) -> IPAddress:
+    """The address, allocated to this machine. Raises ValueError for any other answer."""
+    ip = ip_address(body, id=id, address=known_address)
+    if ip.allocation is None or ip.allocation.id != machine_id:
+        raise ValueError("the address is not allocated to this virtual machine")
+    return ip
+
+
+def renamed(body: object, *, id: str, known_address: str | None, reverse_dns: str) -> IPAddress:
+    """The address, with this host name. Raises ValueError for any other answer."""
+    ip = ip_address(body, id=id, address=known_address)
+    # In any case, with or without the final dot.
+    if (ip.reverse_dns or "").rstrip(".").lower() != reverse_dns.rstrip(".").lower():
+        raise ValueError("the address has another reverse DNS")
+    return ip
 
 
 def _is_same_address(one: str, other: str) -> bool:

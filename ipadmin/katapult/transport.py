@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http.cookiejar import CookieJar
 from queue import Empty, SimpleQueue
 
 import httpcore
@@ -201,3 +202,36 @@ def _as_httpx(request: httpx.Request) -> Iterator[None]:
     ) as error:
         same: type[httpx.RequestError] = getattr(httpx, type(error).__name__)
         raise same(str(error), request=request) from error
+
+
+def http_client(
+    base_url: str, user_agent: str, timeout: httpx.Timeout, transport: httpx.BaseTransport
+) -> httpx.Client:
+    """An HTTP client that keeps nothing of one call for the next."""
+    return httpx.Client(
+        base_url=base_url,
+        headers={
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            # A compressed answer could exceed MAX_ANSWER_BYTES when it is decompressed.
+            "Accept-Encoding": "identity",
+        },
+        cookies=_NoCookies(),
+        timeout=timeout,
+        follow_redirects=False,
+        # httpx builds the next request even of a redirect that it does not follow. Where that
+        # fails, the answer would be lost.
+        event_hooks={"response": [lambda response: response.headers.pop("Location", None)]},
+        # Tokens must not go to a proxy that an environment variable names, nor be replaced by the
+        # credentials in a .netrc.
+        trust_env=False,
+        transport=transport,
+    )
+
+
+class _NoCookies(CookieJar):
+    """Stores none: one client serves all tokens, and a cookie set for one must not be sent with
+    another."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass

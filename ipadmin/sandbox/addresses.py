@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from .bodies import Body, address_body, allocation_body, list_row, trash_object
 from .context import Context
 from .errors import ApiError
 from .world import VIRTUAL_MACHINE
+
+LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({LABEL}\.)+{LABEL}", re.IGNORECASE)
 
 
 def list_addresses(context: Context) -> Body:
@@ -34,7 +39,7 @@ def unallocate(context: Context) -> Body:
         raise ApiError("no_allocation")
     if address.resource.type != VIRTUAL_MACHINE:
         raise ApiError("resource_does_not_support_unallocation")
-    context.allocate(address, None)
+    context.change(address, None)
     return {}
 
 
@@ -51,5 +56,18 @@ def allocate(context: Context) -> Body:
         raise ApiError("ip_already_allocated")
     if not machine.has_interface:
         raise ApiError("no_interface_available")
-    context.allocate(address, machine)
+    context.change(address, machine)
+    return {"ip_address": address_body(context.state.world, address)}
+
+
+def set_reverse_dns(context: Context) -> Body:
+    """The reference has `label` and `vip` as well, which no client of the sandbox changes."""
+    address = context.ip_address()
+    if not context.token.may_write:
+        raise ApiError("permission_denied")
+    reverse_dns = context.arguments.text("reverse_dns")
+    if reverse_dns is not None:
+        if not HOST_NAME.fullmatch(reverse_dns):
+            raise ApiError("validation_error", {"errors": ["Reverse dns is invalid"]})
+        context.change(address, address.resource, reverse_dns)
     return {"ip_address": address_body(context.state.world, address)}

@@ -94,6 +94,13 @@ class Arguments:
             raise invalid_argument([name], "validation_errors", error)
         return number
 
+    def text(self, name: str) -> str | None:
+        """Raises `invalid_argument` for a value that is no text; null is no value."""
+        given = self.values.get(name)
+        if given is not None and not isinstance(given, str):
+            raise invalid_argument([name], "invalid_scalar")
+        return given
+
     def boolean(self, name: str) -> bool | None:
         given = self.values.get(name)
         if given is None:

@@ -122,7 +122,7 @@ def trash_object(machine: Resource) -> Body:
     """What the vendor's clients read out of `object_in_trash` [doc]."""
     return {
         "id": machine.id.replace("vm_", "trsh_"),
-        "keep_until": 4_102_444_800,
+        "keep_until": machine.keep_until,
         "object_id": machine.id,
         "object_type": machine.type,
     }

@@ -69,6 +69,7 @@ CALLS = (
     Call(
         "allocate", "POST", ALLOCATE, addresses.allocate, WRITE, ("virtual_machine", "ip_address")
     ),
+    Call("set_reverse_dns", "PATCH", "/ip_addresses/:ip_address", addresses.set_reverse_dns, WRITE),
 )
 PATTERNS = [
     (call, re.compile("/core/v1" + re.sub(r":(\w+)", r"(?P<\1>[^/]*)", call.path)))

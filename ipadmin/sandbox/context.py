@@ -82,6 +82,8 @@ class Context:
         }
         return found[(page - 1) * per_page : page * per_page], pagination
 
-    def allocate(self, address: Address, machine: Resource | None) -> None:
-        resource_id = machine.id if machine else None
-        self.state.change(address.id, resource_id, address.organization, self.entry)
+    def change(
+        self, address: Address, resource: Resource | None, reverse_dns: str | None = None
+    ) -> None:
+        resource_id = resource.id if resource else None
+        self.state.change(address.id, resource_id, address.organization, reverse_dns, by=self.entry)

@@ -21,7 +21,7 @@ from .faults import Answer, Faults, Rule
 from .options import Options
 from .state import Entry, State, timestamp
 from .tokens import RateLimit, fingerprint, known_tokens
-from .world import Address
+from .world import KEEP_UNTIL, Address, Resource
 
 PREFIX = "/_sandbox/"
 JSON, LINES = "application/json", "application/x-ndjson"
@@ -46,7 +46,7 @@ class Engine:
 
     def _begin(self) -> None:
         """Full rate limits, the faults of the start, and nothing allowed through OAuth2."""
-        self.limits = RateLimit()
+        self.limits = RateLimit(self.options.rate_limit_window)
         self.tokens = known_tokens(self.options.token, self.options.scopes)
         organizations = self.state.world.organizations
         self.oauth = oauth.Provider(self.options.oauth_client, self.tokens, organizations)
@@ -137,19 +137,14 @@ class Engine:
 
     def allocate(self, ip_address: str, virtual_machine: str) -> None:
         """Allocate without a request, also what is allocated, to a virtual machine by ID or name.
-        Raises LookupError, as the next two do."""
-        resources = self.state.world.resources.values()
-        named = (each for each in resources if virtual_machine in {each.id, each.name})
-        resource = next(named, None)
-        if resource is None:
-            raise LookupError(f"no virtual machine {virtual_machine}")
-        address = self._address(ip_address)
-        self.state.change(address.id, resource.id, address.organization, None)
+        Raises LookupError, as the next three do."""
+        machine, address = self._machine(virtual_machine), self._address(ip_address)
+        self.state.change(address.id, machine.id, address.organization)
 
     def unallocate(self, ip_address: str) -> None:
         """Unallocate without a request."""
         address = self._address(ip_address)
-        self.state.change(address.id, None, address.organization, None)
+        self.state.change(address.id, None, address.organization)
 
     def release(self, ip_address: str, to: str | None = None) -> None:
         """Take an address from its organization; with `other` the other one gets it, with the same
@@ -159,7 +154,17 @@ class Engine:
         other = second if address.organization == first.id else first
         if to not in {None, "other"}:
             raise LookupError("to is other, or left out")
-        self.state.change(address.id, None, other.id if to else None, None)
+        self.state.change(address.id, None, other.id if to else None)
+
+    def trash(self, virtual_machine: str, keep_until: int | None = KEEP_UNTIL) -> None:
+        """Move a virtual machine into the trash, or with None out of it."""
+        self.state.world.trash(self._machine(virtual_machine), keep_until)
+
+    def _machine(self, id_or_name: str) -> Resource:
+        for each in self.state.world.resources.values():
+            if id_or_name in {each.id, each.name}:
+                return each
+        raise LookupError(f"no virtual machine {id_or_name}")
 
     def _address(self, id_or_text: str) -> Address:
         world = self.state.world
@@ -225,7 +230,7 @@ def act(engine: Engine, request: Request, body: OpenShape) -> object:
             if method != "GET":
                 engine.set_faults(body if method == "PUT" else [])
             return engine.faults.rules
-        case "POST", ("reset" | "allocate" | "unallocate" | "release" | "behave") as verb:
+        case "POST", ("reset" | "allocate" | "unallocate" | "release" | "trash" | "behave") as verb:
             getattr(engine, verb)(**body)
             # Requests of this process are handled one after another: `at` separates them.
             return {"ok": True, "at": timestamp()}

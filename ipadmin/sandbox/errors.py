@@ -6,6 +6,8 @@ sandbox does only when a fault asks for it. The descriptions are ours, save the 
 
 from __future__ import annotations
 
+from .world import KEEP_UNTIL, VIRTUAL_MACHINE
+
 # code: (status, description). `None` is what the live API sends for an unhandled exception [seen].
 CODES: dict[str, tuple[int, str | None]] = {
     "missing_api_token": (400, "The request carries no API token"),
@@ -48,6 +50,14 @@ DETAILS: dict[str, dict[str, object]] = {
     "invalid_json_body": {"details": "The body cannot be parsed"},
     "scope_not_granted": {"scopes": ["ip_addresses"]},
     "permission_denied": {"details": "The role of this identity does not allow it"},
+    "object_in_trash": {
+        "trash_object": {
+            "id": "trsh_0000000000000000",
+            "keep_until": KEEP_UNTIL,
+            "object_id": "vm_0000000000000000",
+            "object_type": VIRTUAL_MACHINE,
+        }
+    },
     "validation_error": {"errors": ["Address is locked"]},
     "rate_limit_reached": {"total_permitted": 1000},
 }

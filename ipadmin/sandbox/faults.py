@@ -21,8 +21,8 @@ Kinds that need an explanation (`KINDS` has all):
   `end` after it.
 - `two_answers`: the call's answer and, in the same write, a complete second answer: 200 with `{}`.
 - `request_timeout`: 408 `{"code":"request_timeout"}` of a gateway, without Katapult's headers.
-- `other_id`: the answer to `get` is about another address. `part` says what differs: `id` (default)
-  or `address`, the address text. Applies to no other call.
+- `other_id`: the answer is about another address. `part` says what differs: `id` (default) or
+  `address`, the address text. Applies only to calls whose answer has one address.
 - `late`: no answer. The call acts `seconds` after the client's connection has closed, never before;
   `acts_at` has no influence.
 """
@@ -122,7 +122,7 @@ class Rule:
 
 
 def applies(kind: str, call: str) -> bool:
-    return kind != "other_id" or call == "get"
+    return kind != "other_id" or call in {"get", "allocate", "set_reverse_dns"}
 
 
 def unchanged(_rule: Rule, answer: Answer) -> Answer:

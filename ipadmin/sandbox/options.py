@@ -29,6 +29,7 @@ class Options:
     seed: int = option(1, "the same seed gives the same world")
     latency_ms: float = option(0.0, "milliseconds that every call takes at least")
     rate_limit: int = option(1000, "calls per clock minute and token")
+    rate_limit_window: float = option(60.0, "seconds of that minute, if it is another window")
     faults: str = option("[]", 'JSON such as [{"kind": "no_answer", "call": "unallocate"}]')
     state: str = option("", "file that keeps world and ledger over restarts")
     large_set: bool = option(default=False, text="lists without totals")

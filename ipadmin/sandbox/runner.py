@@ -17,6 +17,7 @@ from .engine import Engine, OpenShape, SandboxError
 from .options import Options
 from .server import Connection
 from .tokens import SPECIAL
+from .world import KEEP_UNTIL
 
 T = TypeVar("T")
 BACKLOG = 1024
@@ -138,6 +139,9 @@ class Sandbox:
 
     def unallocate(self, ip_address: str) -> None:
         self._do(lambda: self.engine.unallocate(ip_address))
+
+    def trash(self, virtual_machine: str, keep_until: int | None = KEEP_UNTIL) -> None:
+        self._do(lambda: self.engine.trash(virtual_machine, keep_until))
 
     def release(self, ip_address: str, to: str | None = None) -> None:
         self._do(lambda: self.engine.release(ip_address, to))

@@ -1,7 +1,8 @@
 """What the sandbox remembers: its world, and the ledger of requests.
 
 With a file, the world survives a SIGKILL. The file has a JSON line for each change of an address,
-written before the answer is sent. A line cut short by a crash is dropped.
+written before the answer is sent. A line cut short by a crash is dropped. What was moved into the
+trash or out of it is forgotten.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ class Entry:
     fault: str | None = None
     acted: bool = False
     acted_at: str | None = None
+    # Of the address, after the call acted.
+    allocation_id: str | None = None
+    reverse_dns: str | None = None
     status: int | None = None
     code: str | None = None
     answered_at: str | None = None
@@ -61,15 +65,23 @@ class State:
             self._path.write_bytes(b"")
 
     def change(
-        self, ip_address: str, resource: str | None, organization: str | None, by: Entry | None
+        self,
+        ip_address: str,
+        resource: str | None,
+        organization: str | None,
+        reverse_dns: str | None = None,
+        *,
+        by: Entry | None = None,
     ) -> None:
         """Change an address; `by` is the entry of the request that did it. See `World.change`."""
-        self.world.change(ip_address, resource, organization)
+        address = self.world.change(ip_address, resource, organization, reverse_dns)
         if by is not None:
             by.acted, by.acted_at = True, timestamp()
+            by.allocation_id, by.reverse_dns = resource, address.reverse_dns
         if self._path is not None:
+            line = orjson.dumps([ip_address, resource, organization, reverse_dns])
             with self._path.open("ab") as journal:
-                journal.write(orjson.dumps([ip_address, resource, organization]) + b"\n")
+                journal.write(line + b"\n")
 
     def _build(self, seed: int, addresses: int) -> None:
         self.world = build(seed, addresses)

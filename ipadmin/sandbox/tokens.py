@@ -58,17 +58,18 @@ def fingerprint(secret: str | None) -> str | None:
 
 
 class RateLimit:
-    """Calls by key in a fixed window, the clock minute [seen]."""
+    """Calls by key in a fixed window of `seconds`: live, the clock minute [seen]."""
 
-    def __init__(self) -> None:
-        self._minute = 0
+    def __init__(self, seconds: float = 60) -> None:
+        self._seconds = seconds
+        self._window = 0
         self._used: dict[str, int] = {}
 
     def take(self, key: str, permitted: int, now: float) -> int | None:
         """Count one call at `now` (seconds since 1970); what remains after it, or None if over."""
-        minute = int(now // 60)
-        if minute != self._minute:
-            self._minute = minute
+        window = int(now // self._seconds)
+        if window != self._window:
+            self._window = window
             self._used.clear()
         used = self._used.get(key, 0)
         if used >= permitted:

@@ -21,6 +21,7 @@ ROLES = ("web", "db", "mail", "app", "cache", "build", "vpn", "queue", "search",
 LABELS = ("shop-front", "mail-failover", "api-edge", "R&D <spare>")
 YEARS = (2026, 2026, 2024, 2026, 2025, 2026, 2026)  # how answers look, in turn
 BORN = 1_609_459_200  # 1 January 2021, in seconds since 1970
+KEEP_UNTIL = 4_102_444_800  # 1 January 2100
 
 # One turn of what an organization owns: what the addresses are on, and their kinds. `v` is a VIP.
 # Two turns never pass without one of each, so that a small world has everything.
@@ -60,7 +61,11 @@ class Resource:
     fqdn: str
     organization: str  # its ID
     has_interface: bool = True
-    in_trash: bool = False
+    keep_until: int | None = None  # of a machine in the trash, in seconds since 1970
+
+    @property
+    def in_trash(self) -> bool:
+        return self.keep_until is not None
 
 
 @dataclass(slots=True)
@@ -164,14 +169,29 @@ class World:
             self._rendered[key] = orjson.Fragment(orjson.dumps(rows()))
         return self._rendered[key]
 
-    def change(self, ip_address: str, resource: str | None, organization: str | None) -> None:
-        """Allocate an address to a resource, and give it to an organization. All are IDs."""
+    def change(
+        self,
+        ip_address: str,
+        resource: str | None,
+        organization: str | None,
+        reverse_dns: str | None = None,
+    ) -> Address:
+        """Allocate an address to a resource, and give it to an organization. All are IDs. Without
+        `reverse_dns`, it follows the allocation."""
         address = self.addresses[ip_address]
         address.allocate(self.resources[resource] if resource else None)
         address.organization = organization
+        address.reverse_dns = reverse_dns or address.reverse_dns
         self._listed.clear()
         self._rendered.clear()
         self._by_resource = None
+        return address
+
+    def trash(self, machine: Resource, keep_until: int | None) -> None:
+        """Move a machine into the trash, or out of it (None)."""
+        machine.keep_until = keep_until
+        self._machines.clear()
+        self._rendered.clear()
 
 
 class Builder:
@@ -270,5 +290,10 @@ def build(seed: int, addresses: int) -> World:
     for owner in (first, second):
         builder.resource(VIRTUAL_MACHINE, "spare-01", owner)
         builder.resource(VIRTUAL_MACHINE, "isolated-01", owner).has_interface = False
-        builder.resource(VIRTUAL_MACHINE, "retired-01", owner).in_trash = True
+        retired = builder.resource(VIRTUAL_MACHINE, "retired-01", owner)
+        retired.keep_until = KEEP_UNTIL
+        mine = builder.world.listed(owner.id, allocated=True)
+        on_vms = [each for each in mine if each.resource and each.resource.type == VIRTUAL_MACHINE]
+        if len(on_vms) > 10:
+            on_vms[-1].allocate(retired)
     return builder.world

@@ -14,7 +14,12 @@ from django.conf import settings
 
 TIMEOUT_SECONDS = 3.0
 # Calls by their names in the sandbox.
-CALLS = {"unallocate": "the next request to unallocate", "get": "the next read of an address"}
+CALLS = {
+    "unallocate": "the next request to unallocate",
+    "allocate": "the next request to allocate",
+    "set_reverse_dns": "the next request to set reverse DNS",
+    "get": "the next read of an address",
+}
 Rule = dict[str, object]
 
 
@@ -36,17 +41,17 @@ SCENARIOS = {
     ),
     "act_and_hang": Scenario(
         "It works, but no response arrives",
-        "The address is unallocated, and the request times out.",
+        "The address is changed, and the request times out.",
         {"kind": "no_answer", "acts": True},
     ),
     "act_and_break": Scenario(
         "It works, but the connection breaks",
-        "The address is unallocated, and the connection is reset at once.",
+        "The address is changed, and the connection is reset at once.",
         {"kind": "reset_after"},
     ),
     "late": Scenario(
         "It works later",
-        "The request times out. Two seconds after that, the address is unallocated.",
+        "The request times out. Two seconds after that, the address is changed.",
         {"kind": "late", "seconds": 2},
     ),
     "rate_limit": Scenario("429", "The rate limit is reached.", {"kind": "rate_limit"}),

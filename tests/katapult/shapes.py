@@ -65,7 +65,15 @@ CALLS: dict[str, tuple[Call, Any]] = {
         ADDRESS_ANSWER,
     ),
     "unallocate": (lambda client, token: client.unallocate(token, id=IP), {}),
+    "allocate": (lambda client, token: client.allocate(token, VM, id=IP), {"ip_address": READ}),
+    "set_reverse_dns": (
+        lambda client, token: client.set_reverse_dns(
+            token, id=IP, reverse_dns="web.example.net", known_address="192.0.2.7"
+        ),
+        {"ip_address": READ},
+    ),
 }
+CHANGES = ("unallocate", "allocate", "set_reverse_dns")
 
 
 def unallocate(client: KatapultClient) -> Reply[None]:

@@ -62,6 +62,8 @@ class Recorder:
             {"ip_address[address]": "192.0.2.7"},
         ),
         ("unallocate", "POST", "/core/v1/ip_addresses/ip_address/unallocate", {}),
+        ("allocate", "POST", "/core/v1/virtual_machines/virtual_machine/allocate_ip", {}),
+        ("set_reverse_dns", "PATCH", "/core/v1/ip_addresses/ip_address", {}),
     ],
 )
 def test_each_call_asks_what_the_reference_says(

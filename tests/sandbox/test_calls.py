@@ -3,12 +3,11 @@
 import re
 import time
 
-import httpx
 import pytest
 
 from ipadmin.sandbox import Sandbox
 from ipadmin.sandbox.tokens import RateLimit
-from tests.sandbox_client import Caller, code, machine, some
+from tests.sandbox_client import Caller, code, some
 
 NOBODY = "ip_0000000000000000"
 ROW = {"id", "address", "reverse_dns", "vip", "allocation_id", "allocation_type"}
@@ -94,51 +93,6 @@ def test_what_is_no_virtual_machine_refuses(api: Caller, box: Sandbox, type_: st
     answer = api.unallocate(some(box, type_)["id"])
     assert answer.status_code == 409
     assert code(answer) == "resource_does_not_support_unallocation"
-
-
-def allocate(api: Caller, ip_address: str, virtual_machine: str) -> httpx.Response:
-    body = {"virtual_machine": {"id": virtual_machine}, "ip_address": {"id": ip_address}}
-    return api.post("/virtual_machines/virtual_machine/allocate_ip", json=body)
-
-
-def test_allocating_gives_the_machines_name(api: Caller, box: Sandbox) -> None:
-    body = allocate(api, some(box, None)["id"], machine(box, "spare-01")).json()
-    assert body["ip_address"]["allocation_type"] == "VirtualMachine"
-    assert body["ip_address"]["reverse_dns"] == "spare-01.northwind.katapult.cloud"
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "expected"),
-    [
-        (None, "retired-01", (406, "object_in_trash")),
-        (None, "isolated-01", (422, "no_interface_available")),
-        ("VirtualMachine", "spare-01", (422, "ip_already_allocated")),
-    ],
-)
-def test_allocating_refuses(
-    api: Caller, box: Sandbox, kind: str | None, name: str, expected: tuple[int, str]
-) -> None:
-    answer = allocate(api, some(box, kind)["id"], machine(box, name))
-    assert (answer.status_code, code(answer)) == expected
-
-
-def test_allocating_what_is_not_there(api: Caller, box: Sandbox) -> None:
-    free, spare = some(box, None)["id"], machine(box, "spare-01")
-    assert code(allocate(api, NOBODY, spare)) == "ip_address_not_found"
-    assert code(allocate(api, free, "vm_0000000000000000")) == "virtual_machine_not_found"
-
-
-def test_a_machine_is_found_by_its_fqdn(api: Caller, box: Sandbox) -> None:
-    fqdn = "spare-01.harbour-labs.katapult.cloud"
-    body = {"virtual_machine": {"fqdn": fqdn}, "ip_address": {"id": some(box, None)["id"]}}
-    answer = api.post("/virtual_machines/_/allocate_ip", json=body)
-    assert code(answer) == "ip_address_not_found"  # the machine is the other organization's
-
-
-def test_a_role_may_be_denied_allocating(box: Sandbox) -> None:
-    with Caller(box, "denied") as api:
-        answer = allocate(api, some(box, None)["id"], machine(box, "spare-01"))
-    assert code(answer) == "permission_denied"
 
 
 def test_pages_cover_each_address_once(api: Caller) -> None:
@@ -292,6 +246,11 @@ def test_the_rate_limit_resets_at_second_zero() -> None:
     limit = RateLimit()
     assert [limit.take("a", 1, 119.9), limit.take("a", 1, 119.9)] == [0, None]
     assert limit.take("a", 1, 120.0) == 0
+
+
+def test_the_window_of_the_rate_limit_can_be_shorter() -> None:
+    limit = RateLimit(2)
+    assert [limit.take("a", 1, at) for at in (4.0, 5.9, 6.0)] == [0, None, 0]
 
 
 def test_some_tokens_have_a_lower_limit(box: Sandbox) -> None:

@@ -145,7 +145,7 @@ def test_an_answer_about_another_address(box: Sandbox, api: Caller, version: int
     assert other["allocation"] == true["allocation"]
 
 
-def test_only_the_single_address_call_is_about_another_address(box: Sandbox, api: Caller) -> None:
+def test_a_list_is_never_about_another_address(box: Sandbox, api: Caller) -> None:
     true = api.list().json()
     box.set_faults([{"kind": "other_id"}])
     assert api.list().json() == true

@@ -166,7 +166,9 @@ def test_the_world_outlives_a_restart(tmp_path: Path) -> None:
     state = str(tmp_path / "state.jsonl")
     with Sandbox(token="t", state=state) as box, Caller(box) as api:
         address = some(box)
+        api.allocate(some(box, None)["id"], machine(box, "spare-01"))
         api.unallocate(address["id"])
+        api.set_reverse_dns(some(box)["id"], "mail.example.net")
         box.release(some(box, "LoadBalancer")["id"])
         world = box.world()
     with Path(state).open("a") as journal:
