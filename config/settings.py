@@ -99,6 +99,17 @@ KATAPULT_TIMEOUTS = {
 KATAPULT_MAX_CONNECTIONS = env.int("KATAPULT_MAX_CONNECTIONS", 16) or 16
 # Calls of each minute's rate limit that are reserved for attempts; see ipadmin/services/budget.py.
 KATAPULT_RESERVED_CALLS = 20
+# Seconds in which the rate limit counts calls: the clock minute, shorter only with a sandbox.
+RATE_LIMIT_WINDOW = (SANDBOX and env.float("RATE_LIMIT_WINDOW", 60.0)) or 60.0
+# Runs of many addresses: how many one may have, how many are attempted at once, and the seconds
+# after which another worker takes over a run whose worker has died.
+MAX_RUN_SIZE = env.int("MAX_RUN_SIZE", 1000) or 1000
+RUN_CONCURRENCY = env.int("RUN_CONCURRENCY", 8) or 8
+RUN_LEASE = env.float("RUN_LEASE", 30.0) or 30.0
+# Which changes a second person approves, see ipadmin/services/run_approval.py, and the hours after
+# which a request for approval expires.
+APPROVALS = env.str("APPROVALS", "") or ""
+APPROVAL_EXPIRES_AFTER = env.int("APPROVAL_EXPIRES_AFTER", 24) or 24
 # Seconds. An attempt makes at most three calls while its entry is `pending`: it reads the address,
 # reads it again if the database was slow, and unallocates it. ATTEMPT_SLACK is the limit for all
 # waits for the database. The process of an older `pending` entry has died.

@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ipadmin.audit.stream.targets import FORMS, target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
+from ipadmin.services import run_approval
 
 MAKE_KEYS = "`python manage.py generate_keys` writes new ones to .env."
 KEYS = f"{MAKE_KEYS} A new key goes before the older ones, separated by commas."
@@ -106,6 +107,8 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E014", _cache(), "Write CACHE_URL=rediss://:password@host:6379/0, or remove it."),
         ("E015", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
         ("E016", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
+        ("E050", _approvals(), f"Write {run_approval.FORMS}."),
+        ("E051", _runs(), "Set it to a larger number, or remove it."),
         *_oauth(),
         *_oidc(),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
@@ -248,6 +251,22 @@ def _database() -> str:
 
 def _invitation_hours() -> str:
     return "" if settings.INVITATION_HOURS > 0 else "INVITATION_HOURS is not positive."
+
+
+def _approvals() -> str:
+    try:
+        run_approval.parse(settings.APPROVALS)
+    except ValueError as error:
+        return f"APPROVALS cannot be used: {error}"
+    return ""
+
+
+def _runs() -> str:
+    least = {"MAX_RUN_SIZE": 1, "RUN_CONCURRENCY": 1, "RUN_LEASE": 5, "APPROVAL_EXPIRES_AFTER": 1}
+    wrong = [
+        f"{name} is less than {n}." for name, n in least.items() if getattr(settings, name) < n
+    ]
+    return " ".join(wrong)
 
 
 def _cache() -> str:

@@ -19,6 +19,7 @@ a1458e005f3556347bb257fa650ee648197c8f164b67321c824c0c75d1e9069c  migrations/000
 1b1194cb615b280d7c978c7ac2226a8c06791296c42e8b291e2ad7e50d637a96  migrations/0004_inventory.py
 b7bb72a7ef409c24451a31e40963805fb08d445b518500c081ec1fdbf3427b4e  migrations/0005_accounts.py
 66ff931685c467416e8c75de933091c599d578aaa37af68502a255768b782bee  migrations/0006_actions.py
+fe818b00618e4dee5f1d56d4969a0525632ec962c8595005c6b7d63e90455f30  migrations/0007_runs.py
 662faf42ff7a0c6c21adbdd88c07d7ea1923ddb35bfc9cfbd89012a3753c9c19  models/triggers.py
 """
 DIGESTS = {name: digest for digest, name in map(str.split, COMMITTED.strip().splitlines())}

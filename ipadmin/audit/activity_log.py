@@ -21,10 +21,19 @@ TOKENS = {
     *(LinkKind.TOKEN_ADDED, LinkKind.TOKEN_CHANGED, LinkKind.TOKEN_REPLACED),
     *(LinkKind.TOKEN_CHECKED, LinkKind.TOKEN_DELETED, LinkKind.KEYS_ROTATED),
 }
+RUNS = {kind for kind in LinkKind if kind.startswith("run_")}
 SIGN_INS = {*AUTHENTICATION, LinkKind.LOCK_LIFTED, LinkKind.SESSIONS_ENDED}
-HISTORY = {*LinkKind} - {LinkKind.OPENED, LinkKind.FINISHED} - AUTHENTICATION - ACCOUNTS - TOKENS
+HISTORY = (
+    {*LinkKind} - {LinkKind.OPENED, LinkKind.FINISHED} - AUTHENTICATION - ACCOUNTS - TOKENS - RUNS
+)
 # The kinds of each filter.
-KINDS = {"sign-ins": SIGN_INS, "accounts": ACCOUNTS, "tokens": TOKENS, "history": HISTORY}
+KINDS = {
+    "sign-ins": SIGN_INS,
+    "accounts": ACCOUNTS,
+    "tokens": TOKENS,
+    "runs": RUNS,
+    "history": HISTORY,
+}
 
 # Number, kind, raw datetime and details of a link; of an unreadable one its number alone.
 Row = tuple[Any, ...]

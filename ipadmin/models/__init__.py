@@ -10,12 +10,14 @@ from ipadmin.models.audit_verification import AuditVerification
 from ipadmin.models.cache_entry import CacheEntry
 from ipadmin.models.inventory_snapshot import InventorySnapshot
 from ipadmin.models.invitation import Invitation
+from ipadmin.models.run import ApprovalRule, Run, RunItem, RunState, SkipReason
 from ipadmin.models.session import Session
 from ipadmin.models.user import User
 
 __all__ = [
     "Action",
     "ApiToken",
+    "ApprovalRule",
     "AuditChain",
     "AuditCounter",
     "AuditEntry",
@@ -31,7 +33,11 @@ __all__ = [
     "Invitation",
     "LinkKind",
     "Outcome",
+    "Run",
+    "RunItem",
+    "RunState",
     "Session",
+    "SkipReason",
     "Span",
     "User",
 ]

@@ -43,6 +43,16 @@ class LinkKind(models.TextChoices):
     TOKEN_CHECKED = "token_checked", "Token checked"
     TOKEN_DELETED = "token_deleted", "Token deleted"
     KEYS_ROTATED = "keys_rotated", "Keys rotated"
+    # Runs
+    RUN_CONFIRMED = "run_confirmed", "Run confirmed"
+    RUN_APPROVED = "run_approved", "Run approved"
+    RUN_REJECTED = "run_rejected", "Run rejected"
+    RUN_EXPIRED = "run_expired", "Approval of a run expired"
+    RUN_PAUSED = "run_paused", "Run paused"
+    RUN_RESUMED = "run_resumed", "Run resumed"
+    RUN_STOPPED = "run_stopped", "Run stopped"
+    RUN_FINISHED = "run_finished", "Run finished"
+    RUN_TAKEN_OVER = "run_taken_over", "Run taken over"
 
 
 # Largest value of a BIGINT. SQLite accepts text in a numeric column and sorts it after all numbers.

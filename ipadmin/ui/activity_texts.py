@@ -52,13 +52,19 @@ LABELS = {
     "secrets": "Secrets encrypted",
     "key": "Key",
     "why": "Why",
+    "run": "Run",
+    "action": "Action",
+    "addresses": "Addresses",
+    "rule": "Needs approval because of",
+    "reason": "Reason",
+    "reverse_dns": "Reverse DNS",
     "expires_at": "Valid until",
     "source_ip": "From",
     "request_id": "Request ID",
 }
 CODES = {
     *("sha256", "checkpoint", "request_id", "source_ip", "attempt_id", "address_id", "address"),
-    "token_id",
+    *("token_id", "run"),
 }
 TIMES = {"before", "read_at", "expires_at"}
 # Parts of the title, the actor, and a digest that says nothing to a reader.
@@ -80,6 +86,7 @@ FILTERS = {
     "sign-ins": "Sign-ins",
     "accounts": "Accounts",
     "tokens": "Tokens",
+    "runs": "Runs",
     "history": "History",
 }
 KINDS: dict[str, Badge] = {
@@ -113,6 +120,15 @@ KINDS: dict[str, Badge] = {
     LinkKind.TOKEN_CHECKED: Badge("neutral", "key-round", "Token checked"),
     LinkKind.TOKEN_DELETED: Badge("warning", "key-round", "Token deleted"),
     LinkKind.KEYS_ROTATED: Badge("neutral", "rotate-cw", "Secrets encrypted with the newest key"),
+    LinkKind.RUN_CONFIRMED: Badge("neutral", "list-checks", "Run confirmed"),
+    LinkKind.RUN_APPROVED: Badge("neutral", "user-check", "Run approved"),
+    LinkKind.RUN_REJECTED: Badge("warning", "user-x", "Run rejected"),
+    LinkKind.RUN_EXPIRED: Badge("warning", "clock", "Approval of a run expired"),
+    LinkKind.RUN_PAUSED: Badge("neutral", "pause", "Run paused"),
+    LinkKind.RUN_RESUMED: Badge("neutral", "play", "Run resumed"),
+    LinkKind.RUN_STOPPED: Badge("warning", "square", "Run stopped"),
+    LinkKind.RUN_FINISHED: Badge("neutral", "check", "Run finished"),
+    LinkKind.RUN_TAKEN_OVER: Badge("warning", "refresh-cw", "Run taken over from a silent worker"),
 }
 EXPORT_STOPPED = Badge("warning", "download", "Export{format} stopped after {entries}")
 TAMPERING = Badge("danger", "shield-alert", "Verified: tampering detected")

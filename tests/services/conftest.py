@@ -14,6 +14,7 @@ from ipadmin.services import api
 from ipadmin.services.attempt import Circumstances, carry_out
 from ipadmin.services.confirmation import Confirmation
 from tests.oauth import CLIENT, provider
+from tests.services.cloud import Cloud
 from tests.services.katapult import ADDRESS, IP, VM, Katapult
 
 # The token. It may only be in the Authorization header.
@@ -93,3 +94,13 @@ def identity(box: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     """The sandbox as API and as identity provider."""
     with provider(box, settings):
         yield box
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Answers all calls of the test, about many addresses."""
+    made = Cloud()
+    client = made.client()
+    monkeypatch.setattr(api, "client", lambda: client)
+    yield made
+    client.close()

@@ -19,7 +19,7 @@ def answered(remaining: int | None, permitted: int | None = 1000, token: str = "
     exchange = Exchange(
         "GET",
         "/x",
-        0.1,
+        0.0,
         200,
         rate_limit_permitted=permitted,
         rate_limit_remaining=remaining,

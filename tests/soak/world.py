@@ -22,6 +22,8 @@ from tests.soak.records import UNALLOCATED, Attempt, Change, Post, Read, Records
 
 POOL = 48  # number of shared addresses
 TICK_SECONDS = 0.15  # seconds
+# Per tick and unallocated address without an open attempt: some are put back before.
+ALLOCATE_PROBABILITY = 0.12
 # Per tick and unallocated address with an open attempt, which becomes `unknown` by it.
 REALLOCATE_PROBABILITY = 0.01
 
@@ -33,7 +35,6 @@ class World:
     http: httpx.Client
     at_first: dict[str, State] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    host_names: dict[str, str] = field(default_factory=dict)
 
     def now(self) -> dict[str, Any]:
         found: dict[str, Any] = self.http.get("/_sandbox/world").raise_for_status().json()
@@ -58,7 +59,6 @@ class World:
     def machines(self) -> list[str]:
         now = self.now()
         mine = now["organizations"][0]["id"]
-        self.host_names = {each["id"]: each["fqdn"] for each in now["virtual_machines"]}
         return [
             each["id"]
             for each in now["virtual_machines"]
@@ -66,9 +66,10 @@ class World:
         ]
 
     def allocate(self, ip: str, machine: str) -> None:
-        body = {"ip_address": ip, "virtual_machine": machine}
+        """With a host name of its own, which an undo can restore."""
+        state = State(machine, f"{ip.lower().replace('_', '-')}.{len(self.changes)}.example.net")
+        body = {"ip_address": ip, "virtual_machine": machine, "reverse_dns": state.reverse_dns}
         answer = self.http.post("/_sandbox/allocate", json=body).raise_for_status()
-        state = State(machine, self.host_names[machine])
         self.changes.append(Change(ip, state, _time(answer.json()["at"])))
 
     def ledger(self) -> str:
@@ -103,13 +104,14 @@ class Allocator(threading.Thread):
     def give_out(self) -> None:
         states = self.world.states()
         confirmed: dict[str, set[str]] = defaultdict(set)
-        is_open = AuditEntry.objects.filter(finished_at=None)
-        for ip, machine in is_open.values_list("address_id", "allocation_id"):
-            confirmed[ip].add(machine)
+        still_open = AuditEntry.objects.filter(finished_at=None)
+        for ip, machine, action in still_open.values_list("address_id", "allocation_id", "action"):
+            # Another allocation would hide that a host name was set.
+            confirmed[ip] |= set(self.machines) if action == "set_reverse_dns" else {machine}
         for ip in self.pool:
-            if states[ip].holder is None and (
-                ip not in confirmed or self.rng.random() < REALLOCATE_PROBABILITY
-            ):
+            is_open = ip in confirmed
+            probability = REALLOCATE_PROBABILITY if is_open else ALLOCATE_PROBABILITY
+            if states[ip].holder is None and self.rng.random() < probability:
                 machine = self.next_machine(ip)
                 if machine not in confirmed[ip]:
                     self.world.allocate(ip, machine)

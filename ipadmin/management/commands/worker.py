@@ -13,17 +13,19 @@ from django.db import close_old_connections
 from ipadmin import cache, tasks
 from ipadmin.audit.integrity import verification
 from ipadmin.audit.stream import delivery
+from ipadmin.services import run_approval, run_worker, runs
 from ipadmin.sessions import SessionStore
 
 VERIFY_EVERY_SECONDS = 1.0
 DELETE_EXPIRED_EVERY_SECONDS = 3600.0
+RUNS_EVERY_SECONDS, APPROVALS_EVERY_SECONDS = 1.0, 30.0
 STREAM_EVERY_SECONDS, STREAM_PAUSE_AFTER_FAILURE_SECONDS = 1.0, 15.0
 
 log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Do the background work: close unanswered attempts, verify, stream finished entries."
+    help = "Do the background work: close unanswered attempts, runs, verify, stream entries."
 
     def handle(self, *_args: object, **_options: object) -> None:
         # Threads, because a task that enqueues its successor ends for good when its worker is
@@ -31,12 +33,18 @@ class Command(BaseCommand):
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
         _keep_doing(_verify, every=VERIFY_EVERY_SECONDS)
         _keep_doing(_delete_expired, every=DELETE_EXPIRED_EVERY_SECONDS)
+        _keep_doing(run_worker.take_up, every=RUNS_EVERY_SECONDS)
+        _keep_doing(run_approval.expire, every=APPROVALS_EVERY_SECONDS)
         if settings.AUDIT_STREAM:
             _keep_doing(_stream, every=STREAM_EVERY_SECONDS)
-        call_command("db_worker", interval=1, verbosity=0, reload=False)
+        try:
+            call_command("db_worker", interval=1, verbosity=0, reload=False)
+        finally:
+            run_worker.leave()
 
 
 def _delete_expired() -> None:
+    runs.delete_old_drafts()
     SessionStore.clear_expired()
     cache.delete_expired()
 

@@ -1,0 +1,311 @@
+"""Carry out runs, in the worker.
+
+A worker claims a run for RUN_LEASE seconds and renews the claim; without a renewal another worker
+takes over. Each address is carried out by its attempt id, which has at most one entry and makes at
+most one call: whatever was interrupted can be gone through again. A worker that was suspended and
+has lost its claim finishes the addresses in hand and starts no others.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import Error, close_old_connections, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from ipadmin.access import USE_TOKENS
+from ipadmin.models import Action, ApiToken, AuditEntry, LinkKind, Outcome, Run, RunItem, RunState
+from ipadmin.services import attempt, run_state
+from ipadmin.services.attempt import Circumstances
+from ipadmin.services.change import Change
+from ipadmin.services.run_drafts import WITHOUT_EFFECT
+from ipadmin.services.run_pace import Pace, calls_of
+from ipadmin.services.run_state import WORKER, RunChanged, move
+from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION
+
+log = structlog.get_logger(__name__)
+
+# Error codes that every further attempt would have, too.
+WILL_NOT_GO_AWAY = {
+    *REJECTED,
+    *REJECTED_ORGANIZATION,
+    *("missing_api_token", "scope_not_granted", "token_unreadable", "connect_again"),
+}
+LIMIT_REACHED = "rate_limit_reached"
+# Attempts on one address that end with a 429.
+MAX_TRIES = 3
+MAX_UNKNOWN_IN_A_ROW = 5
+# Runs that one worker carries out at the same time.
+MAX_RUNS = 4
+# Seconds between two looks at the state of a run that waits, or whose database fails.
+POLL_SECONDS = 1.0
+# The fields of a run without a claim.
+LEFT: dict[str, object] = {"claimed_by": None, "claimed_until": None}
+# Attempts at once in this process, of all runs: each uses one connection to Katapult.
+_at_once = threading.BoundedSemaphore(settings.KATAPULT_MAX_CONNECTIONS)
+_threads: list[threading.Thread] = []
+_is_leaving = threading.Event()
+
+
+def take_up() -> None:
+    """Claim runs that wait for a worker, and carry out each in a thread of its own."""
+    _threads[:] = [thread for thread in _threads if thread.is_alive()]
+    while len(_threads) < MAX_RUNS and not _is_leaving.is_set() and (work := claim()):
+        thread = threading.Thread(target=work.carry_out, daemon=True, name="run")
+        _threads.append(thread)
+        thread.start()
+
+
+def leave() -> None:
+    """Finish the addresses in hand, and leave the runs to other workers."""
+    _is_leaving.set()
+    ends_at = time.monotonic() + 2 * settings.KATAPULT_TIMEOUTS["total"]
+    for thread in _threads:
+        thread.join(max(0.0, ends_at - time.monotonic()))
+
+
+def claim() -> Work | None:
+    """The oldest run without a worker: queued, or its worker has died. Each is claimed by one."""
+    now = timezone.now()
+    is_free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, claimed_until__lte=now)
+    for run in Run.objects.filter(is_free).order_by("confirmed_at"):
+        work = Work(run.pk)
+        with transaction.atomic():
+            is_claimed = Run.objects.filter(is_free, pk=run.pk).update(
+                state=RunState.RUNNING,
+                claimed_by=work.claim,
+                claimed_until=now + timedelta(seconds=settings.RUN_LEASE),
+                started_at=run.started_at or now,
+            )
+            if is_claimed and run.state == RunState.RUNNING:
+                run_state.record(LinkKind.RUN_TAKEN_OVER, run, WORKER, {})
+        if is_claimed:
+            return work
+    return None
+
+
+def unfinished(run: Run) -> list[RunItem]:
+    """The addresses that are still to be attempted: without an entry, or with a 429."""
+    entries = AuditEntry.objects.filter(run_id=run.pk)
+    made = {id: rest for id, *rest in entries.values_list("attempt_id", "outcome", "error_code")}
+
+    def is_waiting(attempt_id: uuid.UUID, tries: int) -> bool:
+        _outcome, code = made.get(attempt_id, ("", LIMIT_REACHED))
+        return code == LIMIT_REACHED and (attempt_id not in made or tries < MAX_TRIES)
+
+    def is_unfinished(item: RunItem) -> bool:
+        if is_waiting(item.attempt_id, item.tries):
+            return True
+        is_done = made[item.attempt_id][0] == Outcome.SUCCEEDED
+        has_more = is_done and _restores(run, item)
+        return has_more and is_waiting(item.dns_attempt_id, item.dns_tries)
+
+    return [item for item in run.items.filter(skip_reason="") if is_unfinished(item)]
+
+
+class Work:
+    """One claim of a run, and its addresses, carried out by several threads at once."""
+
+    def __init__(self, run_id: uuid.UUID) -> None:
+        self.run_id, self.claim = run_id, uuid.uuid4()
+        self._items: deque[RunItem] = deque()
+        self._pace = Pace()
+        # One thread at a time waits for its turn.
+        self._turn = threading.Lock()
+        self._is_over = False
+        self._stop_reason = ""
+        self._unknown_in_a_row = 0
+
+    def carry_out(self) -> None:
+        """Carry out the run, until it has ended or is no longer claimed."""
+        try:
+            self._items.extend(unfinished(Run.objects.get(pk=self.run_id)))
+            hands = [
+                threading.Thread(target=self._carry_out_items, daemon=True, name="run")
+                for _ in range(settings.RUN_CONCURRENCY)
+            ]
+            for hand in hands:
+                hand.start()
+            for hand in hands:
+                while hand.is_alive():
+                    hand.join(min(POLL_SECONDS, settings.RUN_LEASE / 3))
+                    self._renew()
+            self._conclude()
+        except Error:
+            # The claim ends, and the run is taken over.
+            log.exception("run_not_concluded")
+        finally:
+            connection.close()
+
+    def _renew(self) -> None:
+        try:
+            close_old_connections()
+            until = timezone.now() + timedelta(seconds=settings.RUN_LEASE)
+            self._claimed().update(claimed_until=until)
+        except Error:
+            log.exception("claim_not_renewed")
+
+    def _claimed(self) -> QuerySet[Run]:
+        """The run, if this worker still has it."""
+        return Run.objects.filter(pk=self.run_id, claimed_by=self.claim)
+
+    def _conclude(self) -> None:
+        """Write how the run ended. A run that a person paused or stopped is only left."""
+        run = Run.objects.get(pk=self.run_id)
+        is_ours = Q(claimed_by=self.claim, state=RunState.RUNNING)
+        ended = {"finished_at": timezone.now(), **LEFT}
+        with suppress(RunChanged):
+            if why := self._stop_reason:
+                fields = {"state": RunState.STOPPED, "stop_reason": why, **ended}
+                details = {"why": why}
+                kind = LinkKind.RUN_STOPPED
+                move(run, kind, WORKER, only_if=is_ours, fields=fields, recorded=details)
+            elif not unfinished(run):
+                fields = {"state": RunState.FINISHED, **ended}
+                move(run, LinkKind.RUN_FINISHED, WORKER, only_if=is_ours, fields=fields)
+        if _is_leaving.is_set():
+            self._claimed().filter(state=RunState.RUNNING).update(state=RunState.QUEUED, **LEFT)
+        self._claimed().exclude(state=RunState.RUNNING).update(**LEFT)
+
+    def _carry_out_items(self) -> None:
+        """In one of the threads."""
+        structlog.contextvars.bind_contextvars(run=str(self.run_id))
+        try:
+            while not self._is_over:
+                try:
+                    if (taken := self._take()) is None:
+                        return
+                    self._attempt(*taken)
+                except Error:
+                    log.exception("database_failed")
+                    time.sleep(POLL_SECONDS)
+        except Exception:
+            log.exception("run_failed")
+            self._stop("internal_error")
+        finally:
+            connection.close()
+
+    def _take(self) -> tuple[Run, RunItem] | None:
+        """The next address, once there are calls for it; None if there is none."""
+        with self._turn:
+            while self._items and (run := self._current()):
+                assert run.token  # noqa: S101 - else the run was stopped
+                if not (seconds := self._pace.begin(run.token, calls_of(run))):
+                    return run, self._items.popleft()
+                _is_leaving.wait(min(seconds, POLL_SECONDS))
+        return None
+
+    def _current(self) -> Run | None:
+        """The run as it is now, if it still is to be carried out."""
+        if self._is_over or _is_leaving.is_set():
+            return None
+        close_old_connections()
+        going = self._claimed().filter(state=RunState.RUNNING)
+        run = going.select_related("user", "token__owner").first()
+        if run and (problem := _problem(run)):
+            self._stop(problem)
+        self._is_over = self._is_over or run is None
+        return None if self._is_over else run
+
+    def _stop(self, reason: str) -> None:
+        self._is_over, self._stop_reason = True, self._stop_reason or reason
+
+    def _attempt(self, run: Run, item: RunItem) -> None:
+        """Carry out one address. It is tried again if nothing was sent because of the database."""
+        assert run.token  # noqa: S101
+        by = Circumstances(run.user, run.token, run.reason, run.source_ip, run.request_id)
+        try:
+            with _at_once:
+                entry = attempt.carry_out(_change(run, item), by)
+                self._judge(entry, item, run.token, "")
+                if _restores(run, item) and entry.outcome == Outcome.SUCCEEDED:
+                    entry = attempt.carry_out(_dns_change(run, item), by)
+                    self._judge(entry, item, run.token, "dns_")
+        except attempt.OutcomeNotWritten:
+            log.exception("outcome_not_written")
+        except (attempt.AuditUnavailable, Error):
+            self._items.append(item)
+            time.sleep(POLL_SECONDS)
+        finally:
+            self._pace.end(run.token, calls_of(run))
+
+    def _judge(self, entry: AuditEntry, item: RunItem, token: ApiToken, prefix: str) -> None:
+        """What an outcome means for the rest of the run. `prefix` is that of the item's fields."""
+        is_unknown = entry.outcome == Outcome.UNKNOWN
+        self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_unknown else 0
+        if self._unknown_in_a_row >= MAX_UNKNOWN_IN_A_ROW:
+            self._stop("unknown_outcomes")
+        elif entry.error_code == LIMIT_REACHED:
+            seconds = entry.error_detail.get("retry_after") or 0
+            self._pace.wait(token, float(seconds) if isinstance(seconds, int) else 0)
+            if _has_new_try(item, prefix):
+                self._items.appendleft(item)
+        elif entry.error_code in WILL_NOT_GO_AWAY and entry.outcome in WITHOUT_EFFECT:
+            self._stop(entry.error_code)
+
+
+def _has_new_try(item: RunItem, prefix: str) -> bool:
+    """Give the address a new attempt; False if it had all of them."""
+    id, tries = f"{prefix}attempt_id", f"{prefix}tries"
+    if getattr(item, tries) >= MAX_TRIES:
+        return False
+    current = RunItem.objects.filter(pk=item.pk, **{id: getattr(item, id)})
+    current.update(**{id: uuid.uuid4(), tries: F(tries) + 1})
+    # Another worker, which has taken over, may have been faster.
+    item.refresh_from_db()
+    return True
+
+
+def _problem(run: Run) -> str:
+    """Why no address of the run can be attempted now; empty if it can."""
+    if run.token is None:
+        return "token_deleted"
+    if not run.user.is_active:
+        return "owner_disabled"
+    if not run.user.has_perm(USE_TOKENS):
+        return "not_permitted"
+    if run.api_url != settings.KATAPULT_API_URL:
+        return "another_api"
+    if not run.token.opens:
+        return "token_unreadable"
+    return "connect_again" if run.token.must_connect_again else ""
+
+
+def _restores(run: Run, item: RunItem) -> bool:
+    return run.restores_reverse_dns and bool(item.reverse_dns)
+
+
+def _change(run: Run, item: RunItem) -> Change:
+    is_allocation = run.action == Action.ALLOCATE
+    return Change(
+        item.attempt_id,
+        Action(run.action),
+        replace(item.ip, allocation=None, reverse_dns=None) if is_allocation else item.ip,
+        item.read_since,
+        target=item.allocation if is_allocation else None,
+        is_last_of_family=None if is_allocation else item.last_of_family,
+        undoes=item.undoes,
+        run_id=run.pk,
+    )
+
+
+def _dns_change(run: Run, item: RunItem) -> Change:
+    """Of the second attempt, which restores the host name."""
+    return Change(
+        item.dns_attempt_id,
+        Action.SET_REVERSE_DNS,
+        item.ip,
+        timezone.now(),
+        reverse_dns=item.reverse_dns,
+        undoes=item.undoes,
+        run_id=run.pk,
+    )
