@@ -162,8 +162,7 @@ WORDS: dict[str, Words] = {
     "ip_already_allocated": Words(
         "The address was already allocated",
         "The address was allocated when the request arrived at Katapult.",
-        "Check what the address is allocated to now.",
-        steps=("entry",),
+        "Check what the address is allocated to now, then start again.",
     ),
     "no_interface_available": Words(
         "The machine has no interface for this address",
@@ -174,12 +173,6 @@ WORDS: dict[str, Words] = {
         "The virtual machine is in the trash",
         "The virtual machine was deleted and can be restored in Katapult until the time below.",
         "Restore the machine in Katapult, then try again.",
-    ),
-    "other_address": Words(
-        "The id now belongs to another address",
-        "Katapult has another address under this id: the address left the organization.",
-        "It can't be put back from here.",
-        steps=(),
     ),
     "allocation_changed": Words(
         "The address was reassigned in the meantime",

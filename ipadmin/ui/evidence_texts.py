@@ -15,7 +15,7 @@ from ipadmin.ui import action_texts, time_zones
 from ipadmin.ui.components import Linked
 
 _WHY_UNKNOWN = {
-    "competing": "But another attempt on this site may have caused what was read afterwards.",
+    "hidden": "Another attempt may have undone it before the address was read.",
     "other": "The address was allocated to another resource afterwards.",
     "gone": "The address no longer belonged to this organization afterwards.",
     "elsewhere": "The address was allocated to another resource in between, so the last reading "
@@ -50,7 +50,10 @@ def read_as_changed(entry: AuditEntry) -> str:
 def why_unknown(entry: AuditEntry) -> str:
     """Why the readings of an entry do not prove an outcome."""
     if entry.competing_attempts:
-        return _WHY_UNKNOWN["competing"]
+        if any(each.get("found") == effects.after(entry) for each in entry.evidence):
+            shown = action_texts.of(entry).shown
+            return f"The address was {shown} afterwards, but possibly by another attempt."
+        return _WHY_UNKNOWN["hidden"]
     last = entry.evidence[-1] if entry.evidence else {"found": "unreadable", "error_code": ""}
     if last["found"] in {effects.before(entry), effects.after(entry)}:
         return _WHY_UNKNOWN["elsewhere"]
