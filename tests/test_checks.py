@@ -322,3 +322,17 @@ def test_notifications_expire_after_a_sensible_time(settings: Settings, seconds:
 def test_notifications_need_the_url_of_the_site(settings: Settings, url: str) -> None:
     settings.NOTIFY_URLS, settings.SITE_URL = ["json://127.0.0.1/"], url
     assert "https://ip.example.com" in problems()["ipadmin.E062"]
+
+
+def test_approval_rules_must_be_right(settings: Settings) -> None:
+    settings.APPROVALS = "*=above:20+dangerous lab=never"
+    assert problems() == {}
+    settings.APPROVALS = "*=sometimes"
+    assert "sometimes" in problems()["ipadmin.E050"]
+    assert "above:N" in problems()["ipadmin.E050"]
+
+
+@pytest.mark.parametrize("name", ["MAX_RUN_SIZE", "RUN_CONCURRENCY", "RUN_LEASE"])
+def test_settings_of_runs_are_large_enough(settings: Settings, name: str) -> None:
+    setattr(settings, name, -1)
+    assert name in problems()["ipadmin.E051"]

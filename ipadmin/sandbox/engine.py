@@ -135,11 +135,13 @@ class Engine:
         """Put other rules in force; from now on random choices start over."""
         self.faults = Faults(rules, self.state.seed)
 
-    def allocate(self, ip_address: str, virtual_machine: str) -> None:
+    def allocate(
+        self, ip_address: str, virtual_machine: str, reverse_dns: str | None = None
+    ) -> None:
         """Allocate without a request, also what is allocated, to a virtual machine by ID or name.
         Raises LookupError, as the next three do."""
         machine, address = self._machine(virtual_machine), self._address(ip_address)
-        self.state.change(address.id, machine.id, address.organization)
+        self.state.change(address.id, machine.id, address.organization, reverse_dns)
 
     def unallocate(self, ip_address: str) -> None:
         """Unallocate without a request."""

@@ -134,8 +134,10 @@ class Sandbox:
     def reset(self, seed: int | None = None, addresses: int | None = None) -> None:
         self._do(lambda: self.engine.reset(seed, addresses))
 
-    def allocate(self, ip_address: str, virtual_machine: str) -> None:
-        self._do(lambda: self.engine.allocate(ip_address, virtual_machine))
+    def allocate(
+        self, ip_address: str, virtual_machine: str, reverse_dns: str | None = None
+    ) -> None:
+        self._do(lambda: self.engine.allocate(ip_address, virtual_machine, reverse_dns))
 
     def unallocate(self, ip_address: str) -> None:
         self._do(lambda: self.engine.unallocate(ip_address))

@@ -23,11 +23,9 @@ from ipadmin.models import (
 from ipadmin.services import inventory
 from ipadmin.services.listing import CANNOT_BE_UNALLOCATED
 from ipadmin.services.run_approval import tokens_for
+from ipadmin.services.run_items import WITHOUT_EFFECT
 from ipadmin.services.run_state import RunChanged
 from ipadmin.services.snapshots import Inventory, number
-
-# An attempt with such an outcome certainly changed nothing.
-WITHOUT_EFFECT = (Outcome.FAILED, Outcome.REFUSED)
 
 
 class TooManyAddresses(Exception):

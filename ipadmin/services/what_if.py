@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 3.0
 CALLS = {
     "unallocate": "the next request to unallocate",
     "allocate": "the next request to allocate",
-    "set_reverse_dns": "the next request to set reverse DNS",
+    "set_reverse_dns": "the next reverse DNS request",
     "get": "the next read of an address",
 }
 Rule = dict[str, object]

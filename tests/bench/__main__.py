@@ -1,6 +1,6 @@
 """`make bench` measures: each page without its API calls; the cost of a new connection for a
-change; the cost of seals for an attempt; and a small and a large history, compared with
-django-auditlog in Django's admin.
+change; the cost of seals for an attempt; runs and the rate limit; and a small and a large history,
+compared with django-auditlog in Django's admin.
 
 The site runs through Django's test client (all middleware, a real database with real commits), the
 sandbox in another process without added latency. Figures are medians. Compare ratios, because
@@ -14,12 +14,26 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench import growth
-from tests.bench.stage import ENVIRONMENT, TOKEN, database, free_port, wait_for
+from tests.bench.stage import (
+    ENVIRONMENT,
+    LIMIT,
+    TOKEN,
+    WINDOW_SECONDS,
+    database,
+    free_port,
+    wait_for,
+)
+
+OF_CLICKS = ("--addresses", "800", "--rate-limit", "1000000000")
+OF_RUNS = (
+    *("--addresses", "8000", "--rate-limit", str(LIMIT)),
+    *("--rate-limit-window", str(WINDOW_SECONDS)),
+)
 
 
 def main() -> None:
@@ -34,6 +48,10 @@ def main() -> None:
         reading = {"KATAPULT_API_URL": slow, "DATABASE_URL": database(folder, "reading")}
         run("reading", slow, env=reading)
         run("sealing", env=click)
+        with sandbox(50, options=OF_RUNS) as limited:
+            window = {"RATE_LIMIT_WINDOW": str(WINDOW_SECONDS)}
+            window |= {"KATAPULT_API_URL": limited, "DATABASE_URL": database(folder, "runs")}
+            run("runs", limited, env=window)
         few, many = database(folder, "few"), database(folder, "many")
         growth.compare({growth.FEW: few, entries: many})
         run("auditlog", "--count", str(entries), "--ours", env={"DATABASE_URL": many})
@@ -46,12 +64,11 @@ def run(module: str, *arguments: str, env: dict[str, str]) -> None:
 
 
 @contextmanager
-def sandbox(latency_ms: int = 0) -> Iterator[str]:
-    """The URL of a sandbox with 800 addresses."""
+def sandbox(latency_ms: int = 0, *, options: Sequence[str] = OF_CLICKS) -> Iterator[str]:
+    """The URL of a sandbox."""
     port = free_port()
     command = [sys.executable, "-m", "ipadmin.sandbox", "--port", str(port), "--token", TOKEN]
-    command += ["--addresses", "800", "--rate-limit", "1000000000"]
-    command += ["--latency-ms", str(latency_ms)]
+    command += ["--latency-ms", str(latency_ms), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"

@@ -40,7 +40,7 @@ def run(sandbox: str) -> None:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     logging.disable(logging.INFO)
     call_command("migrate", verbosity=0)
-    _listen()
+    listen()
     user = User.objects.create_user("bench")
     user.groups.add(Group.objects.get(name="operator"))
     client = Client()
@@ -48,19 +48,19 @@ def run(sandbox: str) -> None:
     prove_identity(client, user)
     with override_settings(STORAGES=PLAIN):
         print(f"{'median of each, in ms':<44}{'whole':>10} {'API':>9} {'ours':>9}  ratio")
-        token = _token(user, "Small")
-        click = _the_click(client, token, _allocated(sandbox, token))
+        token = token_for(user, "Small")
+        click = _the_click(client, token, allocated(sandbox, token))
         _the_history(client)
         _pooled_and_not(sandbox)
         connections.compare(sandbox, click)
         _large(client, user, sandbox)
 
 
-def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> float:
-    """Confirm and unallocate several addresses; return the median seconds of the POST."""
+def clicks(client: Client, token: ApiToken, addresses: dict[str, str]) -> tuple[Figures, Figures]:
+    """Confirm and unallocate the addresses; the figures of the confirmations and the attempts."""
     base = f"/tokens/{token.id}/addresses/"
     asked, acted = Figures(), Figures()
-    for id, address in list(addresses.items())[:TIMES]:
+    for id, address in addresses.items():
         url = f"{base}{id}/unallocate/?table=1"
         with stopwatch(asked, CALLS):
             page = client.get(url, headers=HTMX)
@@ -70,6 +70,13 @@ def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> fl
         with stopwatch(acted, CALLS):
             page = client.post(url, form, headers=HTMX)
         assert b'data-tone="success"' in page.content, page.content.decode()
+    return asked, acted
+
+
+def _the_click(client: Client, token: ApiToken, addresses: dict[str, str]) -> float:
+    """Return the median seconds of an attempt."""
+    base = f"/tokens/{token.id}/addresses/"
+    asked, acted = clicks(client, token, dict(list(addresses.items())[:TIMES]))
     print(asked.row("Confirmation (GET)"))
     print(acted.row("Act and result (POST)"))
     print_page(client, "Addresses, 600 of them, read anew", f"{base}?wait=1")
@@ -89,7 +96,7 @@ def _large(client: Client, user: User, sandbox: str) -> None:
     httpx.post(f"{sandbox}/_sandbox/reset", json={"addresses": 133_334}, timeout=60)
     # The same secret is not added twice.
     user.api_tokens.all().delete()
-    base = f"/tokens/{_token(user, 'Large').id}/addresses/"
+    base = f"/tokens/{token_for(user, 'Large').id}/addresses/"
     print_page(client, "Addresses of 100,000, read anew", f"{base}?wait=1", times=3)
     print_page(client, "  a search in them, from the snapshot", f"{base}?q=web-1", part=True)
     print_page(
@@ -123,7 +130,7 @@ def _pooled_and_not(sandbox: str) -> None:
     print(fresh.row("A call with a client of its own"))
 
 
-def _listen() -> None:
+def listen() -> None:
     """Add the duration of each API call to the figures, besides the usual observer."""
     tell = api.client()._observe
     assert tell
@@ -139,14 +146,14 @@ def _count(exchange: Exchange, _error: KatapultError | None) -> None:
     CALLS.append(exchange.duration)
 
 
-def _token(user: User, label: str) -> ApiToken:
+def token_for(user: User, label: str) -> ApiToken:
     """A token for the largest organization of the sandbox."""
     token = tokens.add(owner=user, label=label, secret=Secret(TOKEN))
     tokens.choose_organization(token, tokens.organizations(token)[-1])
     return token
 
 
-def _allocated(sandbox: str, token: ApiToken) -> dict[str, str]:
+def allocated(sandbox: str, token: ApiToken) -> dict[str, str]:
     """Id to text of the addresses that are allocated to virtual machines of the organization."""
     world = httpx.get(f"{sandbox}/_sandbox/world").json()
     return {

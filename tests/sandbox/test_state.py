@@ -113,8 +113,10 @@ def test_a_reset_empties_the_ledger_and_restores_the_world(api: Caller, box: San
 def test_allocations_can_be_changed_without_a_request(api: Caller, box: Sandbox) -> None:
     address, spare = some(box)["id"], machine(box, "spare-01")
     body = {"ip_address": address, "virtual_machine": spare}
-    assert httpx.post(f"{box.url}/_sandbox/allocate", json=body).status_code == 200
-    assert api.read(address)["ip_address"]["allocation_id"] == spare
+    named = body | {"reverse_dns": "mail.example.net"}
+    assert httpx.post(f"{box.url}/_sandbox/allocate", json=named).status_code == 200
+    found = api.read(address)["ip_address"]
+    assert (found["allocation_id"], found["reverse_dns"]) == (spare, "mail.example.net")
     box.unallocate(address)
     assert api.read(address)["allocation"] is None
     for wrong in ({}, body | {"virtual_machine": "x"}, body | {"ip_address": "x"}):

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tests.soak.records import Attempt, Change, Post, Read, Records
+from tests.soak.records import Attempt, Change, Post, Read, Records, State
+
+# What readings show of an attempt before and after it is carried out.
+BEFORE = {"unallocate": "allocated", "allocate": "unallocated", "set_reverse_dns": "not_set"}
+AFTER = {"unallocate": "unallocated", "allocate": "allocated", "set_reverse_dns": "set"}
 
 
 @dataclass(slots=True)
@@ -39,16 +43,16 @@ def compare(records: Records) -> list[str]:
 
 
 def match(posts: Iterable[Post], attempts: Iterable[Attempt]) -> Matching:
-    """Match by Katapult's request id, or else by address, token and time, which are unique, because
-    attempts of an operator on one address never overlap."""
+    """Match by Katapult's request id, or else by address, token, action and time, which are unique,
+    because attempts of an operator on one address never overlap."""
     by_request = {each.katapult_request_id: each for each in attempts if each.katapult_request_id}
-    by_target: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    by_target: dict[tuple[str, str, str], list[Attempt]] = defaultdict(list)
     for each in attempts:
-        by_target[each.ip, each.token].append(each)
+        by_target[each.target].append(each)
     matching = Matching(defaultdict(list), [])
     for post in posts:
         named = by_request.get(post.request_id)
-        candidates = [each for each in by_target[post.ip, post.token] if each.could_have_sent(post)]
+        candidates = [each for each in by_target[post.target] if each.could_have_sent(post)]
         if named and named not in candidates:
             matching.differences.append(f"POST {post.request_id} does not fit {named}, its entry")
         elif named:
@@ -78,6 +82,10 @@ class Case:
         return self.post.acted_at if self.post else None
 
     @property
+    def after(self) -> str:
+        return AFTER[self.attempt.action]
+
+    @property
     def found(self) -> list[str]:
         return [reading["found"] for reading in self.attempt.evidence]
 
@@ -85,6 +93,8 @@ class Case:
 def _outcome(case: Case) -> Iterator[str]:
     """Differences between the outcome of one entry, its POST and its readings."""
     attempt = case.attempt
+    if case.post and case.acted_at and attempt.shown_by(case.post.state) != case.after:
+        yield f"changed its address to {case.post.state}"
     if attempt.finished_at is None:
         yield "still open"
     elif attempt.outcome in OUTCOMES:
@@ -103,8 +113,8 @@ def _succeeded(case: Case) -> Iterator[str]:
         yield "was finished before it happened"
     if attempt.basis == "answer":
         yield from _answered(case, "{}")
-    elif "unallocated" not in case.found:
-        yield "has no reading that found it unallocated"
+    elif case.after not in case.found:
+        yield f"has no reading that found it {case.after}"
     if attempt.competing_attempts:
         yield "names a competing attempt"
 
@@ -117,9 +127,9 @@ def _failed(case: Case) -> Iterator[str]:
     else:
         if case.acted_at is not None and not _acted_late(case, case.acted_at):
             yield "did happen"
-        if not _was_found_allocated_twice(case):
+        if not _was_found_unchanged_twice(case):
             yield "has no two readings far enough apart"
-        if {"unallocated", "other", "gone"} & set(case.found):
+        if {case.after, "other", "gone"} & set(case.found):
             yield "has readings that disagree"
 
 
@@ -132,17 +142,18 @@ def _answered(case: Case, answer: str) -> Iterator[str]:
 
 def _acted_late(case: Case, acted_at: datetime) -> bool:
     """Whether the POST was carried out after the last reading began that found the address
-    allocated; then `failed` is correct as far as the readings go."""
-    ids = [each["request_id"] for each in case.attempt.evidence if each["found"] == "allocated"]
+    unchanged; then `failed` is correct as far as the readings go."""
+    before = BEFORE[case.attempt.action]
+    ids = [each["request_id"] for each in case.attempt.evidence if each["found"] == before]
     last = case.reads.get(ids[-1]) if ids else None
     return last is not None and last.received_at < acted_at
 
 
-def _was_found_allocated_twice(case: Case) -> bool:
+def _was_found_unchanged_twice(case: Case) -> bool:
     shown = [
         datetime.fromisoformat(reading["read_at"])
         for reading in case.attempt.evidence
-        if reading["found"] == "allocated"
+        if reading["found"] == BEFORE[case.attempt.action]
     ]
     return len(shown) > 1 and max(shown) - min(shown) >= case.interval
 
@@ -174,8 +185,10 @@ def why_unknown(attempt: Attempt) -> str:
         return "allocated to something else in the meantime"
     if "gone" in found:
         return "a reading did not find it"
-    if attempt.competing_attempts and "unallocated" in found:
+    if attempt.competing_attempts and AFTER[attempt.action] in found:
         return "another attempt could have done it"
+    if attempt.competing_attempts and found[-1] == BEFORE[attempt.action]:
+        return "another attempt could have hidden it"
     return "could not be read in time" if found[-1] == "unreadable" else ""
 
 
@@ -200,31 +213,25 @@ def _readings(records: Records) -> Iterator[str]:
                 if found != "gone":
                     yield f"{attempt}: a fault was read as {found}"
             else:
-                before = records.at_first.get(attempt.ip)
-                holders = _holders(before, changes_of[attempt.ip], read)
-                if found not in {_found(attempt, holder) for holder in holders}:
-                    yield f"{attempt}: was found {found}, but was allocated to {holders}"
+                before = records.at_first[attempt.ip]
+                states = _states(before, changes_of[attempt.ip], read)
+                if found not in {attempt.shown_by(state) for state in states}:
+                    yield f"{attempt}: was found {found}, but was {states}"
     yield from (f"reading {id} is in {count} entries" for id, count in used.items() if count > 1)
 
 
-def _found(attempt: Attempt, holder: str | None) -> str:
-    if holder is None:
-        return "unallocated"
-    return "allocated" if holder == attempt.holder else "other"
-
-
-def _holders(at_first: str | None, changes: list[Change], read: Read) -> set[str | None]:
-    """The resources that the address may have been allocated to while it was read."""
+def _states(at_first: State, changes: list[Change], read: Read) -> set[State]:
+    """The states that the address may have had while it was read."""
     before = [change for change in changes if change.at < read.received_at]
     during = [change for change in changes if read.received_at <= change.at <= read.answered_at]
-    return {before[-1].holder if before else at_first, *(change.holder for change in during)}
+    return {before[-1].state if before else at_first, *(change.state for change in during)}
 
 
 def timelines(records: Records) -> dict[str, list[Change]]:
     """All changes of each address: by the soak, and by POSTs that were carried out."""
     changes = [
         *records.changes,
-        *(Change(post.ip, None, post.acted_at) for post in records.posts if post.acted_at),
+        *(Change(post.ip, post.state, post.acted_at) for post in records.posts if post.acted_at),
     ]
     found: dict[str, list[Change]] = defaultdict(list)
     for change in sorted(changes, key=lambda change: change.at):
@@ -256,10 +263,10 @@ def _kept(records: Records) -> Iterator[str]:
 
 
 def _world(records: Records) -> Iterator[str]:
-    """Addresses whose allocation is not the result of all known changes."""
+    """Addresses whose state is not the result of all known changes."""
     changes_of = timelines(records)
-    for ip, holder in records.at_last.items():
+    for ip, state in records.at_last.items():
         changes = changes_of[ip]
-        expected = changes[-1].holder if changes else records.at_first.get(ip)
-        if holder != expected:
-            yield f"{ip} is allocated to {holder} instead of {expected}"
+        expected = changes[-1].state if changes else records.at_first[ip]
+        if state != expected:
+            yield f"{ip} is {state} instead of {expected}"

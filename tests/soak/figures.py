@@ -16,6 +16,7 @@ def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
     attempts, posts = records.attempts, records.posts
     yield f"\nDuration              {time.monotonic() - shared.begun:.0f} s"
     yield f"Attempts              {len(attempts)}: {_counts(each.outcome for each in attempts)}"
+    yield f"Actions               {_counts(each.action for each in attempts)}"
     yield f"Basis                 {_counts(each.basis for each in attempts)}"
     refused = [each.error_code for each in attempts if each.outcome == "refused"]
     yield f"Refused because       {_counts(refused)}"
@@ -74,10 +75,11 @@ def _astray(records: Records) -> int:
     count = 0
     for attempt in records.attempts:
         for post in posts_of.get(attempt.attempt_id, []):
-            before = records.at_first.get(attempt.ip)
+            before = records.at_first[attempt.ip].holder
             for change in changes_of[attempt.ip]:
                 if post.acted_at is None or change.at >= post.acted_at:
                     break
-                before = change.holder
-            count += post.acted_at is not None and before != attempt.holder
+                before = change.state.holder
+            confirmed = None if attempt.action == "allocate" else attempt.holder
+            count += post.acted_at is not None and before != confirmed
     return count

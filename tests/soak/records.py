@@ -6,14 +6,26 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
+
+
+class State(NamedTuple):
+    """What an address is allocated to (None: nothing), and its reverse DNS."""
+
+    holder: str | None
+    reverse_dns: str = ""
+
+
+UNALLOCATED = State(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """An unallocate POST that the sandbox received. `acted_at` is None if it was not carried out.
+    """A request to change an address that the sandbox received. `acted_at` is None if it was not
+    carried out; else `state` is that of the address after it.
 
-    `token` is the first eight digits of the token's fingerprint. `answer` is "{}" for `200 {}`, the
-    code of a documented refusal, or empty for an answer that proves nothing.
+    `token` is the first eight digits of the token's fingerprint. `answer` is "{}" for a success,
+    the code of a documented refusal, or empty for an answer that proves nothing.
     """
 
     request_id: str
@@ -23,6 +35,12 @@ class Post:
     acted_at: datetime | None = None
     answer: str = ""
     fault: str = ""
+    action: str = "unallocate"
+    state: State = UNALLOCATED
+
+    @property
+    def target(self) -> tuple[str, str, str]:
+        return self.ip, self.token, self.action
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +56,8 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The address was allocated to `holder`; None for unallocated."""
-
     ip: str
-    holder: str | None
+    state: State
     at: datetime
 
 
@@ -58,18 +74,35 @@ class Attempt:
     created_at: datetime
     sent_at: datetime | None
     finished_at: datetime | None
-    holder: str = ""  # the confirmed allocation
+    holder: str = ""  # the confirmed allocation, or that of an `allocate` to be made
     error_code: str = ""
     katapult_request_id: str = ""
     # Readings, as in `ipadmin/audit/readings.py`.
     evidence: tuple[dict[str, str], ...] = ()
     competing_attempts: tuple[str, ...] = ()
+    action: str = "unallocate"
+    reverse_dns: str = ""  # the requested one
+    undoes: str = ""  # an attempt id
+    run_id: str = ""
 
     def __str__(self) -> str:
-        return f"{self.attempt_id} (no. {self.id}, {self.outcome} by {self.basis or '?'})"
+        what = f"{self.action}, " if self.action != "unallocate" else ""
+        return f"{self.attempt_id} (no. {self.id}, {what}{self.outcome} by {self.basis or '?'})"
+
+    @property
+    def target(self) -> tuple[str, str, str]:
+        return self.ip, self.token, self.action
+
+    def shown_by(self, state: State) -> str:
+        """What a reading of this state shows of the attempt."""
+        if self.action == "set_reverse_dns":
+            return "set" if state.reverse_dns == self.reverse_dns else "not_set"
+        if state.holder is None:
+            return "unallocated"
+        return "allocated" if state.holder == self.holder else "other"
 
     def could_have_sent(self, post: Post) -> bool:
-        if self.sent_at is None or (self.ip, self.token) != (post.ip, post.token):
+        if self.sent_at is None or self.target != post.target:
             return False
         return self.sent_at <= post.received_at <= (self.finished_at or post.received_at)
 
@@ -91,9 +124,9 @@ class Records:
     observations: list[Observation] = field(default_factory=list)
     # Attempt ids that an operator saw.
     attempt_ids: set[str] = field(default_factory=set)
-    # The allocations of the shared addresses at the beginning and at the end.
-    at_first: dict[str, str | None] = field(default_factory=dict)
-    at_last: dict[str, str | None] = field(default_factory=dict)
+    # The states of all addresses at the beginning and at the end.
+    at_first: dict[str, State] = field(default_factory=dict)
+    at_last: dict[str, State] = field(default_factory=dict)
     # How often each kind of fault was used, 0 included.
     faults: Counter[str] = field(default_factory=Counter)
     # EVIDENCE_INTERVAL.

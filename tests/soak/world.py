@@ -16,11 +16,14 @@ from django.conf import settings
 
 from ipadmin.models import AuditEntry
 from ipadmin.sandbox.faults import KINDS
+from tests.soak.compare import AFTER
 from tests.soak.faults import FAULTS, TRUE_ANSWERS, UNDOCUMENTED
-from tests.soak.records import Attempt, Change, Post, Read, Records
+from tests.soak.records import UNALLOCATED, Attempt, Change, Post, Read, Records, State
 
 POOL = 48  # number of shared addresses
 TICK_SECONDS = 0.15  # seconds
+# Per tick and unallocated address without an open attempt: some are put back before.
+ALLOCATE_PROBABILITY = 0.12
 # Per tick and unallocated address with an open attempt, which becomes `unknown` by it.
 REALLOCATE_PROBABILITY = 0.01
 
@@ -30,20 +33,20 @@ class World:
     """The sandbox's world, and the changes that the soak made in it."""
 
     http: httpx.Client
-    at_first: dict[str, str | None] = field(default_factory=dict)
+    at_first: dict[str, State] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
 
     def now(self) -> dict[str, Any]:
         found: dict[str, Any] = self.http.get("/_sandbox/world").raise_for_status().json()
         return found
 
-    def holders(self) -> dict[str, str | None]:
-        return {each["id"]: each["allocation_id"] for each in self.now()["ip_addresses"]}
+    def states(self) -> dict[str, State]:
+        return {each["id"]: _state(each) for each in self.now()["ip_addresses"]}
 
     def begin(self) -> dict[str, str]:
         """Store the allocations, turn on the faults, and return the shared addresses."""
         now = self.now()
-        self.at_first = self.holders()
+        self.at_first = self.states()
         mine = now["organizations"][0]["id"]
         found = {
             each["id"]: each["address"]
@@ -63,9 +66,11 @@ class World:
         ]
 
     def allocate(self, ip: str, machine: str) -> None:
-        body = {"ip_address": ip, "virtual_machine": machine}
+        """With a host name of its own, which an undo can restore."""
+        state = State(machine, f"{ip.lower().replace('_', '-')}.{len(self.changes)}.example.net")
+        body = {"ip_address": ip, "virtual_machine": machine, "reverse_dns": state.reverse_dns}
         answer = self.http.post("/_sandbox/allocate", json=body).raise_for_status()
-        self.changes.append(Change(ip, machine, _time(answer.json()["at"])))
+        self.changes.append(Change(ip, state, _time(answer.json()["at"])))
 
     def ledger(self) -> str:
         """Every request received, as JSON lines."""
@@ -97,15 +102,16 @@ class Allocator(threading.Thread):
             self.failure = f"the allocator stopped: {error!r}"
 
     def give_out(self) -> None:
-        holders = self.world.holders()
+        states = self.world.states()
         confirmed: dict[str, set[str]] = defaultdict(set)
-        is_open = AuditEntry.objects.filter(finished_at=None)
-        for ip, machine in is_open.values_list("address_id", "allocation_id"):
-            confirmed[ip].add(machine)
+        still_open = AuditEntry.objects.filter(finished_at=None)
+        for ip, machine, action in still_open.values_list("address_id", "allocation_id", "action"):
+            # Another allocation would hide that a host name was set.
+            confirmed[ip] |= set(self.machines) if action == "set_reverse_dns" else {machine}
         for ip in self.pool:
-            if holders[ip] is None and (
-                ip not in confirmed or self.rng.random() < REALLOCATE_PROBABILITY
-            ):
+            is_open = ip in confirmed
+            probability = REALLOCATE_PROBABILITY if is_open else ALLOCATE_PROBABILITY
+            if states[ip].holder is None and self.rng.random() < probability:
                 machine = self.next_machine(ip)
                 if machine not in confirmed[ip]:
                     self.world.allocate(ip, machine)
@@ -126,12 +132,12 @@ def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
     requests = [json.loads(line) for line in ledger.splitlines()]
     used = Counter(each["fault"] for each in requests if each["fault"])
     return Records(
-        posts=[_post(each) for each in requests if each["call"] == "unallocate"],
+        posts=[_post(each) for each in requests if each["call"] in AFTER],
         reads=[_read(each) for each in requests if each["call"] == "get" and each["answered_at"]],
         changes=world.changes,
         attempts=[_attempt(entry) for entry in AuditEntry.objects.order_by("id")],
         at_first=world.at_first,
-        at_last=world.holders(),
+        at_last=world.states(),
         faults=Counter({kind: used[kind] for kind in KINDS}),
         interval=timedelta(seconds=settings.EVIDENCE_INTERVAL),
         is_gapless=is_gapless,
@@ -152,6 +158,8 @@ def _post(line: dict[str, Any]) -> Post:
         _time(line["acted_at"]) if line["acted"] else None,
         answer,
         fault or "",
+        line["call"],
+        _state(line) if line["acted"] else UNALLOCATED,
     )
 
 
@@ -181,7 +189,16 @@ def _attempt(entry: AuditEntry) -> Attempt:
         katapult_request_id=entry.katapult_request_id if entry.sent_at else "",
         evidence=tuple(entry.evidence),
         competing_attempts=tuple(entry.competing_attempts),
+        action=entry.action,
+        reverse_dns=entry.requested_reverse_dns,
+        undoes=str(entry.undoes or ""),
+        run_id=str(entry.run_id or ""),
     )
+
+
+def _state(line: dict[str, Any]) -> State:
+    """Of an address of the world, or of a line of the ledger."""
+    return State(line["allocation_id"], line["reverse_dns"])
 
 
 def _time(text: str) -> datetime:
