@@ -139,8 +139,8 @@ def _of_attempts(attempts: list[str], since: datetime) -> Iterator[Notification]
     """Unknown outcomes, and live attempts on VIPs and last addresses of a family."""
     finished = AuditEntry.objects.filter(attempt_id__in=attempts, finished_at__gte=since)
     is_dangerous = Q(Q(vip=True) | Q(last_of_family=True), environment=LIVE)
-    told = finished.filter(Q(outcome=Outcome.UNKNOWN) | is_dangerous)
-    for entry in with_names(told.order_by("id")):
+    relevant = finished.filter(Q(outcome=Outcome.UNKNOWN) | is_dangerous)
+    for entry in with_names(relevant.order_by("id")):
         address, path = plain(entry.address), entry.get_absolute_url()
         about = f"{plain(entry.person)} tried to {_action(entry)}."
         if entry.outcome == Outcome.UNKNOWN:
@@ -155,7 +155,7 @@ def _of_attempts(attempts: list[str], since: datetime) -> Iterator[Notification]
 
 def _action(entry: AuditEntry) -> str:
     address, of = plain(entry.address), plain(entry.organization_title)
-    machine = plain(entry.allocation_name or entry.allocation_id)
+    machine = plain(entry.allocation_name or entry.allocation_id) or "a machine"
     return {
         Action.UNALLOCATE: f"unallocate {address} from {machine} ({of})",
         Action.ALLOCATE: f"allocate {address} to {machine} ({of})",
@@ -166,7 +166,8 @@ def _action(entry: AuditEntry) -> str:
 def _of_runs(since: datetime) -> Iterator[Notification]:
     """Runs that finished or stopped."""
     ended = Run.objects.filter(state__in=[RunState.FINISHED, RunState.STOPPED])
-    for run in ended.filter(finished_at__gte=since).select_related("user"):
+    recent = ended.filter(finished_at__gte=since).select_related("user")
+    for run in _without_known(NotificationKind.RUN, recent):
         counted = AuditEntry.objects.filter(run_id=run.pk).order_by().values_list("outcome")
         counts = sorted(counted.annotate(Count("id")))
         outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts) or "none"
@@ -184,7 +185,7 @@ def _of_runs(since: datetime) -> Iterator[Notification]:
 def _of_approvals(since: datetime) -> Iterator[Notification]:
     """Runs that wait for an approval."""
     waiting = Run.objects.filter(state=RunState.WAITING, confirmed_at__gte=since)
-    for run in waiting.select_related("user"):
+    for run in _without_known(NotificationKind.APPROVAL, waiting.select_related("user")):
         until = f" It expires at {run.expires_at:%Y-%m-%d %H:%M} UTC." if run.expires_at else ""
         yield _new(
             NotificationKind.APPROVAL,
@@ -248,6 +249,13 @@ def _of_tokens(since: datetime) -> Iterator[Notification]:
             f"Its organization: {of or 'not chosen'}. Katapult says {token.last_error_code}.",
             token.get_absolute_url(),
         )
+
+
+def _without_known(kind: NotificationKind, runs: Iterable[Run]) -> list[Run]:
+    """The runs that are not notified of yet: counting their attempts takes time."""
+    by_key = {f"{kind}:{run.pk}": run for run in runs}
+    known = set(Notification.objects.filter(key__in=by_key).values_list("key", flat=True))
+    return [run for key, run in by_key.items() if key not in known]
 
 
 def _new(kind: NotificationKind, key: object, title: str, text: str, path: str) -> Notification:

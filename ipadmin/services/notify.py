@@ -131,9 +131,10 @@ def send_due(target: Target) -> bool:
 
 
 def send(target: Target, title: str, body: str) -> None:
-    """Send plain text in this thread. Raises NotSent."""
+    """Send plain text in this thread. The title names the site. Raises NotSent."""
     from apprise import Apprise, AppriseAsset, NotifyFormat  # noqa: PLC0415
 
+    site = "IP admin, sandbox" if settings.SANDBOX else "IP admin"
     # One after the other and without a limit for all of it: apprise would wait for a target in
     # a pool of threads, which targets that never answer would fill.
     asset = AppriseAsset(
@@ -148,7 +149,7 @@ def send(target: Target, title: str, body: str) -> None:
     sender = Apprise(asset=asset)
     try:
         is_usable = sender.add(target.url)
-        result = sender.notify(body=body, title=title, body_format=NotifyFormat.TEXT)
+        result = sender.notify(body=body, title=f"{site}: {title}", body_format=NotifyFormat.TEXT)
     except Exception:  # noqa: BLE001
         # Without its text and traceback, which may quote the URL.
         raise NotSent(NOT_REACHED) from None

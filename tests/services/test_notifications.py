@@ -158,12 +158,13 @@ def test_a_good_verification_is_notified_of_only_if_its_result_is_not_sealed() -
 
 
 @pytest.mark.parametrize(
-    ("record_minutes", "moved_minutes", "is_told"), [(11, 11, True), (11, 1, False), (1, 11, False)]
+    ("record_minutes", "moved_minutes", "is_found"),
+    [(11, 11, True), (11, 1, False), (1, 11, False)],
 )
 def test_a_stream_that_does_not_advance(
-    settings: Settings, record_minutes: int, moved_minutes: int, is_told: bool
+    settings: Settings, record_minutes: int, moved_minutes: int, is_found: bool
 ) -> None:
-    """Told when the oldest record and the last delivery are both old."""
+    """When the oldest record and the last delivery are both old."""
     settings.AUDIT_STREAM = "https://siem.example/secret-path"
     now = timezone.now()
     AuditStream.objects.create(
@@ -175,7 +176,7 @@ def test_a_stream_that_does_not_advance(
     keep()
     at = now - timedelta(minutes=record_minutes)
     tampering.execute("UPDATE ipadmin_auditlink SET at = %s", at)
-    assert [kind for kind, *_ in found()] == ["stream"] * is_told
+    assert [kind for kind, *_ in found()] == ["stream"] * is_found
     assert "secret-path" not in repr(found())
 
 

@@ -72,7 +72,8 @@ def work() -> None:
 
 
 def received(receiver: Receiver) -> list[str]:
-    return [document["title"] for [document] in receiver.batches]
+    titles = [document["title"] for [document] in receiver.batches]
+    return [title.removeprefix("IP admin, sandbox: ") for title in titles]
 
 
 def test_a_notification_is_sent_once_with_a_link(receiver: Receiver) -> None:
@@ -80,7 +81,7 @@ def test_a_notification_is_sent_once_with_a_link(receiver: Receiver) -> None:
     work()
     work()
     [[document]] = receiver.batches
-    assert document["title"] == "VIP"
+    assert document["title"] == "IP admin, sandbox: VIP"
     assert document["message"].split() == [
         *("alice:", "unallocate", "192.0.2.7.", "https://ip.example.com/audit/")
     ]
