@@ -12,6 +12,7 @@ from pytest_django import Settings
 from ipadmin.models import User
 from ipadmin.services import notify
 from tests.browser.conftest import Browse
+from tests.browser.steps import expect_accessible, expect_no_sideways_scrolling
 from tests.receivers import Handler, Receiver, receiving
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -48,5 +49,10 @@ def test_a_test_is_sent_and_followed(
     expect(row.filter(has_text="json 1")).to_contain_text("Sent")
     expect(row.filter(has_text="json 2")).to_contain_text("It cannot be reached")
     expect(page.get_by_text("The test is being sent.")).to_be_hidden()
+    expect_no_sideways_scrolling(page)
+    if javascript:
+        expect_accessible(page)
+        page.set_viewport_size({"width": 390, "height": 844})
+        expect_no_sideways_scrolling(page)
     [[message]] = receiver.batches
     assert message["title"] == "IP admin, sandbox: Test of notifications"
