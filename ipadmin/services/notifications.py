@@ -61,6 +61,7 @@ def expires_after() -> timedelta:
 @contextmanager
 def locked() -> Iterator[NotificationWatermark]:
     """The watermark, in a transaction that no other worker is in at the same time."""
+    _watermark()
     with transaction.atomic():
         yield NotificationWatermark.objects.select_for_update().get(pk=1)
 
@@ -68,9 +69,7 @@ def locked() -> Iterator[NotificationWatermark]:
 def collect() -> None:
     """Store the notifications of what is new. The first time there is none: the history is not
     notified of. Raises DatabaseError."""
-    watermark, _is_new = NotificationWatermark.objects.get_or_create(
-        pk=1, defaults={"sequence": chain_end.last_sequence()}
-    )
+    watermark = _watermark()
     since = max(watermark.since, timezone.now() - expires_after())
     # Links that finish an entry, and activity.
     links = status.to_deliver(watermark.sequence).filter(sequence__lte=HIGHEST)[:LINKS]
@@ -98,9 +97,6 @@ def collect() -> None:
 
 def request_test() -> None:
     """Notify of nothing but this test."""
-    NotificationWatermark.objects.get_or_create(
-        pk=1, defaults={"sequence": chain_end.last_sequence()}
-    )
     with locked():
         _new(
             NotificationKind.TEST,
@@ -121,6 +117,12 @@ def plain(text: str) -> str:
     visible = (" " if unicodedata.category(each)[0] in "CZ" else each for each in text)
     short = " ".join(MARKUP.sub("_", "".join(visible)).split())
     return short if len(short) <= LONGEST_NAME else f"{short[: LONGEST_NAME - 1]}…"
+
+
+def _watermark() -> NotificationWatermark:
+    """At the end of the history the first time."""
+    new = {"sequence": chain_end.last_sequence}
+    return NotificationWatermark.objects.get_or_create(pk=1, defaults=new)[0]
 
 
 def _readable(source: str, found: Iterator[Notification]) -> Iterable[Notification]:

@@ -84,10 +84,11 @@ def deliveries() -> list[NotificationDelivery]:
 
 
 def is_failing() -> bool:
-    """Whether a message waits in vain, or was given up within the last day."""
+    """Whether a message to a present target waits in vain, or was given up within the last day."""
     in_vain = Q(state=DeliveryState.WAITING, tries__gt=1)
     given_up = Q(state=DeliveryState.EXPIRED, expires_at__gt=timezone.now() - timedelta(days=1))
-    return NotificationDelivery.objects.filter(in_vain | given_up).exists()
+    names = [target.name for target in targets()]
+    return NotificationDelivery.objects.filter(in_vain | given_up, target__in=names).exists()
 
 
 def is_testing() -> bool:

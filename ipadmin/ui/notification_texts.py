@@ -38,11 +38,8 @@ class TargetRow(NamedTuple):
 class DeliveryRow(NamedTuple):
     """A message to one target. `at`: when it was sent, or is sent next; None for never."""
 
-    title: str
-    url: str
-    target: str
+    delivery: NotificationDelivery
     badge: Badge
-    created_at: datetime
     at: datetime | None
     note: str
 
@@ -65,15 +62,7 @@ def _target(target: Target, deliveries: list[NotificationDelivery]) -> TargetRow
 def row(delivery: NotificationDelivery) -> DeliveryRow:
     badge, at = _state(delivery)
     tries = f"{delivery.tries} tries. " if delivery.tries > 1 else ""
-    return DeliveryRow(
-        delivery.title,
-        delivery.first.path,
-        delivery.target,
-        badge,
-        delivery.created_at,
-        at,
-        f"{tries}{delivery.error}",
-    )
+    return DeliveryRow(delivery, badge, at, f"{tries}{delivery.error}")
 
 
 def _state(delivery: NotificationDelivery) -> tuple[Badge, datetime | None]:

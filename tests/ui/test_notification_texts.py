@@ -53,4 +53,4 @@ def test_a_delivery_says_when_it_was_or_will_be_sent() -> None:
     ("others", "title"), [(0, "VIP"), (1, "VIP (and 1 other)"), (2, "VIP (and 2 others)")]
 )
 def test_the_others_are_counted(others: int, title: str) -> None:
-    assert texts.row(delivery(others=others)).title == title
+    assert delivery(others=others).title == title

@@ -96,6 +96,7 @@ def test_a_test_is_followed_until_each_target_has_answered(adams: Client) -> Non
     [
         ({"tries": 1}, False),
         ({"tries": 2}, True),
+        ({"tries": 2, "target": "removed 1"}, False),
         ({"state": DeliveryState.SENT, "tries": 9}, False),
         ({"state": DeliveryState.EXPIRED}, True),
         ({"state": DeliveryState.EXPIRED, "expires_at": timezone.now() - timedelta(days=2)}, False),
