@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
+from ipadmin.audit.readings import allocation_fields
 from ipadmin.katapult import values
 from ipadmin.models import (
     Action,
@@ -123,17 +125,17 @@ def _item(id: str, allocated: Inventory, known: Inventory | None) -> RunItem:
         skip_reason = SkipReason.NOT_ALLOCATED if is_known else SkipReason.NOT_LISTED
     elif of.type in CANNOT_BE_UNALLOCATED:
         skip_reason = SkipReason.LOAD_BALANCER
-    names = [each.machine_name(of.id) for each in (known, allocated) if each and of]
+    if of and not of.name:
+        names = (each.machine_name(of.id) for each in (known, allocated) if each)
+        of = replace(of, name=next(filter(None, names), None))
     return RunItem(
         address_id=ip.id,
         address=ip.address,
         reverse_dns=ip.reverse_dns or "",
         vip=ip.vip,
-        allocation_id=of.id if of else "",
-        allocation_type=(of and of.type) or "",
-        allocation_name=(of and of.name) or next(filter(None, names), ""),
         skip_reason=skip_reason,
         read_since=allocated.read_at,
+        **allocation_fields(of),
     )
 
 
@@ -168,11 +170,9 @@ def _item_to_undo(entry: AuditEntry, allocated: Inventory, undoable: set[UUID]) 
         vip=entry.vip,
         # Allocating takes no address away from a machine.
         last_of_family=False,
-        allocation_id=entry.allocation_id,
-        allocation_type=entry.allocation_type,
-        allocation_name=entry.allocation_name,
         skip_reason=skip_reason,
         read_since=allocated.read_at,
+        **allocation_fields(entry.allocation),
     )
 
 
