@@ -73,10 +73,18 @@ def changes(shown: Restoration) -> list[Row]:
         Row(
             "Reverse DNS",
             shown.ip.reverse_dns or "None",
-            "Katapult's default for the machine, unless it is set below",
-            is_lost=True,
+            _reverse_dns(shown),
+            is_lost=bool(shown.reverse_dns),
         ),
     ]
+
+
+def _reverse_dns(shown: Restoration) -> str:
+    if shown.machine and shown.machine.fqdn:
+        default = f"{shown.machine.fqdn}, the name of the machine"
+    else:
+        default = "Katapult's default for the machine"
+    return f"{default}, unless it is set below" if shown.reverse_dns else default
 
 
 def machine(shown: Restoration) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -20,6 +21,11 @@ from tests.services.conftest import keep_token
 
 ACME = Organization("org_1", "Acme", "acme")
 Decide = Callable[..., None]
+
+
+def details(kind: str) -> dict[str, Any]:
+    """Those of the one activity of a kind."""
+    return AuditLink.objects.get(kind=kind).details or {}
 
 
 def of(user: User) -> Actor:
@@ -92,7 +98,7 @@ def test_a_run_that_needs_an_approval_waits_for_it(waiting: Run, settings: Setti
     assert waiting.expires_at
     hours = (waiting.expires_at - timezone.now()).total_seconds() / 3600
     assert round(hours) == settings.APPROVAL_EXPIRES_AFTER
-    assert AuditLink.objects.get(kind="run_confirmed").details["rule"] == "every"
+    assert details("run_confirmed")["rule"] == "every"
 
 
 def test_an_approved_run_is_queued(waiting: Run, approver: User) -> None:
@@ -100,10 +106,8 @@ def test_an_approved_run_is_queued(waiting: Run, approver: User) -> None:
     run_approval.approve(waiting, approver, of(approver), "Looks right")
     assert (waiting.state, waiting.decided_by) == (RunState.QUEUED, approver)
     assert waiting.decision_reason == "Looks right"
-    approved, confirmed = (
-        AuditLink.objects.get(kind=kind).details for kind in ("run_approved", "run_confirmed")
-    )
-    assert approved["sha256"] == confirmed["sha256"]
+    approved = details("run_approved")
+    assert approved["sha256"] == details("run_confirmed")["sha256"]
     assert approved["by"]["user_name"] == "bob"
     assert run_approval.waiting_for(approver) == []
 

@@ -39,7 +39,7 @@ def by(alice: User) -> Actor:
 
 def details() -> list[dict[str, object]]:
     links = AuditLink.objects.filter(kind__startswith="run_").order_by("sequence")
-    return [link.details for link in links]
+    return [link.details or {} for link in links]
 
 
 def test_a_confirmed_run_is_queued_and_recorded(run: Run, by: Actor) -> None:
