@@ -151,7 +151,7 @@ def _of_attempts(attempts: list[str], since: datetime) -> Iterator[Notification]
             yield _new(NotificationKind.OUTCOME, entry.attempt_id, title, text, path)
         if entry.environment == LIVE and (entry.vip or entry.last_of_family):
             what = "VIP" if entry.vip else "last address of its family"
-            title = f"{Action(entry.action).label}, {what} {address}: {entry.outcome}"
+            title = f"{entry.known_action.label}, {what} {address}: {entry.outcome}"
             yield _new(NotificationKind.DANGEROUS, entry.attempt_id, title, about, path)
 
 
@@ -162,7 +162,7 @@ def _action(entry: AuditEntry) -> str:
         Action.UNALLOCATE: f"unallocate {address} from {machine} ({of})",
         Action.ALLOCATE: f"allocate {address} to {machine} ({of})",
         Action.SET_REVERSE_DNS: f"set the reverse DNS of {address} ({of})",
-    }[Action(entry.action)]
+    }[entry.known_action]
 
 
 def _of_runs(since: datetime) -> Iterator[Notification]:

@@ -42,6 +42,7 @@ POST_ONLY = {
 WRITES = {
     # Long pasted texts.
     "search",
+    "undo",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
     *("token_delete", "unallocate", "time_zone", "times", "theme", "audit_export"),
     *("integrity", "verification", "what_if", "sessions", "stay", "connect", "token_connect"),
