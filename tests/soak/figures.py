@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from tests.soak.chaos import Stage
 from tests.soak.compare import match, timelines, why_unknown
-from tests.soak.operators import Shared
+from tests.soak.person import Shared
 from tests.soak.records import Records
 
 

@@ -19,8 +19,10 @@ from tests.soak.chaos import Chaos, Stage
 from tests.soak.compare import compare
 from tests.soak.faults import MAX_DELAY_SECONDS
 from tests.soak.figures import figures
-from tests.soak.operators import PASSWORD, Operator, Shared
+from tests.soak.operators import Operator
+from tests.soak.person import PASSWORD, Shared
 from tests.soak.processes import Box, Process, Web, Worker, free_port, manage
+from tests.soak.runs import has_going_runs
 from tests.soak.world import Allocator, World, records
 
 PROGRESS_INTERVAL_SECONDS = 5.0
@@ -144,9 +146,12 @@ def _watch(shared: Shared, threads: Iterable[Operator | Chaos], stage: Stage) ->
 
 
 def _settle(env: dict[str, str]) -> list[str]:
-    """Wait until the worker has finished all entries; then `manage.py reconcile` has none left."""
+    """Wait until the worker has finished all runs and entries; then `manage.py reconcile` has none
+    left."""
     deadline = time.monotonic() + SETTLE_TIMEOUT_SECONDS
-    while AuditEntry.objects.filter(finished_at=None).exists() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if not has_going_runs() and not AuditEntry.objects.filter(finished_at=None).exists():
+            break
         time.sleep(0.2)
     printed = manage(env, "reconcile").strip().splitlines()[-1]
     return [] if printed == "0 finished, 0 open" else [f"manage.py reconcile printed: {printed}"]
