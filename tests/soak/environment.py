@@ -26,7 +26,7 @@ TIMINGS = {
     "RECONCILE_EVERY": "0.5",
     # Runs wait for the next window after a 429.
     "RATE_LIMIT_WINDOW": "3",
-    "RUN_LEASE": "4",
+    "RUN_LEASE": "5",
     "RUN_CONCURRENCY": "4",
     "APPROVALS": "*=above:4",
 }

@@ -4,13 +4,16 @@ and decides on those of others."""
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from datetime import datetime
 from uuid import UUID
 
 import httpx
 from django.conf import settings
 from django.db.models import Q
 
-from ipadmin.models import Action, AuditEntry, Run, RunState
+from ipadmin.models import Action, AuditEntry, AuditLink, LinkKind, Run, RunItem, RunState
+from tests.soak import records
 from tests.soak.forms import find_form
 from tests.soak.person import Lost, Person
 
@@ -139,3 +142,46 @@ class Runs:
 def has_going_runs() -> bool:
     """Whether a worker still has something to do."""
     return Run.objects.filter(Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING)).exists()
+
+
+def recorded() -> list[records.Run]:
+    """All runs, for the comparison."""
+    steps: dict[str, list[AuditLink]] = defaultdict(list)
+    for link in AuditLink.objects.filter(attempt_id=None).order_by("sequence"):
+        if link.details and "run" in link.details:
+            steps[link.details["run"]].append(link)
+    return [
+        records.Run(
+            id=str(run.pk),
+            action=run.action,
+            state=run.state,
+            user=run.user.username,
+            items=tuple(_item(each) for each in run.items.all()),
+            stop_reason=run.stop_reason,
+            confirmed_at=run.confirmed_at,
+            finished_at=run.finished_at,
+            approval_rule=run.approval_rule,
+            decided_by=run.decided_by.username if run.decided_by else "",
+            decided_at=run.decided_at,
+            pauses=_pauses(steps[str(run.pk)]),
+        )
+        for run in Run.objects.select_related("user", "decided_by")
+    ]
+
+
+def _item(item: RunItem) -> records.RunItem:
+    return records.RunItem(
+        item.address_id,
+        str(item.attempt_id),
+        str(item.dns_attempt_id),
+        item.allocation_id,
+        not item.skip_reason,
+    )
+
+
+def _pauses(steps: list[AuditLink]) -> tuple[tuple[datetime, datetime | None], ...]:
+    """From the activity of a run: each pause, and the step that has ended it."""
+    pairs = zip(steps, [*steps[1:], None], strict=True)
+    return tuple(
+        (step.at, after and after.at) for step, after in pairs if step.kind == LinkKind.RUN_PAUSED
+    )

@@ -17,6 +17,7 @@ from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, User
 from tests.soak.chaos import Chaos, Stage
 from tests.soak.compare import compare
+from tests.soak.compare_runs import compare_runs
 from tests.soak.faults import MAX_DELAY_SECONDS
 from tests.soak.figures import figures
 from tests.soak.operators import Operator
@@ -59,7 +60,7 @@ def soak(
             stage.worker.stop()
         found = records(world, folder, is_gapless=connection.vendor == "sqlite")
     found.attempt_ids, found.observations = shared.attempt_ids, shared.observations
-    differences = [*shared.problems, *compare(found)]
+    differences = [*shared.problems, *compare(found), *compare_runs(found)]
     for line in figures(found, shared, stage):
         say(line)
     for difference in differences:

@@ -19,6 +19,7 @@ from ipadmin.sandbox.faults import KINDS
 from tests.soak.compare import AFTER
 from tests.soak.faults import FAULTS, TRUE_ANSWERS, UNDOCUMENTED
 from tests.soak.records import UNALLOCATED, Attempt, Change, Post, Read, Records, State
+from tests.soak.runs import recorded
 
 POOL = 48  # number of shared addresses
 TICK_SECONDS = 0.15  # seconds
@@ -136,6 +137,7 @@ def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
         reads=[_read(each) for each in requests if each["call"] == "get" and each["answered_at"]],
         changes=world.changes,
         attempts=[_attempt(entry) for entry in AuditEntry.objects.order_by("id")],
+        runs=recorded(),
         at_first=world.at_first,
         at_last=world.states(),
         faults=Counter({kind: used[kind] for kind in KINDS}),
