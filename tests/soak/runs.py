@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from datetime import datetime
+from itertools import zip_longest
 from uuid import UUID
 
 import httpx
@@ -181,7 +182,8 @@ def _item(item: RunItem) -> records.RunItem:
 
 def _pauses(steps: list[AuditLink]) -> tuple[tuple[datetime, datetime | None], ...]:
     """From the activity of a run: each pause, and the step that has ended it."""
-    pairs = zip(steps, [*steps[1:], None], strict=True)
     return tuple(
-        (step.at, after and after.at) for step, after in pairs if step.kind == LinkKind.RUN_PAUSED
+        (step.at, after and after.at)
+        for step, after in zip_longest(steps, steps[1:])
+        if step.kind == LinkKind.RUN_PAUSED
     )
