@@ -104,16 +104,54 @@ class OrganizationForm(forms.Form):
         return Organization(id="", name="", sub_domain=self.cleaned_data["sub_domain"])
 
 
-class UnallocateForm(forms.Form):
-    """The confirmation of an attempt. `typed_address` is required if `address_to_type` is given."""
+class ReasonForm(forms.Form):
+    """The confirmation of a change, with a reason if REASON_REQUIRED asks for one."""
 
-    confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
     reason = forms.CharField(
         max_length=500,
         required=False,
         help_text="Saved in the history.",
         error_messages={"required": "Give a reason. It is saved in the history."},
     )
+
+    def __init__(
+        self, data: QueryDict | None = None, *, initial: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self.fields["reason"].required = settings.REASON_REQUIRED != "no"
+        if settings.REASON_REQUIRED == "ticket":
+            self.fields["reason"].help_text = "With a ticket key. Saved in the history."
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if settings.REASON_REQUIRED == "ticket" and not tickets.has_key(reason):
+            raise ValidationError("Give a reason with a ticket key, such as OPS-4685.")
+        return reason
+
+
+class UndoForm(ReasonForm):
+    """The confirmation of an undo."""
+
+    confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
+    set_reverse_dns = forms.BooleanField(required=False)
+
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        initial: dict[str, Any] | None = None,
+        reverse_dns: str = "",
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self.fields["set_reverse_dns"].label = f"Set its reverse DNS to {reverse_dns} again"
+        if not reverse_dns:
+            del self.fields["set_reverse_dns"]
+
+
+class UnallocateForm(ReasonForm):
+    """The confirmation of an attempt. `typed_address` is required if `address_to_type` is given."""
+
+    confirmation = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
     typed_address = forms.CharField(
         max_length=64, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
@@ -122,7 +160,7 @@ class UnallocateForm(forms.Form):
         self,
         data: QueryDict | None = None,
         *,
-        initial: dict[str, str] | None = None,
+        initial: dict[str, Any] | None = None,
         address_to_type: str = "",
     ) -> None:
         super().__init__(data, initial=initial)
@@ -131,17 +169,8 @@ class UnallocateForm(forms.Form):
         typed.label = f"Type {address_to_type} to confirm"
         # With JavaScript, the button is enabled when the text matches.
         typed.widget.attrs["data-enables"] = address_to_type
-        self.fields["reason"].required = settings.REASON_REQUIRED != "no"
-        if settings.REASON_REQUIRED == "ticket":
-            self.fields["reason"].help_text = "With a ticket key. Saved in the history."
         if not address_to_type:
             del self.fields["typed_address"]
-
-    def clean_reason(self) -> str:
-        reason: str = self.cleaned_data["reason"]
-        if settings.REASON_REQUIRED == "ticket" and not tickets.has_key(reason):
-            raise ValidationError("Give a reason with a ticket key, such as OPS-4685.")
-        return reason
 
     def clean_typed_address(self) -> str:
         typed: str = self.cleaned_data["typed_address"]

@@ -17,6 +17,7 @@ from ipadmin.views import (
     site,
     tokens,
     unallocate,
+    undo,
     what_if,
 )
 
@@ -75,5 +76,6 @@ urlpatterns = [
     ),
     path("audit/<uuid:attempt_id>/", audit.audit_entry, name="audit_entry"),
     path("audit/<uuid:attempt_id>.json", audit.audit_entry_json, name="audit_entry_json"),
+    path("audit/<uuid:attempt_id>/undo/", undo.undo, name="undo"),
     path("audit/<uuid:attempt_id>/result/", audit.attempt_result, name="attempt_result"),
 ]

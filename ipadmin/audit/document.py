@@ -170,7 +170,7 @@ def document_of(entry: RawEntry) -> Document:
 
 def _is_format_1(entry: RawEntry) -> bool:
     """Not if it has what only format 2 seals: it was changed in the database then."""
-    return _added_values(entry) == (1, None, None, None, "")
+    return bool(_added_values(entry) == (1, None, None, None, ""))
 
 
 def _add_format_2(document: dict[str, Document], entry: RawEntry) -> None:

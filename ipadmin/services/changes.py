@@ -11,8 +11,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Q
 
+from ipadmin.audit import effects
 from ipadmin.katapult.types import IPAddress
-from ipadmin.models import ApiToken, AuditEntry, Basis, Outcome
+from ipadmin.models import Action, ApiToken, AuditEntry, Basis, Outcome
 from ipadmin.models.search_keys import folded
 from ipadmin.services.snapshots import Inventory, Machine
 
@@ -44,6 +45,8 @@ def attempts_since(inventory: Inventory, token: ApiToken) -> dict[str, AuditEntr
 
 def unallocated(entry: AuditEntry) -> bool:
     """Whether this attempt says that its address is not allocated now."""
+    if entry.action != Action.UNALLOCATE:
+        return False
     if entry.outcome == Outcome.SUCCEEDED:
         return True
     # Readings that closed an entry as failed saw the address allocated, whatever the code.
@@ -53,14 +56,27 @@ def unallocated(entry: AuditEntry) -> bool:
 
 def apply(inventory: Inventory, attempts: Mapping[str, AuditEntry]) -> tuple[IPAddress, ...]:
     """The addresses as they are after these attempts."""
-    freed = {id for id, entry in attempts.items() if unallocated(entry)}
-    if not freed:
+    changed = {id: entry for id, entry in attempts.items() if unallocated(entry) or _is_held(entry)}
+    if not changed:
         return inventory.addresses
     return tuple(
-        # Katapult replaces the host name by a default one. [seen]
-        replace(ip, allocation=None, reverse_dns=None) if ip.id in freed else ip
-        for ip in inventory.addresses
+        _changed(ip, changed[ip.id]) if ip.id in changed else ip for ip in inventory.addresses
     )
+
+
+def _is_held(entry: AuditEntry) -> bool:
+    """Whether this attempt says that its address is allocated to the resource of the entry."""
+    if entry.action == Action.ALLOCATE:
+        return entry.outcome == Outcome.SUCCEEDED or entry.error_code == "already_allocated"
+    return entry.action == Action.SET_REVERSE_DNS and entry.outcome != Outcome.REFUSED
+
+
+def _changed(ip: IPAddress, entry: AuditEntry) -> IPAddress:
+    """The address after an attempt. Katapult replaces the host name by a default one, of the
+    address or of the machine. [seen]"""
+    is_set = entry.action == Action.SET_REVERSE_DNS and entry.outcome == Outcome.SUCCEEDED
+    host = entry.requested_reverse_dns if is_set else None
+    return replace(ip, allocation=effects.holder_after(entry), reverse_dns=host)
 
 
 def organization_key(token: ApiToken) -> str:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from ipadmin.audit.search.choices import Choice
 from ipadmin.audit.search.pages import ListedEntry
-from ipadmin.models import Outcome
+from ipadmin.models import Action, Outcome
 from ipadmin.templatetags.icons import icon
 from ipadmin.templatetags.ipadmin import OUTCOMES, outcome_tone
 from ipadmin.ui import markup, tickets, time_zones
@@ -63,6 +63,7 @@ def _time(moment: datetime, zone: tzinfo, now: datetime | None) -> str:
 
 
 def _cells(entry: ListedEntry, environment: str) -> str:
+    action = "" if entry.action == Action.UNALLOCATE else _action(entry.action)
     held = entry.allocation_name or markup.kind(entry.allocation_type) or entry.allocation_id
     where = escape(entry.organization_title)
     if entry.environment != environment:
@@ -70,9 +71,16 @@ def _cells(entry: ListedEntry, environment: str) -> str:
         where += f' <span class="chip" data-environment="{name}">{name.upper()}</span>'
     return (
         f'<td>{_outcome(entry.outcome)}<th scope="row">{escape(entry.address)}'
-        f"<td>{escape(held) or NOTHING}<td>{_person(entry)}<td>{where}"
+        f"<td>{escape(held) or NOTHING}{action}<td>{_person(entry)}<td>{where}"
         f"<td>{tickets.linked(entry.reason, MAX_REASON)}"
     )
+
+
+@cache
+def _action(action: str) -> str:
+    """The action in a row, if it is not the usual one."""
+    name = dict(Action.choices).get(action, action)
+    return f'<span class="second">{escape(name)}</span>'
 
 
 def _person(entry: ListedEntry) -> str:
@@ -131,6 +139,17 @@ def outcome_boxes(filters: HistoryFilters) -> SafeString:
         f'<label><input type="checkbox" name="outcome" value="{value}"'
         f"{' checked' if value in chosen else ''}> <span>{name}</span></label>"
         for value, name in Outcome.choices
+    )
+    return mark_safe(" ".join(made))  # noqa: S308  words of our own
+
+
+@register.simple_tag
+def action_boxes(filters: HistoryFilters) -> SafeString:
+    chosen = filters["action"].value() or []
+    made = (
+        f'<label><input type="checkbox" name="action" value="{value}"'
+        f"{' checked' if value in chosen else ''}> <span>{name}</span></label>"
+        for value, name in Action.choices
     )
     return mark_safe(" ".join(made))  # noqa: S308  words of our own
 

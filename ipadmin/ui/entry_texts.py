@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from ipadmin.audit.integrity.entry_seal import EntrySeal, Standing
 from ipadmin.models import AuditEntry, Outcome
-from ipadmin.ui import markup, tickets, time_zones
+from ipadmin.ui import action_texts, markup, tickets, time_zones
 from ipadmin.ui.components import Badge, Fact
 from ipadmin.ui.markup import duration, kind
 
@@ -49,13 +49,18 @@ def summary(entry: AuditEntry) -> list[Fact]:
         Fact("Time", at=entry.created_at),
         Fact("Reason", tickets.linked(entry.reason), none="None given"),
         Fact(
-            "Was allocated to",
+            action_texts.of(entry).holder,
             entry.allocation_name,
             note=kind(entry.allocation_type),
             code=entry.allocation_id,
             none="Nothing",
         ),
         Fact("Reverse DNS", code=entry.reverse_dns, none="None"),
+        *(
+            [Fact("Requested reverse DNS", code=entry.requested_reverse_dns)]
+            if entry.requested_reverse_dns
+            else []
+        ),
         Fact(
             "Organization",
             entry.organization_title,
@@ -69,10 +74,11 @@ def ticket(entry: AuditEntry, url: str) -> str:
     """An attempt as text for a ticket. `url` is that of its page."""
     held = (entry.allocation_name, kind(entry.allocation_type), entry.allocation_id)
     at = time_zones.text_of(entry.finished_at or entry.created_at)
-    what = "unallocated" if entry.outcome == Outcome.SUCCEEDED else "attempt to unallocate"
+    words = action_texts.of(entry)
+    what = words.done if entry.outcome == Outcome.SUCCEEDED else f"attempt to {words.tried}"
     lines = [
         f"{entry.address}: {what} ({entry.get_outcome_display()}, {entry.environment})",
-        f"Was allocated to: {' '.join(filter(None, held)) or 'nothing'}",
+        f"{words.holder}: {' '.join(filter(None, held)) or 'nothing'}",
         f"Reverse DNS was: {entry.reverse_dns or 'none'}",
         f"Organization: {entry.organization_title}",
         f"By {entry.person} at {at}",

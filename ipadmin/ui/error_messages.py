@@ -144,6 +144,36 @@ WORDS: dict[str, Words] = {
         tone="info",
         steps=(),
     ),
+    "already_allocated": Words(
+        "The address was allocated in the meantime",
+        "The address was allocated to this machine after you opened the confirmation, so no "
+        "request was sent.",
+        "There is nothing left to do.",
+        tone="info",
+        steps=(),
+    ),
+    "reverse_dns_already_set": Words(
+        "The reverse DNS is already the requested one",
+        "The address had this reverse DNS when it was read, so no request was sent.",
+        "There is nothing left to do.",
+        tone="info",
+        steps=(),
+    ),
+    "ip_already_allocated": Words(
+        "The address was already allocated",
+        "The address was allocated when the request arrived at Katapult.",
+        "Check what the address is allocated to now, then start again.",
+    ),
+    "no_interface_available": Words(
+        "The machine has no interface for this address",
+        "The virtual machine has no network interface in the address's network that can take it.",
+        "Add an interface to the machine in Katapult, then try again.",
+    ),
+    "object_in_trash": Words(
+        "The virtual machine is in the trash",
+        "The virtual machine was deleted and can be restored in Katapult until the time below.",
+        "Restore the machine in Katapult, then try again.",
+    ),
     "allocation_changed": Words(
         "The address was reassigned in the meantime",
         "It is no longer allocated to the resource that you confirmed, so no request was sent.",

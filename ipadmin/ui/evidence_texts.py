@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from ipadmin.audit import effects
 from ipadmin.audit.competing import is_undecided
 from ipadmin.audit.readings import ReadingResult
 from ipadmin.models import AuditEntry, Outcome
 from ipadmin.services.later_reads import LaterRead
-from ipadmin.ui import time_zones
+from ipadmin.ui import action_texts, time_zones
 from ipadmin.ui.components import Linked
-from ipadmin.ui.markup import KINDS
 
 _WHY_UNKNOWN = {
-    "unallocated": "The address was unallocated afterwards, but possibly by another attempt.",
+    "hidden": "Another attempt may have undone it before the address was read.",
     "other": "The address was allocated to another resource afterwards.",
     "gone": "The address no longer belonged to this organization afterwards.",
     "elsewhere": "The address was allocated to another resource in between, so the last reading "
@@ -30,36 +30,32 @@ _WHY_UNKNOWN = {
 }
 
 
-def allocation_text(entry: AuditEntry) -> str:
-    """The resource that the address was allocated to: `virtual machine web-01`."""
-    type = entry.allocation_type
-    name = entry.allocation_name or entry.allocation_id or "an unnamed resource"
-    return f"{KINDS[type].lower() if type in KINDS else type} {name}".strip()
-
-
-def still_allocated(entry: AuditEntry) -> str:
+def still_as_before(entry: AuditEntry) -> str:
     """Evidence of an entry that readings finished as `failed`."""
-    read_at = _read_at(entry, ReadingResult.ALLOCATED)
+    read_at = _read_at(entry, effects.before(entry))
     times = " and ".join(f"at {text}" for text in dict.fromkeys(read_at[:1] + read_at[-1:]))
-    return f"It was still allocated to {allocation_text(entry)} when read {times or 'afterwards'}."
+    return f"It was {action_texts.of(entry).not_shown} when read {times or 'afterwards'}."
 
 
-def no_longer_allocated(entry: AuditEntry) -> str:
+def read_as_changed(entry: AuditEntry) -> str:
     """Evidence of an entry that a reading finished as `succeeded`."""
-    times = _read_at(entry, ReadingResult.UNALLOCATED)
+    times = _read_at(entry, effects.after(entry))
     when = f"at {times[0]}" if times else "afterwards"
     return (
-        f"The address was read as unallocated {when}, and no other attempt on this site could have "
-        "caused that."
+        f"The address was {action_texts.of(entry).shown} {when}, and no other attempt on this site "
+        "could have caused that."
     )
 
 
 def why_unknown(entry: AuditEntry) -> str:
     """Why the readings of an entry do not prove an outcome."""
     if entry.competing_attempts:
-        return _WHY_UNKNOWN["unallocated"]
+        if any(each.get("found") == effects.after(entry) for each in entry.evidence):
+            shown = action_texts.of(entry).shown
+            return f"The address was {shown} afterwards, but possibly by another attempt."
+        return _WHY_UNKNOWN["hidden"]
     last = entry.evidence[-1] if entry.evidence else {"found": "unreadable", "error_code": ""}
-    if last["found"] in {"allocated", "unallocated"}:
+    if last["found"] in {effects.before(entry), effects.after(entry)}:
         return _WHY_UNKNOWN["elsewhere"]
     return _WHY_UNKNOWN.get(last["error_code"]) or _WHY_UNKNOWN.get(
         last["found"], _WHY_UNKNOWN["unreadable"]
@@ -69,15 +65,16 @@ def why_unknown(entry: AuditEntry) -> str:
 def read_later(read: LaterRead, entry: AuditEntry) -> str:
     """A reading that contradicts an entry finished as `failed`."""
     request = "This request or another one" if read.has_competing else "This request"
+    words = action_texts.of(entry)
     return (
-        f"But the address was read as unallocated at {_time(read.read_at, entry)} ({read.source}). "
-        f"{request} may have been carried out late, or the address was unallocated outside this "
-        "site."
+        f"But the address was {words.shown} at {_time(read.read_at, entry)} ({read.source}). "
+        f"{request} may have been carried out late, or the address was {words.by_another} outside "
+        "this site."
     )
 
 
 def competing(entry: AuditEntry, others: Sequence[AuditEntry]) -> tuple[Linked, ...]:
-    """The competing attempts that unallocated the address, or may have done so."""
+    """The competing attempts that changed the address, or may have done so."""
     succeeded = [other for other in others if other.outcome == Outcome.SUCCEEDED]
     # An attempt that was open when the entry was finished may have been refused since.
     return tuple(
@@ -87,13 +84,13 @@ def competing(entry: AuditEntry, others: Sequence[AuditEntry]) -> tuple[Linked, 
 
 
 def _about(other: AuditEntry, entry: AuditEntry) -> str:
-    at = _time(other.sent_at or other.created_at, entry)
+    at, verb = _time(other.sent_at or other.created_at, entry), action_texts.of(other).by_another
     if other.outcome == Outcome.SUCCEEDED:
-        return f"{other.person} unallocated the address at {at}."
+        return f"{other.person} {verb} the address at {at}."
     why = "Its outcome is not known."
     if other.outcome == Outcome.FAILED:
         why = "Its request may have been carried out late."
-    return f"Possibly unallocated by {other.person}'s attempt at {at}. {why}"
+    return f"Possibly {verb} by {other.person}'s attempt at {at}. {why}"
 
 
 def _read_at(entry: AuditEntry, found: ReadingResult) -> list[str]:

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from ipadmin import __version__
 from ipadmin.katapult.errors import REFUSALS, ErrorAnswer, KatapultError
-from ipadmin.models import AuditEntry, Basis, Outcome
+from ipadmin.models import Action, AuditEntry, Basis, Outcome
 from ipadmin.services import budget
 from ipadmin.services.later_reads import LaterRead
-from ipadmin.ui import evidence_texts, next_steps, time_zones
+from ipadmin.ui import action_texts, evidence_texts, next_steps, time_zones
 from ipadmin.ui.components import Linked
 from ipadmin.ui.error_messages import KATAPULT, WORDS, Words
 
@@ -30,7 +30,8 @@ UPDATES = "Checking… This page updates by itself, usually within a minute."
 # Codes of refused attempts whose messages already say why no request was sent. Any other code comes
 # from reading the address before the request.
 NOT_THE_READING = {
-    *("already_unallocated", "allocation_changed", "interrupted"),
+    *("already_unallocated", "already_allocated", "reverse_dns_already_set"),
+    *("allocation_changed", "interrupted"),
     *("no_free_connection", "not_sent", "token_unreadable"),
     *("connect_again", "identity_unavailable"),
 }
@@ -117,14 +118,16 @@ def of_entry(
         ("Other possible attempt", id) for id in entry.competing_attempts if id not in seen
     )
     happened = shown.what_happened
-    if _was_unallocated_before(entry) and not attempts and not unseen:
-        happened += " It was unallocated outside this site."
+    if _was_changed_before(entry) and not attempts and not unseen:
+        happened += f" It was {action_texts.of(entry).by_another} outside this site."
     return replace(shown, what_happened=happened, attempts=attempts, facts=unseen + shown.facts)
 
 
-def _was_unallocated_before(entry: AuditEntry) -> bool:
-    """Whether the address was found unallocated by the request or by the read before it."""
+def _was_changed_before(entry: AuditEntry) -> bool:
+    """Whether the address was found changed already, by the request or by the read before it."""
     codes = {Outcome.REFUSED: "already_unallocated", Outcome.FAILED: "no_allocation"}
+    if entry.action == Action.ALLOCATE:
+        codes = {Outcome.REFUSED: "already_allocated", Outcome.FAILED: "ip_already_allocated"}
     is_answer = entry.basis != Basis.EVIDENCE
     return is_answer and entry.error_code == codes.get(Outcome(entry.outcome))
 
@@ -141,17 +144,14 @@ def _of_outcome(entry: AuditEntry) -> Explanation:
     happened = "Katapult confirmed the change."
     if entry.basis == Basis.EVIDENCE:
         no_answer = _words_of(entry).what_happened
-        happened = f"{no_answer} {evidence_texts.no_longer_allocated(entry)}"
-    changed = (
-        f"It was allocated to {evidence_texts.allocation_text(entry)}. Its reverse DNS was reset "
-        "to Katapult's default."
-    )
-    return Explanation("success", f"{entry.address} was unallocated", happened, changed)
+        happened = f"{no_answer} {evidence_texts.read_as_changed(entry)}"
+    words = action_texts.of(entry)
+    return Explanation("success", f"{entry.address} was {words.done}", happened, words.changed)
 
 
 def _of_unknown(entry: AuditEntry) -> Explanation:
     happened = _words_of(entry).what_happened
-    changed = "The address may or may not have been unallocated"
+    changed = action_texts.of(entry).maybe
     if entry.is_open:
         return Explanation(
             "warning",
@@ -170,19 +170,16 @@ def _of_unknown(entry: AuditEntry) -> Explanation:
 
 
 def _of_error_code(entry: AuditEntry) -> Explanation:
-    words, changed = _words_of(entry), NOTHING_CHANGED
+    words, words_of, changed = _words_of(entry), action_texts.of(entry), NOTHING_CHANGED
     if entry.basis == Basis.EVIDENCE:
         changed = NO_CHANGE_SEEN
         words = words._replace(
-            what_happened=f"{words.what_happened} {evidence_texts.still_allocated(entry)}",
-            what_now="Start again if you still want to unallocate it.",
+            what_happened=f"{words.what_happened} {evidence_texts.still_as_before(entry)}",
+            what_now=f"Start again if you still want to {words_of.tried} it.",
             steps=("retry", "copy"),
         )
     elif entry.outcome == Outcome.REFUSED and entry.error_code not in NOT_THE_READING:
-        words = words._replace(
-            what_happened=f"{words.what_happened} This happened when the address was read before "
-            "unallocating it. The request to unallocate was not sent."
-        )
+        words = words._replace(what_happened=f"{words.what_happened} {words_of.not_sent}")
     code, detail = entry.error_code, entry.error_detail
     facts = _facts(code, detail, entry.error_description, entry.katapult_request_id)
     retry_at = _retry_at(code, entry.finished_at, detail.get("retry_after"))

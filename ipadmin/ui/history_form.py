@@ -18,7 +18,7 @@ from django.utils.timezone import get_current_timezone
 from ipadmin.audit.search import choices, pages, people
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar
-from ipadmin.models import AuditEntry, Outcome
+from ipadmin.models import Action, AuditEntry, Outcome
 from ipadmin.models.search_keys import address_of, folded, key_ranges
 from ipadmin.ui import time_presets, time_zones
 from ipadmin.ui.history_fields import ListField, NameField, TokenField
@@ -34,6 +34,7 @@ ENVIRONMENTS = {"live": "Live", "sandbox": "Sandbox"}
 VALUE_NAMES: dict[str, dict[str, str]] = {
     "when": time_presets.NAMES,
     "environment": ENVIRONMENTS,
+    "action": dict(Action.choices),
     "outcome": {outcome.value: outcome.label for outcome in Outcome},
 }
 
@@ -57,6 +58,8 @@ class HistoryFilters(ZonedForm):
     outcome = forms.MultipleChoiceField(
         choices=Outcome.choices, required=False, widget=forms.CheckboxSelectMultiple
     )
+    action = forms.MultipleChoiceField(choices=Action.choices, required=False)
+    run = forms.UUIDField(required=False)
     person = NameField(required=False)
     token = TokenField(required=False)
     organization = ListField(required=False)
@@ -91,7 +94,7 @@ class HistoryFilters(ZonedForm):
             ignored = {"when"}
         else:
             ignored = set()
-            if not (chosen.keys() & {"when", "q"} or self.errors.keys() & {*TIMES}):
+            if not (chosen.keys() & {"when", "q", "run"} or self.errors.keys() & {*TIMES}):
                 chosen["when"] = time_presets.DEFAULT
         return {name: value for name, value in chosen.items() if name not in ignored}
 
@@ -107,6 +110,8 @@ class HistoryFilters(ZonedForm):
             organizations=self._organizations(),
             is_narrowed=self.within is not None,
             environment=chosen.get("environment", ""),
+            actions=chosen.get("action", []),
+            run=chosen.get("run"),
             outcomes=chosen.get("outcome", []),
             error_code=chosen.get("error", ""),
             interpretation=interpret(chosen["q"], people.beginning) if "q" in chosen else None,
@@ -134,7 +139,7 @@ class HistoryFilters(ZonedForm):
     @property
     def is_everything(self) -> bool:
         """Whether no filter narrows it to some address, person, token or organization."""
-        return not self.criteria().keys() & {"q", "person", "token", "organization"}
+        return not self.criteria().keys() & {"q", "person", "token", "organization", "run"}
 
     def chips(self) -> list[Chip]:
         return [
@@ -181,7 +186,7 @@ class HistoryFilters(ZonedForm):
 
     def hidden(self) -> list[tuple[str, str]]:
         """Filters that the panel keeps and does not show."""
-        names = {"error", *(["when"] if self.data.get("when") else [])}
+        names = {"error", "run", *(["when"] if self.data.get("when") else [])}
         return [(name, self.chosen[name]) for name in sorted(names) if name in self.chosen]
 
     @property
@@ -191,7 +196,7 @@ class HistoryFilters(ZonedForm):
     @property
     def panel_count(self) -> int:
         """The number of applied filters that are in the "Filter" panel."""
-        return len(self.chosen.keys() - {"q", "when", "error"})
+        return len(self.chosen.keys() - {"q", "when", "error", "run"})
 
     @property
     def firsts(self) -> dict[str, tuple[str, str]]:

@@ -13,23 +13,17 @@ from django.utils.safestring import SafeString, mark_safe
 from ipadmin.audit.search.observations import Answer, Change, Observation, Source
 from ipadmin.audit.search.timeline import Attempt
 from ipadmin.models import ApiToken, AuditEntry, Outcome
-from ipadmin.ui import explanations
+from ipadmin.ui import action_texts, explanations
 from ipadmin.ui.markup import attempt_link, holder, timestamp
 
 # The other outcomes have a reason.
 WITHOUT_REASON = {Outcome.SUCCEEDED, Outcome.PENDING, Outcome.UNKNOWN}
-# What an attempt did, before the name of the allocation.
-CHANGES = {
-    Outcome.SUCCEEDED: "Unallocated from",
-    Outcome.PENDING: "Being unallocated from",
-    Outcome.UNKNOWN: "Possibly unallocated from",
-}
 NEVER_SEEN = "This site has never seen the address."
 # By `Answer.kind`.
 ANSWERS = {
     "within": "It was {state}: it was read in that second.",
     "changing": "It changed in that second: {states}.",
-    "under_way": "It was being unallocated{source}: {attempt} had sent its request, and the "
+    "under_way": "It was being {verb}{source}: {attempt} had sent its request, and the "
     "outcome was not known yet.",
     "same": "It was {before}, both before and after that time.",
     "between": "Not known. It was {before} before that time, and {after} after it. This site did "
@@ -84,7 +78,10 @@ def answer(found: Answer) -> StateText:
 
 def _answer_sentence(found: Answer) -> SafeString:
     states = [holder(each.holding, is_verb=True) for each in found.within]
-    source = format_html(" from {}", holder(found.before.holding)) if found.before else ""
+    is_held = found.before and found.before.holding.allocation
+    source = (
+        format_html(" from {}", holder(found.before.holding)) if found.before and is_held else ""
+    )
     return format_html(
         ANSWERS[found.kind],
         before=holder(found.before.holding, is_verb=True) if found.before else "",
@@ -93,6 +90,7 @@ def _answer_sentence(found: Answer) -> SafeString:
         state=states[0] if states else "",
         source=source,
         attempt=attempt_link(found.under_way) if found.under_way else "",
+        verb=action_texts.of(found.under_way).by_another if found.under_way else "",
     )
 
 
@@ -136,7 +134,7 @@ def attempts(found: Iterable[Attempt]) -> list[AttemptText]:
             ""
             if each.entry.outcome == Outcome.SUCCEEDED
             else explanations.of_entry(each.entry).title,
-            CHANGES.get(Outcome(each.entry.outcome), "Not unallocated from"),
+            action_texts.in_timeline(each.entry),
             list(_sentences(each)),
             [change(one) for one in each.changes],
         )

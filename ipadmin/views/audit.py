@@ -21,11 +21,11 @@ from ipadmin.audit.search import choices, pages, timeline
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
 from ipadmin.models.search_keys import address_of
-from ipadmin.ui import entry_texts, history_texts
+from ipadmin.ui import entry_texts, history_texts, undo_texts
 from ipadmin.ui.charts import chart, sparkline
 from ipadmin.ui.history_form import PAGES, HistoryFilters
 from ipadmin.ui.time_zones import TIMES_COOKIE
-from ipadmin.views.parts import explained, result, wants_part
+from ipadmin.views.parts import explained, result, undo_url, wants_part
 
 
 @require_safe
@@ -93,6 +93,8 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
         "seal": entry_texts.seal_badge(seal),
         "document_text": _document_text(values),
         "ticket": entry_texts.ticket(entry, request.build_absolute_uri(entry.get_absolute_url())),
+        "undo_url": undo_url(request.user, entry),
+        "related": undo_texts.related(entry, access.visible_entries(request.user)),
         "summary": entry_texts.summary(entry),
         "readings": list(entry_texts.readings(entry)),
         "cards": entry_texts.cards(entry),

@@ -16,11 +16,11 @@ from ipadmin.access import SignedInRequest
 from ipadmin.adapter import client_address
 from ipadmin.audit import competing
 from ipadmin.audit.activity import Actor
-from ipadmin.models import ApiToken, AuditEntry, User
-from ipadmin.services import changes, inventory, later_reads, listing, tokens
-from ipadmin.services.attempt import OutcomeNotWritten
+from ipadmin.models import Action, ApiToken, AuditEntry, User
+from ipadmin.services import changes, inventory, later_reads, listing, tokens, undo
+from ipadmin.services.attempt import Circumstances, OutcomeNotWritten
 from ipadmin.services.listing import Filters, Row
-from ipadmin.ui import entry_texts, explanations
+from ipadmin.ui import action_texts, entry_texts, explanations
 from ipadmin.ui.explanations import Explanation
 from ipadmin.ui.next_steps import Place, Step
 
@@ -51,6 +51,17 @@ def actor_of(request: SignedInRequest, user: User) -> Actor:
         user_id=user.pk,
         user_name=user.get_username(),
         source_ip=client_address(request),
+        request_id=request.request_id,
+    )
+
+
+def circumstances(request: SignedInRequest, token: ApiToken, reason: str) -> Circumstances:
+    """Who makes an attempt with this request, and why."""
+    return Circumstances(
+        user=request.user,
+        token=token,
+        reason=reason,
+        source_ip=client_address(request) or None,
         request_id=request.request_id,
     )
 
@@ -118,6 +129,9 @@ def _place_of(user: User, entry: AuditEntry) -> Place:
     is_recent = timezone.now() - entry.created_at < RECENT
     if token is None or not is_recent or not access.abilities(user).may_unallocate:
         return Place()
+    if entry.action != Action.UNALLOCATE:
+        again = Step("Start again", reverse("undo", args=[entry.undoes])) if entry.undoes else None
+        return Place(token, again)
     kwargs: dict[str, object] = {"token_id": token.id, "address_id": entry.address_id}
     try:
         again = Step("Start again", reverse("unallocate", kwargs=kwargs), opens_dialog=True)
@@ -139,11 +153,19 @@ def result(request: SignedInRequest, entry: AuditEntry) -> HttpResponse:
         "in_table": request.GET.get("table") == "1",
         "ticket": entry_texts.ticket(entry, request.build_absolute_uri(entry.get_absolute_url())),
         "next": _next(request, entry),
+        "action_words": action_texts.of(entry),
+        "undo_url": undo_url(request.user, entry),
     }
     response = render(request, "ipadmin/_result.html", context)
     if entry.is_open:
         return response
     return trigger_client_event(response, "attempted", after="settle")
+
+
+def undo_url(user: User, entry: AuditEntry) -> str:
+    """The page that puts the address of an attempt back; empty if that is not possible."""
+    may = access.abilities(user).may_unallocate and undo.undoable([entry])
+    return reverse("undo", args=[entry.attempt_id]) if may else ""
 
 
 def _next(request: SignedInRequest, entry: AuditEntry) -> Row | None:

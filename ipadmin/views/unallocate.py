@@ -12,7 +12,6 @@ from django_htmx.http import reswap, retarget
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
-from ipadmin.adapter import client_address
 from ipadmin.audit.search import pages
 from ipadmin.forms import UnallocateForm
 from ipadmin.models import ApiToken, AuditEntry
@@ -20,6 +19,7 @@ from ipadmin.services import attempt as service
 from ipadmin.services import confirmation
 from ipadmin.services.confirmation import Bound, Confirmation
 from ipadmin.ui import address_texts, token_texts
+from ipadmin.views import parts
 from ipadmin.views.parts import CANNOT_READ, problem, result, wants_part
 
 EXPIRED = (
@@ -70,13 +70,7 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
     form = _form(shown, request.POST)
     if not form.is_valid() or shown.in_organization is False:
         return _page(request, _context(request, token, shown, form), 422)
-    circumstances = service.Circumstances(
-        user=request.user,
-        token=token,
-        reason=form.cleaned_data["reason"],
-        source_ip=client_address(request) or None,
-        request_id=request.request_id,
-    )
+    circumstances = parts.circumstances(request, token, form.cleaned_data["reason"])
     try:
         return _result(request, service.carry_out(shown.change, circumstances))
     except (service.AuditUnavailable, service.OutcomeNotWritten) as error:

@@ -257,7 +257,7 @@ def test_explained_later_reads_cost_constant_queries(django_assert_num_queries: 
     for number in range(3):
         attempt_of(address_id=f"ip_{number}")
         attempt_of(50, address_id=f"ip_{number}", outcome=Outcome.SUCCEEDED)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         note(*many(3))
     assert kept() == []
 

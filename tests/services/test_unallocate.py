@@ -67,7 +67,10 @@ def test_a_success_keeps_every_field(
     assert keys == keys_of(kept)
     assert kept == {
         "attempt_id": confirmed.attempt_id,
+        "format": 2,
         "action": "unallocate",
+        "undoes": None,
+        "run_id": None,
         "outcome": "succeeded",
         "basis": "answer",
         "user_id": token.owner.pk,
@@ -87,7 +90,9 @@ def test_a_success_keeps_every_field(
         "address": ADDRESS,
         "address_label": "shop",
         "vip": False,
+        "last_of_family": False,
         "reverse_dns": "web-01.example.net",
+        "requested_reverse_dns": "",
         "allocation_id": VM,
         "allocation_type": "VirtualMachine",
         "allocation_name": "web-01",

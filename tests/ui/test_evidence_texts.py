@@ -10,7 +10,7 @@ import pytest
 from ipadmin.audit.readings import ReadingResult
 from ipadmin.models import AuditEntry, Basis
 from ipadmin.services.later_reads import LaterRead
-from ipadmin.ui import evidence_texts
+from ipadmin.ui import action_texts
 from ipadmin.ui.explanations import (
     LOOK_NOW,
     NO_CHANGE_SEEN,
@@ -177,4 +177,4 @@ def test_evidence_of_an_earlier_version(evidence: list[Any], when: str) -> None:
 def test_what_held_the_address(held: tuple[str, str, str], text: str) -> None:
     kind, id, name = held
     made = entry("failed", allocation_type=kind, allocation_id=id, allocation_name=name)
-    assert evidence_texts.allocation_text(made) == text
+    assert action_texts.allocation_text(made) == text

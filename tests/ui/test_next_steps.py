@@ -15,7 +15,10 @@ from ipadmin.ui.next_steps import Place, Step
 from tests.ui.test_explanations import AT, answer, entry
 
 # Nothing is left to do, or the result itself links to the address.
-WITHOUT = {"no_allocation", "already_unallocated", "answer_not_kept"}
+WITHOUT = {
+    *("no_allocation", "already_unallocated", "answer_not_kept"),
+    *("already_allocated", "reverse_dns_already_set"),
+}
 RETRY = Step("Retry", "/here/")
 
 

@@ -21,10 +21,11 @@ COLUMNS = {
     "outcome": "Outcome",
     "action": "Action",
     "address": "Address",
-    "allocation_name": "Was allocated to",
+    "allocation_name": "Allocation",
     "allocation_type": "Allocation type",
     "allocation_id": "Allocation ID",
     "reverse_dns": "Reverse DNS",
+    "requested_reverse_dns": "Requested reverse DNS",
     "user_name": "Person",
     "source_ip": "From",
     "reason": "Reason",
@@ -46,6 +47,7 @@ COLUMNS = {
     "competing_attempts": "Competing attempts",
     "address_label": "Address label",
     "vip": "VIP",
+    "last_of_family": "Last of its family",
     "address_id": "Address ID",
     "api_url": "Katapult",
     "katapult_request_id": "Katapult request ID",
@@ -53,14 +55,17 @@ COLUMNS = {
     "rate_limit_remaining": "Rate limit left",
     "request_id": "Request ID",
     "attempt_id": "Attempt ID",
+    "undoes": "Undoes attempt ID",
+    "run_id": "Run ID",
     "token_id": "Token ID",
     "user_id": "Person ID",
     "id": "Entry",
+    "format": "Format",
 }
 
 # The columns that most readers need.
 SHORT = (
-    *("created_at", "outcome", "address", "allocation_name", "user_name", "reason"),
+    *("created_at", "outcome", "action", "address", "allocation_name", "user_name", "reason"),
     *("organization_name", "error_code", "attempt_id"),
 )
 TIMES = ("created_at", "sent_at", "finished_at")

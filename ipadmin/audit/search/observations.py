@@ -117,9 +117,10 @@ class Answer:
         entry = self.before.entry if self.before and self.kind in {"between", "since"} else None
         if self.before is None or entry is None:
             return None
-        is_as_before = self.before.holding.is_same(Holding(effects.holder_before(entry)))
+        is_held = self.before.holding.allocation is not None
+        can_act = {Action.UNALLOCATE: is_held, Action.ALLOCATE: not is_held}
         is_unknown = entry.outcome in {Outcome.UNKNOWN, Outcome.PENDING}
-        return entry if is_as_before and is_unknown else None
+        return entry if is_unknown and can_act.get(Action(entry.action)) else None
 
 
 def observations(entry: AuditEntry) -> list[Observation]:

@@ -61,6 +61,7 @@ class ListedEntry(NamedTuple):
     organization_name: str
     organization_sub_domain: str
     environment: str
+    action: str
     address: str
     allocation_id: str
     allocation_type: str

@@ -84,6 +84,8 @@ class Search:
     # The reader may see only entries of `organizations`.
     is_narrowed: bool = False
     environment: str = ""
+    actions: Sequence[str] = ()
+    run: UUID | None = None
     outcomes: Sequence[str] = ()
     error_code: str = ""
     interpretation: Interpretation | None = None
@@ -103,6 +105,8 @@ class Search:
         chosen: dict[str, Sequence[str | UUID | int]] = {
             "token_id": self.tokens,
             "environment": [self.environment] if self.environment else [],
+            "action": self.actions,
+            "run_id": [self.run] if self.run else [],
             "outcome": self.outcomes,
             "error_code": [self.error_code] if self.error_code else [],
         }

@@ -92,7 +92,8 @@ class Counts:
         search = plan.search
         since, until = search.since, min(search.until or now, now)
         is_short = since is not None and until - since <= LONGEST["hour"]
-        facet = None if search.interpretation or is_short else _fetch_facet(search)
+        is_counted = not (search.interpretation or search.run or is_short)
+        facet = _fetch_facet(search) if is_counted else None
         if facet is None:
             self._add_entries(plan)
             return

@@ -75,7 +75,7 @@ def test_lines_of_csv_end_with_crlf() -> None:
 def test_hostile_texts_are_unchanged_in_csv(text: str) -> None:
     keep(reason=text, allocation_name=text, error_detail={"text": text})
     (row,) = rows()
-    assert neutral(row["Reason"]) == neutral(row["Was allocated to"]) == neutral(text)
+    assert neutral(row["Reason"]) == neutral(row["Allocation"]) == neutral(text)
     assert not row["Reason"].startswith(("=", "\uff1d"))
     assert neutral(json.loads(row["Error detail"])["text"]) == neutral(text)
 

@@ -1,0 +1,111 @@
+"""Undoing an unallocation in sentences: what it restores, what it does not, and why it can't be."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.db.models import Q, QuerySet
+
+from ipadmin.models import Action, AuditEntry
+from ipadmin.services.undo import Restoration
+from ipadmin.ui import time_zones
+from ipadmin.ui.components import Linked
+from ipadmin.ui.markup import kind, words
+
+READ_ONLY = "This token is read-only: it can't allocate an address. Use another token."
+WHY_NOT = {
+    "nothing_to_undo": "Only an address that this site has unallocated can be put back.",
+    "another_api": "The address was unallocated in another Katapult API than this site uses now.",
+    "load_balancer": "The address was allocated to a load balancer. Katapult's API can allocate an "
+    "address to virtual machines only. Put it back in Katapult.",
+    "unknown_type": "The address was allocated to a {type}. Katapult's API can allocate an address "
+    "to virtual machines only. Put it back in Katapult.",
+    "": "None of your tokens is for {organization}. Add one, or ask the person who has one.",
+}
+OBSTACLES = {
+    "other_address": "The id of this address now belongs to {now}: {address} has left the "
+    "organization.",
+    "is_back": "The address is allocated to {holder} already. There is nothing left to do.",
+    "ip_already_allocated": "The address is now allocated to {now}. Unallocate it there first.",
+    "virtual_machine_not_found": "The virtual machine {holder} was deleted, or this token can't "
+    "read it.",
+    "object_in_trash": "The virtual machine {holder} is in the trash{until}. Restore it in "
+    "Katapult, then check again.",
+}
+
+
+class Row(NamedTuple):
+    """One line of what will change. `is_lost`: it does not become as it was before."""
+
+    label: str
+    now: str
+    after: str
+    is_lost: bool = False
+
+
+def why_not(code: str, entry: AuditEntry) -> str:
+    """Why the page has no confirmation, from the entry alone."""
+    type = kind(entry.allocation_type) or "resource of an unknown type"
+    return WHY_NOT[code].format(type=type, organization=entry.organization_title)
+
+
+def obstacle(shown: Restoration) -> str:
+    """Why the address can't be put back now; empty if it can."""
+    if not shown.obstacle:
+        return ""
+    until = f" until {time_zones.text_of(shown.kept_until)}" if shown.kept_until else ""
+    held = shown.ip.allocation
+    now = (held.name or held.id) if held else shown.ip.address
+    entry = shown.entry
+    holder = entry.allocation_name or entry.allocation_id
+    return OBSTACLES[shown.obstacle].format(
+        now=now, address=entry.address, holder=holder, until=until
+    )
+
+
+def changes(shown: Restoration) -> list[Row]:
+    """What the confirmation changes, and what it does not restore."""
+    entry = shown.entry
+    name = shown.machine.name if shown.machine else entry.allocation_name
+    return [
+        Row("Allocated to", "Nothing", f"{name or entry.allocation_id} {entry.allocation_id}"),
+        Row("Interface", "None", "Katapult chooses one", is_lost=True),
+        Row(
+            "Reverse DNS",
+            shown.ip.reverse_dns or "None",
+            "Katapult's default for the machine, unless it is set below",
+            is_lost=True,
+        ),
+    ]
+
+
+def machine(shown: Restoration) -> list[tuple[str, str]]:
+    """Labels and values of what was read of the machine."""
+    if shown.machine is None:
+        return [("Machine", "Not checked: this token can't read virtual machines")]
+    found = shown.machine
+    return [
+        ("State", words(found.state or "")),
+        ("Zone", found.zone or ""),
+        ("Tags", ", ".join(found.tags)),
+    ]
+
+
+def related(entry: AuditEntry, visible: QuerySet[AuditEntry]) -> list[tuple[str, list[Linked]]]:
+    """Attempts that undo this one, or that it undoes: labels and links."""
+    family = entry.undoes or entry.attempt_id
+    found = visible.filter(Q(attempt_id=family) | Q(undoes=family)).exclude(pk=entry.pk)
+    undoing: list[Linked] = []
+    undone: list[Linked] = []
+    others: list[Linked] = []
+    for each in found.order_by("created_at", "id"):
+        link = Linked(
+            f"{Action(each.action).label} {each.address}: {each.get_outcome_display().lower()}",
+            each.get_absolute_url(),
+        )
+        if each.attempt_id == entry.undoes:
+            undone.append(link)
+        else:
+            (others if entry.undoes else undoing).append(link)
+    titles = (("Undoes", undone), ("Undone by", undoing), ("Together with", others))
+    return [(label, links) for label, links in titles if links]
