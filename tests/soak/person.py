@@ -49,7 +49,7 @@ class Shared:
     def note(self, answer: httpx.Response, page: str, seconds: float) -> None:
         self.statuses[answer.status_code] += 1
         self.slowest = max(self.slowest, (seconds, page))
-        if answer.status_code not in {200, 302, 422, 503}:
+        if answer.status_code not in {200, 204, 302, 422, 503}:
             self.problems.append(f"{page} answered {answer.status_code}")
 
 
