@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from datetime import datetime
-from itertools import zip_longest
 from uuid import UUID
 
 import httpx
@@ -182,8 +181,9 @@ def _item(item: RunItem) -> records.RunItem:
 
 def _pauses(steps: list[AuditLink]) -> tuple[tuple[datetime, datetime | None], ...]:
     """From the activity of a run: each pause, and the step that has ended it."""
+    ends: list[datetime | None] = [*(step.at for step in steps[1:]), None]
     return tuple(
-        (step.at, after and after.at)
-        for step, after in zip_longest(steps, steps[1:])
+        (step.at, end)
+        for step, end in zip(steps, ends, strict=False)
         if step.kind == LinkKind.RUN_PAUSED
     )
