@@ -33,6 +33,7 @@ def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
     yield f"Allocated again       {len(records.changes)} times"
     yield f"Faults                {_counts(records.faults)}"
     yield f"Runs                  {len(records.runs)}: {_counts(_run_states(records))}"
+    yield f"Runs taken over       {sum(run.takeovers for run in records.runs)} times"
     yield f"Kills                 {_counts(stage.killed.elements())}"
     yield f"Operators             {_counts(shared.did.elements())}"
     yield f"Pages                 {_counts(map(str, shared.statuses.elements()))}"

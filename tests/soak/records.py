@@ -134,6 +134,7 @@ class Run:
     decided_by: str = ""
     decided_at: datetime | None = None
     pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+    takeovers: int = 0  # by another worker, after one was killed
 
     def __str__(self) -> str:
         return f"run {self.id} ({self.action}, {self.state})"

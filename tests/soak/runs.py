@@ -164,6 +164,7 @@ def recorded() -> list[records.Run]:
             decided_by=run.decided_by.username if run.decided_by else "",
             decided_at=run.decided_at,
             pauses=_pauses(steps[str(run.pk)]),
+            takeovers=sum(step.kind == LinkKind.RUN_TAKEN_OVER for step in steps[str(run.pk)]),
         )
         for run in Run.objects.select_related("user", "decided_by")
     ]
