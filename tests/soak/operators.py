@@ -188,7 +188,7 @@ class Operator(Person):
     def look_for(self, kept: Kept) -> None:
         """Find the attempt in the history: it is the only one that is not known."""
         self.did["looked at the history"] += 1
-        query = f"address={kept.ip}&person={self.name}&action={kept.action}"
+        query = f"q={kept.ip}&person={self.name}&action={kept.action}"
         page = self.get(f"/audit/?{query}").text
         for attempt_id in dict.fromkeys(ENTRY.findall(page)):
             if attempt_id not in self.mine:
