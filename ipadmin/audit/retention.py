@@ -40,7 +40,9 @@ from ipadmin.models import (
     AuditStream,
     AuditValueCounter,
     LinkKind,
+    Run,
 )
+from ipadmin.models.run import ENDED
 
 # Deleted in one transaction, during which every attempt waits. In the pause after it, those that
 # waited get their turn: on SQLite they try again every tenth of a second.
@@ -207,6 +209,8 @@ def _remove(part: Part, before: datetime, since: int, details: dict[str, Any]) -
         locked.save()
         pruned = _finished(part.before)
         AuditReasonWord.objects.filter(entry_id__in=pruned.order_by().values("pk")).delete()
+        # Without its entries, a run would say that nothing was attempted.
+        Run.objects.filter(state__in=ENDED, confirmed_at__lt=part.before).delete()
         deleted, _by_model = pruned.delete()
         if deleted != len(part.links):
             raise NotPruned(

@@ -43,7 +43,7 @@ class SkipReason(models.TextChoices):
     LOAD_BALANCER = "load_balancer"
     NOT_A_MACHINE = "not_a_machine"  # only virtual machines get an address back
     ALLOCATED_AGAIN = "allocated_again"
-    PUT_BACK = "put_back"  # or an attempt at it may still succeed
+    PUT_BACK = "put_back"  # or changed by another later attempt, which may be open
 
 
 class ApprovalRule(models.TextChoices):

@@ -108,17 +108,24 @@ def waiting_for(user: User) -> list[Run]:
 
 def approve(run: Run, user: User, by: Actor, reason: str = "") -> None:
     """Let the worker carry it out. Raises CannotDecide and RunChanged."""
-    _decide(run, user, by, reason, LinkKind.RUN_APPROVED, {"state": RunState.QUEUED})
+    queued = {"state": RunState.QUEUED}
+    _decide(run, user, by, LinkKind.RUN_APPROVED, reason=reason, fields=queued)
 
 
 def reject(run: Run, user: User, by: Actor, reason: str = "") -> None:
     """Raises CannotDecide and RunChanged."""
     ended = {"state": RunState.REJECTED, "finished_at": timezone.now()}
-    _decide(run, user, by, reason, LinkKind.RUN_REJECTED, ended)
+    _decide(run, user, by, LinkKind.RUN_REJECTED, reason=reason, fields=ended)
 
 
 def _decide(
-    run: Run, user: User, by: Actor, reason: str, kind: LinkKind, fields: Mapping[str, object]
+    run: Run,
+    user: User,
+    by: Actor,
+    kind: LinkKind,
+    *,
+    reason: str,
+    fields: Mapping[str, object],
 ) -> None:
     if not may_decide(user, run):
         raise CannotDecide(f"{user} may not decide on run {run.pk}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
+from ipadmin.audit.readings import allocation_fields
 from ipadmin.katapult import values
-from ipadmin.katapult.types import VIRTUAL_MACHINE
 from ipadmin.models import (
     Action,
     ApiToken,
@@ -20,14 +21,12 @@ from ipadmin.models import (
     SkipReason,
     User,
 )
-from ipadmin.services import inventory
+from ipadmin.services import inventory, undo
 from ipadmin.services.listing import CANNOT_BE_UNALLOCATED
 from ipadmin.services.run_approval import tokens_for
+from ipadmin.services.run_items import WITHOUT_EFFECT
 from ipadmin.services.run_state import RunChanged
 from ipadmin.services.snapshots import Inventory, number
-
-# An attempt with such an outcome certainly changed nothing.
-WITHOUT_EFFECT = (Outcome.FAILED, Outcome.REFUSED)
 
 
 class TooManyAddresses(Exception):
@@ -65,17 +64,14 @@ def draft(
 def draft_undo(user: User, run: Run, *, retries: Run | None = None) -> Run:
     """A run that allocates what a run has unallocated to the machines that had it, without what was
     put back already. Raises the errors of `draft`, and NoToken."""
-    if run.action != Action.UNALLOCATE:
+    if run.action != Action.UNALLOCATE or run.api_url != settings.KATAPULT_API_URL:
         raise NothingToDo
     token = token_of(user, run)
-    entries = AuditEntry.objects.filter(run_id=run.pk, action=Action.UNALLOCATE)
-    done = [*entries.filter(outcome=Outcome.SUCCEEDED).order_by("id")]
+    entries = AuditEntry.objects.filter(run_id=run.pk, outcome=Outcome.SUCCEEDED)
+    done = [*entries.order_by("id")]
     _require(len(done))
-    allocated = inventory.read_allocated(token)
-    undone = AuditEntry.objects.filter(undoes__in=entries.values("attempt_id"))
-    undone = undone.filter(action=Action.ALLOCATE).exclude(outcome__in=WITHOUT_EFFECT)
-    put_back = {*undone.values_list("undoes", flat=True)}
-    items = [_item_to_undo(entry, allocated, put_back) for entry in done]
+    allocated, undoable = inventory.read_allocated(token), undo.undoable(done)
+    items = [_item_to_undo(entry, allocated, undoable) for entry in done]
     return _save(Run(user=user, action=Action.ALLOCATE, undoes=run, retries=retries), token, items)
 
 
@@ -129,17 +125,17 @@ def _item(id: str, allocated: Inventory, known: Inventory | None) -> RunItem:
         skip_reason = SkipReason.NOT_ALLOCATED if is_known else SkipReason.NOT_LISTED
     elif of.type in CANNOT_BE_UNALLOCATED:
         skip_reason = SkipReason.LOAD_BALANCER
-    names = [each.machine_name(of.id) for each in (known, allocated) if each and of]
+    if of and not of.name:
+        names = (each.machine_name(of.id) for each in (known, allocated) if each)
+        of = replace(of, name=next(filter(None, names), None))
     return RunItem(
         address_id=ip.id,
         address=ip.address,
         reverse_dns=ip.reverse_dns or "",
         vip=ip.vip,
-        allocation_id=of.id if of else "",
-        allocation_type=(of and of.type) or "",
-        allocation_name=(of and of.name) or next(filter(None, names), ""),
         skip_reason=skip_reason,
         read_since=allocated.read_at,
+        **allocation_fields(of),
     )
 
 
@@ -158,27 +154,25 @@ def _mark_last(items: Sequence[RunItem], allocated: Inventory) -> None:
             item.last_of_family = True
 
 
-def _item_to_undo(entry: AuditEntry, allocated: Inventory, put_back: set[UUID | None]) -> RunItem:
+def _item_to_undo(entry: AuditEntry, allocated: Inventory, undoable: set[UUID]) -> RunItem:
     skip_reason = ""
-    if entry.attempt_id in put_back:
-        skip_reason = SkipReason.PUT_BACK
-    elif entry.allocation_type != VIRTUAL_MACHINE or not entry.allocation_id:
+    if undo.why_not(entry):
         skip_reason = SkipReason.NOT_A_MACHINE
+    elif entry.attempt_id not in undoable:
+        skip_reason = SkipReason.PUT_BACK
     elif (found := allocated.by_id.get(entry.address_id)) and found.allocation:
         skip_reason = SkipReason.ALLOCATED_AGAIN
     return RunItem(
         undoes=entry.attempt_id,
         address_id=entry.address_id,
         address=entry.address,
-        reverse_dns=entry.reverse_dns,
+        reverse_dns=undo.old_reverse_dns(entry),
         vip=entry.vip,
         # Allocating takes no address away from a machine.
         last_of_family=False,
-        allocation_id=entry.allocation_id,
-        allocation_type=entry.allocation_type,
-        allocation_name=entry.allocation_name,
         skip_reason=skip_reason,
         read_since=allocated.read_at,
+        **allocation_fields(entry.allocation),
     )
 
 

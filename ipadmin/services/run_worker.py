@@ -13,21 +13,19 @@ import time
 import uuid
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
 from django.db import Error, close_old_connections, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ipadmin.access import USE_TOKENS
-from ipadmin.models import Action, ApiToken, AuditEntry, LinkKind, Outcome, Run, RunItem, RunState
-from ipadmin.services import attempt, run_state
+from ipadmin.models import ApiToken, AuditEntry, LinkKind, Outcome, Run, RunItem, RunState
+from ipadmin.services import attempt, run_items, run_state
 from ipadmin.services.attempt import Circumstances
-from ipadmin.services.change import Change
-from ipadmin.services.run_drafts import WITHOUT_EFFECT
+from ipadmin.services.run_items import WITHOUT_EFFECT
 from ipadmin.services.run_pace import Pace, calls_of
 from ipadmin.services.run_state import WORKER, RunChanged, move
 from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION
@@ -40,10 +38,8 @@ WILL_NOT_GO_AWAY = {
     *REJECTED_ORGANIZATION,
     *("missing_api_token", "scope_not_granted", "token_unreadable", "connect_again"),
 }
-LIMIT_REACHED = "rate_limit_reached"
-# Attempts on one address that end with a 429.
-MAX_TRIES = 3
-MAX_UNKNOWN_IN_A_ROW = 5
+# So many unknown outcomes, or entries that could not be written, in a row stop a run.
+MAX_IN_A_ROW = 5
 # Runs that one worker carries out at the same time.
 MAX_RUNS = 4
 # Seconds between two looks at the state of a run that waits, or whose database fails.
@@ -93,25 +89,6 @@ def claim() -> Work | None:
     return None
 
 
-def unfinished(run: Run) -> list[RunItem]:
-    """The addresses that are still to be attempted: without an entry, or with a 429."""
-    entries = AuditEntry.objects.filter(run_id=run.pk)
-    made = {id: rest for id, *rest in entries.values_list("attempt_id", "outcome", "error_code")}
-
-    def is_waiting(attempt_id: uuid.UUID, tries: int) -> bool:
-        _outcome, code = made.get(attempt_id, ("", LIMIT_REACHED))
-        return code == LIMIT_REACHED and (attempt_id not in made or tries < MAX_TRIES)
-
-    def is_unfinished(item: RunItem) -> bool:
-        if is_waiting(item.attempt_id, item.tries):
-            return True
-        is_done = made[item.attempt_id][0] == Outcome.SUCCEEDED
-        has_more = is_done and _restores(run, item)
-        return has_more and is_waiting(item.dns_attempt_id, item.dns_tries)
-
-    return [item for item in run.items.filter(skip_reason="") if is_unfinished(item)]
-
-
 class Work:
     """One claim of a run, and its addresses, carried out by several threads at once."""
 
@@ -122,13 +99,15 @@ class Work:
         # One thread at a time waits for its turn.
         self._turn = threading.Lock()
         self._is_over = False
+        self._looked_at = -POLL_SECONDS
         self._stop_reason = ""
-        self._unknown_in_a_row = 0
+        self._unknown = self._not_written = 0
+        self._counting = threading.Lock()
 
     def carry_out(self) -> None:
         """Carry out the run, until it has ended or is no longer claimed."""
         try:
-            self._items.extend(unfinished(Run.objects.get(pk=self.run_id)))
+            self._items.extend(run_items.unfinished(Run.objects.get(pk=self.run_id)))
             hands = [
                 threading.Thread(target=self._carry_out_items, daemon=True, name="run")
                 for _ in range(settings.RUN_CONCURRENCY)
@@ -169,7 +148,7 @@ class Work:
                 details = {"why": why}
                 kind = LinkKind.RUN_STOPPED
                 move(run, kind, WORKER, only_if=is_ours, fields=fields, recorded=details)
-            elif not unfinished(run):
+            elif not run_items.unfinished(run):
                 fields = {"state": RunState.FINISHED, **ended}
                 move(run, LinkKind.RUN_FINISHED, WORKER, only_if=is_ours, fields=fields)
         if _is_leaving.is_set():
@@ -211,10 +190,19 @@ class Work:
         close_old_connections()
         going = self._claimed().filter(state=RunState.RUNNING)
         run = going.select_related("user", "token__owner").first()
-        if run and (problem := _problem(run)):
+        if run and (problem := _problem(run) or self._later_problem(run)):
             self._stop(problem)
         self._is_over = self._is_over or run is None
         return None if self._is_over else run
+
+    def _later_problem(self, run: Run) -> str:
+        """What takes longer to find out, looked for once a second."""
+        if time.monotonic() - self._looked_at < POLL_SECONDS or run.token is None:
+            return ""
+        self._looked_at = time.monotonic()
+        if not run.user.has_perm(USE_TOKENS):
+            return "not_permitted"
+        return "" if run.token.opens else "token_unreadable"
 
     def _stop(self, reason: str) -> None:
         self._is_over, self._stop_reason = True, self._stop_reason or reason
@@ -225,44 +213,38 @@ class Work:
         by = Circumstances(run.user, run.token, run.reason, run.source_ip, run.request_id)
         try:
             with _at_once:
-                entry = attempt.carry_out(_change(run, item), by)
+                entry = attempt.carry_out(run_items.change_of(run, item), by)
                 self._judge(entry, item, run.token, "")
-                if _restores(run, item) and entry.outcome == Outcome.SUCCEEDED:
-                    entry = attempt.carry_out(_dns_change(run, item), by)
+                if run_items.restores(run, item) and entry.outcome == Outcome.SUCCEEDED:
+                    entry = attempt.carry_out(run_items.dns_change_of(run, item), by)
                     self._judge(entry, item, run.token, "dns_")
         except attempt.OutcomeNotWritten:
             log.exception("outcome_not_written")
         except (attempt.AuditUnavailable, Error):
+            log.exception("attempt_not_made")
             self._items.append(item)
+            with self._counting:
+                self._not_written += 1
+            if self._not_written >= MAX_IN_A_ROW:
+                self._stop(attempt.AuditUnavailable.code)
             time.sleep(POLL_SECONDS)
         finally:
             self._pace.end(run.token, calls_of(run))
 
     def _judge(self, entry: AuditEntry, item: RunItem, token: ApiToken, prefix: str) -> None:
         """What an outcome means for the rest of the run. `prefix` is that of the item's fields."""
-        is_unknown = entry.outcome == Outcome.UNKNOWN
-        self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_unknown else 0
-        if self._unknown_in_a_row >= MAX_UNKNOWN_IN_A_ROW:
+        with self._counting:
+            self._not_written = 0
+            self._unknown = self._unknown + 1 if entry.outcome == Outcome.UNKNOWN else 0
+        if self._unknown >= MAX_IN_A_ROW:
             self._stop("unknown_outcomes")
-        elif entry.error_code == LIMIT_REACHED:
+        elif run_items.was_limited(entry.outcome, entry.error_code):
             seconds = entry.error_detail.get("retry_after") or 0
             self._pace.wait(token, float(seconds) if isinstance(seconds, int) else 0)
-            if _has_new_try(item, prefix):
+            if run_items.has_new_try(item, prefix):
                 self._items.appendleft(item)
         elif entry.error_code in WILL_NOT_GO_AWAY and entry.outcome in WITHOUT_EFFECT:
             self._stop(entry.error_code)
-
-
-def _has_new_try(item: RunItem, prefix: str) -> bool:
-    """Give the address a new attempt; False if it had all of them."""
-    id, tries = f"{prefix}attempt_id", f"{prefix}tries"
-    if getattr(item, tries) >= MAX_TRIES:
-        return False
-    current = RunItem.objects.filter(pk=item.pk, **{id: getattr(item, id)})
-    current.update(**{id: uuid.uuid4(), tries: F(tries) + 1})
-    # Another worker, which has taken over, may have been faster.
-    item.refresh_from_db()
-    return True
 
 
 def _problem(run: Run) -> str:
@@ -271,41 +253,6 @@ def _problem(run: Run) -> str:
         return "token_deleted"
     if not run.user.is_active:
         return "owner_disabled"
-    if not run.user.has_perm(USE_TOKENS):
-        return "not_permitted"
     if run.api_url != settings.KATAPULT_API_URL:
         return "another_api"
-    if not run.token.opens:
-        return "token_unreadable"
     return "connect_again" if run.token.must_connect_again else ""
-
-
-def _restores(run: Run, item: RunItem) -> bool:
-    return run.restores_reverse_dns and bool(item.reverse_dns)
-
-
-def _change(run: Run, item: RunItem) -> Change:
-    is_allocation = run.action == Action.ALLOCATE
-    return Change(
-        item.attempt_id,
-        Action(run.action),
-        replace(item.ip, allocation=None, reverse_dns=None) if is_allocation else item.ip,
-        item.read_since,
-        target=item.allocation if is_allocation else None,
-        is_last_of_family=None if is_allocation else item.last_of_family,
-        undoes=item.undoes,
-        run_id=run.pk,
-    )
-
-
-def _dns_change(run: Run, item: RunItem) -> Change:
-    """Of the second attempt, which restores the host name."""
-    return Change(
-        item.dns_attempt_id,
-        Action.SET_REVERSE_DNS,
-        item.ip,
-        timezone.now(),
-        reverse_dns=item.reverse_dns,
-        undoes=item.undoes,
-        run_id=run.pk,
-    )

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ipadmin import access, tasks
 from ipadmin.audit.activity import Actor
+from ipadmin.audit.readings import allocation_fields
 from ipadmin.models import Action, AuditEntry, LinkKind, Run, RunItem, RunState, User
 from ipadmin.models.run import ACTIVE
 from ipadmin.services import run_approval, run_pace, run_state
@@ -204,16 +205,11 @@ def start(run: Run, by: Actor, *, reason: str = "", with_reverse_dns: bool = Fal
 def start_one(change: Change, circumstances: Circumstances, *, reverse_dns: str = "") -> Run:
     """A started run of one confirmed change: for a change that needs an approval. If there is one
     with its attempt id already, that is returned. `reverse_dns`: the host name to restore."""
-    user, token, ip, of = (
-        circumstances.user,
-        circumstances.token,
-        change.ip,
-        change.allocation,
-    )
+    user, ip = circumstances.user, change.ip
     if made := Run.objects.filter(items__attempt_id=change.attempt_id).first():
         return made
     run = Run(user=user, action=change.action)
-    run.set_token(token)
+    run.set_token(circumstances.token)
     item = RunItem(
         run=run,
         position=0,
@@ -224,17 +220,11 @@ def start_one(change: Change, circumstances: Circumstances, *, reverse_dns: str 
         reverse_dns=reverse_dns or ip.reverse_dns or "",
         vip=ip.vip,
         last_of_family=change.action == Action.UNALLOCATE and change.is_last_of_family,
-        allocation_id=of.id if of else "",
-        allocation_type=(of and of.type) or "",
-        allocation_name=(of and of.name) or "",
         read_since=change.read_since,
+        **allocation_fields(change.allocation),
     )
-    by = Actor(
-        user_id=user.pk,
-        user_name=user.get_username(),
-        source_ip=circumstances.source_ip or "",
-        request_id=circumstances.request_id,
-    )
+    source_ip, request_id = circumstances.source_ip or "", circumstances.request_id
+    by = Actor(user.pk, user.get_username(), source_ip=source_ip, request_id=request_id)
     try:
         with transaction.atomic():
             run.save(force_insert=True)

@@ -14,6 +14,7 @@ from django.core import signing
 from django.db.models import Q
 from django.utils import timezone
 
+from ipadmin.audit import effects
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, kept_until
 from ipadmin.katapult.types import VIRTUAL_MACHINE, Allocation, IPAddress, VirtualMachine
 from ipadmin.models import Action, ApiToken, AuditEntry, Outcome
@@ -60,8 +61,11 @@ class Restoration:
 
     @property
     def reverse_dns(self) -> str:
-        """The host name that can be set again; empty if there was none of its own."""
-        return old_reverse_dns(self.entry)
+        """The host name that can be set again; empty if there was none of its own, or if it is the
+        machine's, which Katapult gives its addresses by itself. [seen]"""
+        host = old_reverse_dns(self.entry)
+        is_default = self.machine and effects.is_same_host(host, self.machine.fqdn)
+        return "" if is_default else host
 
     def signed(self, bound: Bound) -> str:
         """The restoration as text for a form field."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from ipadmin.models import Action, AuditEntry
+from ipadmin.models import AuditEntry
 from ipadmin.services.undo import Restoration
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Linked
@@ -73,10 +73,18 @@ def changes(shown: Restoration) -> list[Row]:
         Row(
             "Reverse DNS",
             shown.ip.reverse_dns or "None",
-            "Katapult's default for the machine, unless it is set below",
-            is_lost=True,
+            _reverse_dns(shown),
+            is_lost=bool(shown.reverse_dns),
         ),
     ]
+
+
+def _reverse_dns(shown: Restoration) -> str:
+    if shown.machine and shown.machine.fqdn:
+        default = f"{shown.machine.fqdn}, the name of the machine"
+    else:
+        default = "Katapult's default for the machine"
+    return f"{default}, unless it is set below" if shown.reverse_dns else default
 
 
 def machine(shown: Restoration) -> list[tuple[str, str]]:
@@ -100,7 +108,7 @@ def related(entry: AuditEntry, visible: QuerySet[AuditEntry]) -> list[tuple[str,
     others: list[Linked] = []
     for each in found.order_by("created_at", "id"):
         link = Linked(
-            f"{Action(each.action).label} {each.address}: {each.get_outcome_display().lower()}",
+            f"{each.known_action.label} {each.address}: {each.get_outcome_display().lower()}",
             each.get_absolute_url(),
         )
         if each.attempt_id == entry.undoes:

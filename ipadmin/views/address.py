@@ -19,7 +19,7 @@ from ipadmin.audit.search import pages
 from ipadmin.audit.search import timeline as service
 from ipadmin.models import ApiToken, AuditEntry
 from ipadmin.models.search_keys import address_key, address_of
-from ipadmin.services import listing, live_state
+from ipadmin.services import listing, live_state, undo
 from ipadmin.ui import address_texts, timeline_texts
 from ipadmin.ui.time_zones import MomentField, ZonedForm
 from ipadmin.views import parts
@@ -133,6 +133,9 @@ def _attempts(request: SignedInRequest, entries: QuerySet[AuditEntry]) -> dict[s
     form = MomentForm(request.GET if "at" in request.GET else None)
     context = {
         "attempts": timeline_texts.attempts(page.attempts),
+        "undoable": undo.undoable(each.entry for each in page.attempts)
+        if access.abilities(request.user).may_unallocate
+        else (),
         "is_whole": not (page.older_than or page.newer_than),
         "is_mixed": page.is_mixed,
         "older_than": page.older_than and pages.cursor_text(page.older_than),

@@ -26,6 +26,9 @@ from ipadmin.models import (
     AuditStream,
     AuditValueCounter,
     LinkKind,
+    Run,
+    RunState,
+    User,
 )
 from tests import tampering
 from tests.tampering import finding
@@ -103,6 +106,19 @@ def test_the_words_of_removed_reasons_are_removed(
     prune(middle, tmp_path / "old.jsonl")
     left = {each.pk for each in history[25:] if each.reason}
     assert {*AuditReasonWord.objects.values_list("entry_id", flat=True)} == left
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "is_kept"),
+    [(RunState.FINISHED, -1, False), (RunState.PAUSED, -1, True), (RunState.FINISHED, 1, True)],
+)
+@pytest.mark.usefixtures("history")
+def test_an_ended_run_is_removed_with_its_entries(
+    middle: datetime, alice: User, tmp_path: Path, *, state: RunState, days: int, is_kept: bool
+) -> None:
+    Run.objects.create(user=alice, state=state, confirmed_at=middle + timedelta(days=days))
+    prune(middle, tmp_path / "old.jsonl")
+    assert Run.objects.exists() == is_kept
 
 
 def test_the_export_has_what_was_removed(

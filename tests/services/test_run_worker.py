@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from ipadmin.audit.activity import Actor
 from ipadmin.models import ApiToken, AuditEntry, AuditLink, Outcome, Run, RunState
-from ipadmin.services import attempt, run_worker, runs
+from ipadmin.services import attempt, run_items, run_worker, runs
 from ipadmin.services.attempt_entry import open_entry
 from tests.services.cloud import Cloud, id_of
 from tests.services.katapult import refusal
@@ -91,9 +91,9 @@ def test_a_run_of_a_dead_worker_is_taken_over_without_a_second_call(
     assert run_worker.claim()
     first, second, _ = run.items.all()
     by = attempt.Circumstances(token.owner, token)
-    attempt.carry_out(run_worker._change(run, first), by)
+    attempt.carry_out(run_items.change_of(run, first), by)
     # The worker died after the entry of the second was committed.
-    open_entry(run_worker._change(run, second), by)
+    open_entry(run_items.change_of(run, second), by)
     assert run_worker.claim() is None
 
     Run.objects.update(claimed_until=timezone.now())
@@ -142,7 +142,7 @@ def test_a_429_is_tried_again_twice_and_then_stays(
     cloud.always = refusal(429, "rate_limit_reached")
     run = carried_out(queued(token, [id]))
     assert run.state == RunState.FINISHED
-    assert AuditEntry.objects.filter(run_id=run.pk).count() == run_worker.MAX_TRIES
+    assert AuditEntry.objects.filter(run_id=run.pk).count() == run_items.MAX_TRIES
     assert [row.state for row in runs.rows(run)] == ["failed"]
 
 
@@ -317,3 +317,15 @@ def test_a_broken_attempt_stops_the_run(
     monkeypatch.setattr(attempt, "carry_out", broken)
     run = carried_out(queued(token, cloud.add(1)))
     assert (run.state, run.stop_reason) == (RunState.STOPPED, "internal_error")
+
+
+def test_a_run_whose_entries_cannot_be_written_is_stopped(
+    token: ApiToken, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> None:
+        raise attempt.AuditUnavailable
+
+    monkeypatch.setattr(attempt, "carry_out", unavailable)
+    run = carried_out(queued(token, cloud.add(1, 2)))
+    assert (run.state, run.stop_reason) == (RunState.STOPPED, "audit_unavailable")
+    assert cloud.changes == []

@@ -144,3 +144,11 @@ def test_every_kind_of_activity_has_a_title(kind: LinkKind) -> None:
 def test_a_change_shows_what_was_before_and_after() -> None:
     found = facts(text_of("roles_changed", by=AUDREY, person="bob", old=[], new=["auditor"]))
     assert (found["Before"], found["After"]) == ("None", "auditor")
+
+
+def test_a_confirmed_run_says_what_was_confirmed() -> None:
+    text = text_of("run_confirmed", by=AUDREY, run="r1", addresses=1200, rule="size", sha256="ab")
+    shown = facts(text)
+    assert text.badge.text == "Run confirmed"
+    assert shown["Addresses"] == "1,200"
+    assert shown["Needs approval because of"] == "size"
