@@ -63,7 +63,7 @@ class Operator(Person):
     # What an operator does
 
     def turn(self) -> None:
-        if self.chance(0.15):
+        if self.chance(0.2):
             self.runs.turn([ip for ip in self.shared.pool if not self.is_under_way(ip)])
             return
         if self.sent and self.chance(0.05):

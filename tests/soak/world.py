@@ -24,7 +24,7 @@ POOL = 48  # number of shared addresses
 TICK_SECONDS = 0.15  # seconds
 KEEP_UNTIL = 4_000_000_000
 # Per tick and unallocated address without an open attempt: some are put back before.
-ALLOCATE_PROBABILITY = 0.12
+ALLOCATE_PROBABILITY = 0.05
 TRASH_PROBABILITY = 0.1  # per tick
 # Per tick and unallocated address with an open attempt, which becomes `unknown` by it.
 REALLOCATE_PROBABILITY = 0.01
