@@ -3,8 +3,9 @@
     python -m tests.soak --seed 1 --attempts 2000 --kills 15 --db sqlite
 
 The sandbox answers with every kind of fault. The site runs on gunicorn with two processes and its
-worker. Operators submit the real forms for shared addresses, while processes are killed and started
-again. Then the sandbox's log of calls and its world are compared with the audit log (`compare.py`).
+worker. Operators unallocate and undo with the real forms, on shared addresses, make runs and decide
+on those of others, while processes are killed and started again. Then the sandbox's log of calls
+and its world are compared with the audit log (`compare.py`, `compare_runs.py`).
 The last line has the number of attempts, kills and differences; any difference is a failure.
 
 The same seed makes the same world, faults and choices of operators, but not the same timing, so two

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ipadmin.models import AuditEntry, Outcome
-from tests.soak.operators import Shared
+from tests.soak.person import Shared
 from tests.soak.processes import Web, Worker, manage
 
 KINDS = ("one web process", "the whole site", "the worker", "everything at once")
@@ -80,7 +80,8 @@ class Chaos(threading.Thread):
     def _restart(self) -> None:
         """After SIGTERM, no attempt that began since the last kill may be pending."""
         self.stage.web.stop()
-        pending = AuditEntry.objects.filter(outcome=Outcome.PENDING, finished_at=None)
+        # Those of runs are the worker's.
+        pending = AuditEntry.objects.filter(outcome=Outcome.PENDING, finished_at=None, run_id=None)
         for entry in pending.filter(created_at__gt=self.stage.last_kill):
             self.shared.problems.append(f"{entry.attempt_id} was lost in a graceful stop")
         self.shared.did["restarted with SIGTERM"] += 1

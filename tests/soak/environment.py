@@ -24,6 +24,11 @@ TIMINGS = {
     "EVIDENCE_RETRY": "0.5",
     "EVIDENCE_DEADLINE": "14",
     "RECONCILE_EVERY": "0.5",
+    # Runs wait for the next window after a 429.
+    "RATE_LIMIT_WINDOW": "3",
+    "RUN_LEASE": "5",
+    "RUN_CONCURRENCY": "4",
+    "APPROVALS": "*=above:4",
 }
 
 

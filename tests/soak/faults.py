@@ -1,5 +1,5 @@
-"""The sandbox's faults in a soak: all kinds on all calls, and for unallocate mostly those that
-unallocate the address without an answer.
+"""The sandbox's faults in a soak: all kinds on all calls, and for those that change something
+mostly the ones that do so without an answer.
 
 Calls with a slow fault last until their deadline, and unanswered attempts stay open for at least
 EVIDENCE_INTERVAL, so the probabilities are low enough to keep the soak quick.
@@ -11,7 +11,8 @@ from typing import Any
 
 MAX_DELAY_SECONDS = 4.5  # from the end of the connection until the request is carried out
 
-FAULTS: list[dict[str, Any]] = [
+CHANGES = ("unallocate", "allocate", "set_reverse_dns")
+OF_CHANGES: list[dict[str, Any]] = [
     # Longer than KATAPULT_TOTAL_TIMEOUT; carried out at once, or after the client's timeout.
     {"kind": "no_answer", "probability": 0.04, "seconds": 1.4, "acts": True, "acts_at": "start"},
     {"kind": "no_answer", "probability": 0.03, "seconds": 1.4, "acts": True},
@@ -25,9 +26,8 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "request_timeout", "probability": 0.02},
     {"kind": "random", "probability": 0.35},
 ]
-for each in FAULTS:
-    each["call"] = "unallocate"
-FAULTS += [
+FAULTS = [
+    *(each | {"call": call} for call in CHANGES for each in OF_CHANGES),
     {"kind": "other_id", "call": "get", "probability": 0.01},
     {"kind": "random", "probability": 0.05},
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from tests.soak.chaos import Stage
 from tests.soak.compare import match, timelines, why_unknown
-from tests.soak.operators import Shared
+from tests.soak.person import Shared
 from tests.soak.records import Records
 
 
@@ -32,11 +32,18 @@ def figures(records: Records, shared: Shared, stage: Stage) -> Iterator[str]:
     yield f"Finished later        {reconciled} by evidence, {interrupted} as never sent"
     yield f"Allocated again       {len(records.changes)} times"
     yield f"Faults                {_counts(records.faults)}"
+    yield f"Runs                  {len(records.runs)}: {_counts(_run_states(records))}"
+    yield f"Runs taken over       {sum(run.takeovers for run in records.runs)} times"
     yield f"Kills                 {_counts(stage.killed.elements())}"
     yield f"Operators             {_counts(shared.did.elements())}"
     yield f"Pages                 {_counts(map(str, shared.statuses.elements()))}"
     took, page = shared.slowest
     yield f"Slowest page          {took:.1f} s, {page}\n"
+
+
+def _run_states(records: Records) -> Iterator[str]:
+    for run in records.runs:
+        yield f"{run.state} by {run.stop_reason}" if run.stop_reason else run.state
 
 
 def _counts(things: Iterable[str] | Counter[str]) -> str:

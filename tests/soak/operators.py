@@ -7,23 +7,19 @@ Different operators often have.
 
 from __future__ import annotations
 
-import random
 import re
-import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import httpx
 
+from ipadmin.models import AuditEntry
 from tests.soak.forms import Form, find_form
+from tests.soak.person import Lost, Person, Shared
 from tests.soak.records import Observation
+from tests.soak.runs import Runs
 
-PASSWORD = "a long enough sample password"
-PAGE_TIMEOUT_SECONDS = 60.0
-RESTART_TIMEOUT_SECONDS = 90.0
 ENTRY = re.compile(r"/audit/([0-9a-f-]{36})/")
 # The button of a result that links to its entry; other links may be to other entries.
 RESULT = re.compile(r'data-result.*? id="entry-([0-9a-f-]{36})"', re.DOTALL)
@@ -32,65 +28,26 @@ UNALLOCATE = re.compile(r"/addresses/(ip_\w+)/unallocate/")
 REASONS = ("", "", "moved to web-02", "clean-up <b>&amp; more</b>", "Grüße, 引っ越し")
 
 
-class Lost(Exception):
-    """The connection was lost. The request may have been handled."""
-
-
-@dataclass(slots=True)
-class Shared:
-    """State that all operators share. `pool` has the shared addresses, id to text."""
-
-    url: str
-    pool: dict[str, str]
-    wanted: int
-    seed: int
-    attempt_ids: set[str] = field(default_factory=set)
-    observations: list[Observation] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
-    did: Counter[str] = field(default_factory=Counter)
-    slowest: tuple[float, str] = (0.0, "")
-    stop: threading.Event = field(default_factory=threading.Event)
-    begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def is_enough(self) -> bool:
-        return len(self.attempt_ids) >= self.wanted or self.stop.is_set()
-
-    def note(self, answer: httpx.Response, page: str, seconds: float) -> None:
-        self.statuses[answer.status_code] += 1
-        self.slowest = max(self.slowest, (seconds, page))
-        if answer.status_code not in {200, 302, 422, 503}:
-            self.problems.append(f"{page} answered {answer.status_code}")
-
-
 @dataclass(slots=True)
 class Kept:
-    """A form that an operator has in a tab."""
+    """A form that an operator has in a tab, which is at `url`."""
 
     ip: str
     form: Form
     htmx: bool
+    url: str
+    action: str = "unallocate"
     attempt_id: str = ""
 
 
-class Operator(threading.Thread):
-    """One person with one token."""
+class Operator(Person):
+    """An operator, who submits forms."""
 
     def __init__(self, shared: Shared, name: str, token_id: str) -> None:
-        super().__init__(name=name, daemon=True)
-        self.shared, self.token_id = shared, token_id
-        self.rng = random.Random(f"{shared.seed} {name}")
-        # A new connection for each request: restarts would break idle ones.
-        self.http = httpx.Client(
-            base_url=shared.url,
-            timeout=PAGE_TIMEOUT_SECONDS,
-            verify=False,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        super().__init__(shared, name, token_id)
+        self.runs = Runs(self)
         self.drawer: list[Kept] = []  # forms that were not submitted
         self.sent: list[Kept] = []
-        self.mine: set[str] = set()  # attempt ids of this operator
         self.open: dict[str, str] = {}  # address id to the attempt that may be open
 
     def run(self) -> None:
@@ -103,56 +60,12 @@ class Operator(threading.Thread):
         finally:
             self.http.close()
 
-    def sign_in(self) -> None:
-        form = find_form(self.get("/accounts/login/").text, "password")
-        assert form
-        fields = form.fields | {"login": self.name, "password": PASSWORD}
-        while True:
-            try:
-                answer = self.request("POST", "/accounts/login/", data=fields)
-                break
-            except Lost:
-                self.did["signed in again"] += 1
-        assert answer.status_code == 302, answer.text
-
-    @property
-    def did(self) -> Counter[str]:
-        return self.shared.did
-
-    def chance(self, probability: float) -> bool:
-        return self.rng.random() < probability
-
-    # Requests
-
-    def request(self, method: str, url: str, *, htmx: bool = False, **more: Any) -> httpx.Response:
-        """Raises Lost."""
-        headers = {"HX-Request": "true", "HX-Current-URL": self.shared.url} if htmx else {}
-        page = re.sub(r"[0-9a-f-]{36}|ip_\w+|\?.*", "…", f"{method} {url}")
-        started = time.monotonic()
-        try:
-            answer = self.http.request(method, url, headers=headers, **more)
-        except httpx.TimeoutException:
-            self.shared.problems.append(f"{page} did not answer in {PAGE_TIMEOUT_SECONDS} s")
-            raise Lost from None
-        except httpx.TransportError:
-            self.did["connection lost"] += 1
-            raise Lost from None
-        self.shared.note(answer, page, time.monotonic() - started)
-        return answer
-
-    def get(self, url: str, *, htmx: bool = False) -> httpx.Response:
-        """Repeat until the page comes. Raises TimeoutError."""
-        deadline = time.monotonic() + RESTART_TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                return self.request("GET", url, htmx=htmx)
-            except Lost:
-                time.sleep(0.1)
-        raise TimeoutError(url)
-
     # What an operator does
 
     def turn(self) -> None:
+        if self.chance(0.2):
+            self.runs.turn([ip for ip in self.shared.pool if not self.is_under_way(ip)])
+            return
         if self.sent and self.chance(0.05):
             self.send_again(self.rng.choice(self.sent))
             return
@@ -174,6 +87,8 @@ class Operator(threading.Thread):
                 self.drawer.append(kept_now)
                 kept_now = self.ask(kept_now.ip) or self.drawer.pop()
             self.confirm(kept_now)
+            if kept_now.attempt_id and self.chance(0.5):
+                self.put_back(kept_now)
 
     def choose(self) -> str | None:
         """One of the shared addresses, mostly one on the list page."""
@@ -196,7 +111,24 @@ class Operator(threading.Thread):
         answer = self.get(url + ("?table=1" if htmx else ""), htmx=htmx)
         form = find_form(answer.text, "confirmation")
         self.did["asked" if form else "asked in vain"] += 1
-        return Kept(ip, form, htmx) if form else None
+        return Kept(ip, form, htmx, url) if form else None
+
+    def put_back(self, kept: Kept) -> None:
+        """Undo an attempt, if it has succeeded and the address is still unallocated."""
+        if self.is_under_way(kept.ip):
+            return
+        url = f"/audit/{kept.attempt_id}/undo/"
+        form = find_form(self.get(url).text, "confirmation")
+        self.did["asked to undo" if form else "asked to undo in vain"] += 1
+        if form is None:
+            return
+        if "set_reverse_dns" in form.fields:
+            form.fields["set_reverse_dns"] = "on" if self.chance(0.7) else ""
+        undo = Kept(kept.ip, form, False, url, "allocate")
+        if self.chance(0.1):
+            self.drawer.append(undo)
+        else:
+            self.confirm(undo)
 
     def fill(self, kept: Kept) -> dict[str, str]:
         fields = kept.form.fields | {"reason": self.rng.choice(REASONS)}
@@ -229,7 +161,7 @@ class Operator(threading.Thread):
 
     def send(self, kept: Kept, fields: dict[str, str], times: int) -> list[httpx.Response]:
         """Submit a form once, or several times at once. The answers that came."""
-        url = kept.form.hx_post if kept.htmx else kept.form.action
+        url = (kept.form.hx_post if kept.htmx else kept.form.action) or kept.url
 
         def once(_: int) -> httpx.Response | None:
             try:
@@ -256,13 +188,16 @@ class Operator(threading.Thread):
     def look_for(self, kept: Kept) -> None:
         """Find the attempt in the history: it is the only one that is not known."""
         self.did["looked at the history"] += 1
-        page = self.get(f"/audit/?address={kept.ip}&person={self.name}").text
+        query = f"q={kept.ip}&person={self.name}&action={kept.action}"
+        page = self.get(f"/audit/?{query}").text
         for attempt_id in dict.fromkeys(ENTRY.findall(page)):
             if attempt_id not in self.mine:
                 self.follow(kept, attempt_id)
 
     def send_again(self, kept: Kept) -> None:
         """Submit an old form again: the page must show the same attempt."""
+        if self.is_under_way(kept.ip):
+            return
         self.did["sent an old form again"] += 1
         for answer in self.send(kept, self.fill(kept), 1):
             shown = self.attempt_of(answer)
@@ -271,8 +206,7 @@ class Operator(threading.Thread):
 
     def follow(self, kept: Kept, attempt_id: str) -> None:
         """Reload the result a few times, as the page does. The attempt may stay open."""
-        self.shared.attempt_ids.add(attempt_id)
-        self.mine.add(attempt_id)
+        self.note_attempts([attempt_id])
         kept.attempt_id = attempt_id
         self.sent = [*self.sent[-100:], kept]
         self.open[kept.ip] = attempt_id
@@ -282,9 +216,12 @@ class Operator(threading.Thread):
             time.sleep(0.2)
 
     def is_under_way(self, ip: str) -> bool:
+        """Whether an attempt of this operator on the address may be open."""
         attempt_id = self.open.get(ip)
         if attempt_id is None:
-            return False
+            # Nor one of a run, or of a host name, which its person did not see.
+            open_ones = AuditEntry.objects.filter(finished_at=None, token_id=self.token_id)
+            return self.runs.has(ip) or open_ones.filter(address_id=ip).exists()
         page = self.get(f"/audit/{attempt_id}/").text
         badge = BADGE.search(page)
         outcome = badge[1].lower() if badge else "not shown"

@@ -105,6 +105,7 @@ class Box(Process):
     ) -> None:
         options = ["--port", str(port), "--seed", str(seed), "--addresses", "160"]
         options += ["--token", ",".join(tokens), "--rate-limit", "100000"]
+        options += ["--rate-limit-window", env["RATE_LIMIT_WINDOW"]]
         command = [sys.executable, "-m", "ipadmin.sandbox", *options]
         super().__init__("sandbox", command, env, folder)
         self.url = f"http://127.0.0.1:{port}"

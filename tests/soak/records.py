@@ -108,6 +108,39 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class RunItem:
+    """An address of a run; `is_part` is False for one that was left out of it."""
+
+    ip: str
+    attempt_id: str
+    dns_attempt_id: str = ""
+    holder: str = ""
+    is_part: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run, with its pauses, the last of which may have no end."""
+
+    id: str
+    action: str
+    state: str
+    user: str
+    items: tuple[RunItem, ...]
+    stop_reason: str = ""
+    confirmed_at: datetime | None = None
+    finished_at: datetime | None = None
+    approval_rule: str = ""
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+    takeovers: int = 0  # by another worker, after one was killed
+
+    def __str__(self) -> str:
+        return f"run {self.id} ({self.action}, {self.state})"
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A final outcome that an operator saw."""
 
@@ -121,6 +154,7 @@ class Records:
     reads: list[Read] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     # Attempt ids that an operator saw.
     attempt_ids: set[str] = field(default_factory=set)

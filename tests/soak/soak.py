@@ -17,10 +17,13 @@ from ipadmin.katapult.types import Organization, Secret
 from ipadmin.models import ApiToken, AuditEntry, User
 from tests.soak.chaos import Chaos, Stage
 from tests.soak.compare import compare
+from tests.soak.compare_runs import compare_runs
 from tests.soak.faults import MAX_DELAY_SECONDS
 from tests.soak.figures import figures
-from tests.soak.operators import PASSWORD, Operator, Shared
+from tests.soak.operators import Operator
+from tests.soak.person import PASSWORD, Shared
 from tests.soak.processes import Box, Process, Web, Worker, free_port, manage
+from tests.soak.runs import has_going_runs
 from tests.soak.world import Allocator, World, records
 
 PROGRESS_INTERVAL_SECONDS = 5.0
@@ -57,7 +60,7 @@ def soak(
             stage.worker.stop()
         found = records(world, folder, is_gapless=connection.vendor == "sqlite")
     found.attempt_ids, found.observations = shared.attempt_ids, shared.observations
-    differences = [*shared.problems, *compare(found)]
+    differences = [*shared.problems, *compare(found), *compare_runs(found)]
     for line in figures(found, shared, stage):
         say(line)
     for difference in differences:
@@ -144,9 +147,12 @@ def _watch(shared: Shared, threads: Iterable[Operator | Chaos], stage: Stage) ->
 
 
 def _settle(env: dict[str, str]) -> list[str]:
-    """Wait until the worker has finished all entries; then `manage.py reconcile` has none left."""
+    """Wait until the worker has finished all runs and entries; then `manage.py reconcile` has none
+    left."""
     deadline = time.monotonic() + SETTLE_TIMEOUT_SECONDS
-    while AuditEntry.objects.filter(finished_at=None).exists() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if not has_going_runs() and not AuditEntry.objects.filter(finished_at=None).exists():
+            break
         time.sleep(0.2)
     printed = manage(env, "reconcile").strip().splitlines()[-1]
     return [] if printed == "0 finished, 0 open" else [f"manage.py reconcile printed: {printed}"]

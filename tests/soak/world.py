@@ -16,14 +16,16 @@ from django.conf import settings
 
 from ipadmin.models import AuditEntry
 from ipadmin.sandbox.faults import KINDS
-from tests.soak.compare import AFTER
-from tests.soak.faults import FAULTS, TRUE_ANSWERS, UNDOCUMENTED
+from tests.soak.faults import CHANGES, FAULTS, TRUE_ANSWERS, UNDOCUMENTED
 from tests.soak.records import UNALLOCATED, Attempt, Change, Post, Read, Records, State
+from tests.soak.runs import recorded
 
 POOL = 48  # number of shared addresses
 TICK_SECONDS = 0.15  # seconds
+KEEP_UNTIL = 4_000_000_000
 # Per tick and unallocated address without an open attempt: some are put back before.
-ALLOCATE_PROBABILITY = 0.12
+ALLOCATE_PROBABILITY = 0.05
+TRASH_PROBABILITY = 0.1  # per tick
 # Per tick and unallocated address with an open attempt, which becomes `unknown` by it.
 REALLOCATE_PROBABILITY = 0.01
 
@@ -72,6 +74,11 @@ class World:
         answer = self.http.post("/_sandbox/allocate", json=body).raise_for_status()
         self.changes.append(Change(ip, state, _time(answer.json()["at"])))
 
+    def trash(self, machine: str, keep_until: int | None) -> None:
+        """Move a machine into the trash, or out of it."""
+        body = {"virtual_machine": machine, "keep_until": keep_until}
+        self.http.post("/_sandbox/trash", json=body).raise_for_status()
+
     def ledger(self) -> str:
         """Every request received, as JSON lines."""
         return self.http.get("/_sandbox/ledger").raise_for_status().text
@@ -82,7 +89,7 @@ class Allocator(threading.Thread):
 
     Never to a machine that an open attempt on the address was confirmed for: no reading could
     distinguish that from no change. And rarely while any attempt on it is open, because that
-    attempt becomes `unknown`.
+    attempt becomes `unknown`. One machine at a time is in the trash.
     """
 
     def __init__(self, world: World, pool: dict[str, str], seed: int) -> None:
@@ -90,6 +97,7 @@ class Allocator(threading.Thread):
         self.world, self.pool = world, pool
         self.rng = random.Random(f"{seed} allocator")
         self.machines = world.machines()
+        self.in_trash = self.machines[-1]
         self.turns: dict[str, int] = defaultdict(int)
         self.stop = threading.Event()
         self.failure = ""
@@ -102,6 +110,10 @@ class Allocator(threading.Thread):
             self.failure = f"the allocator stopped: {error!r}"
 
     def give_out(self) -> None:
+        if self.rng.random() < TRASH_PROBABILITY:
+            self.world.trash(self.in_trash, None)
+            self.in_trash = self.rng.choice(self.machines)
+            self.world.trash(self.in_trash, KEEP_UNTIL)
         states = self.world.states()
         confirmed: dict[str, set[str]] = defaultdict(set)
         still_open = AuditEntry.objects.filter(finished_at=None)
@@ -132,10 +144,11 @@ def records(world: World, folder: Path, *, is_gapless: bool) -> Records:
     requests = [json.loads(line) for line in ledger.splitlines()]
     used = Counter(each["fault"] for each in requests if each["fault"])
     return Records(
-        posts=[_post(each) for each in requests if each["call"] in AFTER],
+        posts=[_post(each) for each in requests if each["call"] in CHANGES],
         reads=[_read(each) for each in requests if each["call"] == "get" and each["answered_at"]],
         changes=world.changes,
         attempts=[_attempt(entry) for entry in AuditEntry.objects.order_by("id")],
+        runs=recorded(),
         at_first=world.at_first,
         at_last=world.states(),
         faults=Counter({kind: used[kind] for kind in KINDS}),
