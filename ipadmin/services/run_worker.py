@@ -234,10 +234,7 @@ class Work:
 
     def _judge(self, entry: AuditEntry, item: RunItem, token: ApiToken, prefix: str) -> None:
         """What an outcome means for the rest of the run. `prefix` is that of the item's fields."""
-        with self._counting:
-            self._not_written = 0
-            self._unknown = self._unknown + 1 if entry.outcome == Outcome.UNKNOWN else 0
-        if self._unknown >= MAX_IN_A_ROW:
+        if self._are_too_many_unknown(entry.outcome):
             self._stop("unknown_outcomes")
         elif run_items.was_limited(entry.outcome, entry.error_code):
             seconds = entry.error_detail.get("retry_after") or 0
@@ -246,6 +243,13 @@ class Work:
                 self._items.appendleft(item)
         elif entry.error_code in WILL_NOT_GO_AWAY and entry.outcome in WITHOUT_EFFECT:
             self._stop(entry.error_code)
+
+    def _are_too_many_unknown(self, outcome: str) -> bool:
+        """Whether so many in a row were unknown."""
+        with self._counting:
+            self._not_written = 0
+            self._unknown = self._unknown + 1 if outcome == Outcome.UNKNOWN else 0
+            return self._unknown >= MAX_IN_A_ROW
 
 
 def _problem(run: Run) -> str:
