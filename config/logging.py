@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import ItemsView, Mapping
 from types import TracebackType
 
@@ -19,7 +20,11 @@ NEVER_LOGGED = {
 
 
 class ReporterFilter(SafeExceptionReporterFilter):
-    """Hides form data and local variables on Django's debug page."""
+    """Hides form data, local variables and secret settings on Django's debug page."""
+
+    hidden_settings = re.compile(
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|NOTIFY_URLS", re.IGNORECASE
+    )
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, str]:
         return dict.fromkeys(request.POST, HIDDEN) if request else {}
@@ -46,6 +51,8 @@ STDOUT = {
     "formatter": "structured",
 }
 QUIET = {"handlers": [], "propagate": True}
+# apprise logs parts of URLs, which can be secret: `ipadmin/services/notify.py` logs instead.
+SILENT = {"handlers": ["null"], "propagate": False}
 LOGGERS = {
     "django": QUIET,
     "django.server": QUIET,
@@ -56,6 +63,9 @@ LOGGERS = {
     "gunicorn.error": QUIET,
     "httpx": {"level": "WARNING"},
     "httpcore": {"level": "WARNING"},
+    "apprise": SILENT,
+    "requests": SILENT,
+    "urllib3": SILENT,
 }
 
 
@@ -95,7 +105,7 @@ def configuration(*, as_json: bool) -> dict[str, object]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": structured},
-        "handlers": {"stdout": STDOUT},
+        "handlers": {"stdout": STDOUT, "null": {"class": "logging.NullHandler"}},
         "root": {"handlers": ["stdout"], "level": "INFO"},
         "loggers": LOGGERS,
     }

@@ -6,6 +6,7 @@ with the value. A missing or wrong value raises nothing here: the system checks 
 """
 
 import os
+import re
 from datetime import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,6 +54,10 @@ SECRET_KEY = env.str("SECRET_KEY", "")
 SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
+# How people open the site, for links that are sent to them.
+_host = next(iter(ALLOWED_HOSTS), "").lstrip(".")
+_site_url = f"https://{_host}" if _host not in {"", "*"} else ""
+SITE_URL = (env.str("SITE_URL", "") or _site_url).rstrip("/")
 
 # Katapult
 KATAPULT_API_URL = env.str("KATAPULT_API_URL", "")
@@ -80,6 +85,12 @@ VERIFY_AT = None if env.str("VERIFY_AT", "") == "never" else env.time("VERIFY_AT
 AUDIT_STREAM_AUTHORIZATION = env.str("AUDIT_STREAM_AUTHORIZATION", "") or ""
 # Whether operators see the entries of those organizations only that they have a token for.
 HISTORY_OF_OWN_ORGANIZATIONS = env.bool("HISTORY_OF_OWN_ORGANIZATIONS", False) or False
+# Notifications: URLs of apprise, separated by commas or spaces. They contain secrets.
+_urls = (env.str("NOTIFY_URLS", "") or "").strip(" ,\n")
+# A comma within a URL separates nothing.
+NOTIFY_URLS = re.split(r",?\s+|,(?=\w+://)", _urls) if _urls else []
+# Seconds after which a notification that could not be sent is given up.
+NOTIFY_EXPIRES_AFTER = env.int("NOTIFY_EXPIRES_AFTER", 24 * 60 * 60)
 # Links for ticket keys in reasons: an http or https URL with {key}, and what a key looks like.
 TICKET_URL = env.str("TICKET_URL", "") or ""
 TICKET_PATTERN = env.str("TICKET_PATTERN", "") or r"\b[A-Z][A-Z0-9]+-[0-9]+\b"

@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ipadmin.audit.stream.targets import FORMS, target_from_url
 from ipadmin.crypto import decode_key
 from ipadmin.katapult.client import is_loopback
-from ipadmin.services import run_approval
+from ipadmin.services import notify, run_approval
 
 MAKE_KEYS = "`python manage.py generate_keys` writes new ones to .env."
 KEYS = f"{MAKE_KEYS} A new key goes before the older ones, separated by commas."
@@ -32,15 +32,17 @@ DATABASE_URL = (
 SECRETS = (
     *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "TOKEN_ENCRYPTION_KEYS", "AUDIT_KEYS"),
     *("DATABASE_URL", "AUDIT_STREAM_AUTHORIZATION", "CACHE_URL", "EMAIL_HOST_PASSWORD"),
-    *("OIDC_CLIENT_SECRET", "KATAPULT_OAUTH_CLIENT_SECRET"),
+    *("OIDC_CLIENT_SECRET", "KATAPULT_OAUTH_CLIENT_SECRET", "NOTIFY_URLS"),
 )
 SECRETS_FOLDER = Path("/run/secrets")
 KATAPULT_HOST = "api.katapult.io"
 MIN_SECRET_KEY_LENGTH = 50
 # Seconds: long enough for the warning before, and not longer than a session.
 MIN_IDLE, MAX_IDLE = 600, 12 * 60 * 60
-REASONS_REQUIRED = ("no", "reason", "ticket")
-SECOND_FACTORS = ("no", "unallocate", "everyone")
+CHOICES = (
+    ("E011", "REASON_REQUIRED", ("no", "reason", "ticket")),
+    ("E015", "SECOND_FACTOR", ("no", "unallocate", "everyone")),
+)
 # As `ipadmin/migrations/0002_roles.py`.
 ROLES = frozenset({"operator", "auditor", "administrator"})
 # As `AuditStream.target`.
@@ -102,15 +104,16 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E005", _api_url(settings.KATAPULT_API_URL), API_URL),
         ("E006", _database(), DATABASE_URL),
         ("E010", _tickets(), "Write TICKET_URL=https://tickets.example.com/browse/{key}."),
-        ("E011", _reason_required(), "Set REASON_REQUIRED to no, reason or ticket."),
         ("E013", _idle_timeout(), f"Set SESSION_IDLE_TIMEOUT from {MIN_IDLE} to {MAX_IDLE}."),
         ("E014", _cache(), "Write CACHE_URL=rediss://:password@host:6379/0, or remove it."),
-        ("E015", _second_factor(), "Set SECOND_FACTOR to no, unallocate or everyone."),
         ("E016", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
         ("E050", _approvals(), f"Write {run_approval.FORMS}."),
         ("E051", _runs(), "Set it to a larger number, or remove it."),
+        *_choices(),
         *_oauth(),
         *_oidc(),
+        *notify.problems(),
+        ("E062", _site_url(), "Set SITE_URL to what people open: https://ip.example.com."),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
     return [
@@ -178,14 +181,18 @@ def _tickets() -> str:
     return ""
 
 
-def _reason_required() -> str:
-    is_known = settings.REASON_REQUIRED in REASONS_REQUIRED
-    return "" if is_known else "REASON_REQUIRED has an unknown value."
+def _choices() -> Iterator[tuple[str, str, str]]:
+    for id, name, values in CHOICES:
+        if getattr(settings, name) not in values:
+            hint = f"Set it to {', '.join(values[:-1])} or {values[-1]}."
+            yield id, f"{name} has an unknown value.", hint
 
 
-def _second_factor() -> str:
-    is_known = settings.SECOND_FACTOR in SECOND_FACTORS
-    return "" if is_known else "SECOND_FACTOR has an unknown value."
+def _site_url() -> str:
+    parts = _split(settings.SITE_URL)
+    is_url = parts.scheme in {"http", "https"} and parts.hostname
+    is_used = settings.SITE_URL or settings.NOTIFY_URLS
+    return "SITE_URL is missing, or not an http or https URL." if is_used and not is_url else ""
 
 
 def _api_url(url: str) -> str:

@@ -11,7 +11,7 @@ from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host, is_katapult
 from ipadmin.models import AuditVerification, User
-from ipadmin.services import oauth
+from ipadmin.services import notify, oauth
 from ipadmin.ui import account_texts, navigation, session_texts, themes
 from ipadmin.ui.components import Notice
 
@@ -64,5 +64,8 @@ def site(request: HttpRequest) -> dict[str, object]:
         "failed_verification": failed_verification,
         "is_warned": name in WARNED_PAGES,
         "second_factor_notice": second_factor_notice,
+        "notifications_fail": lambda: (
+            abilities.may_manage_people and settings.NOTIFY_URLS and notify.is_failing()
+        ),
         "worker_is_missing": lambda: abilities.may_manage_people and not tasks.worker_is_running(),
     }

@@ -11,6 +11,7 @@ from ipadmin.views import (
     integrity,
     invitation,
     machines,
+    notifications,
     people,
     search,
     sessions,
@@ -67,6 +68,7 @@ urlpatterns = [
         path(f"{PERSON_PATH}{step}/", people.person_step, {"step": step}, name=f"person_{step}")
         for step in people.STEPS
     ),
+    path("notifications/", notifications.notifications, name="notifications"),
     path("invitation/", invitation.invitation, name="invitation"),
     path("audit/activity/", activity.activity, name="activity"),
     path("audit/export/", export.audit_export, name="audit_export"),

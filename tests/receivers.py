@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps the documents of each batch. `behaviours` are those for the next ones: it accepts by
-    default."""
+    """Keeps the documents of each batch. `behaviours` are those for the next ones, then `usual`."""
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, usual: Behaviour) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.usual = usual
         self.batches: list[list[dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.behaviours: list[Behaviour] = []
@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.headers.append(dict(self.headers))
-        behave = self.server.behaviours.pop(0) if self.server.behaviours else accept
+        behave = self.server.behaviours.pop(0) if self.server.behaviours else self.server.usual
         behave(self)
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -103,8 +103,8 @@ def answer_half(handler: Handler) -> None:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    receiver = Receiver()
+def receiving(usual: Behaviour = accept) -> Iterator[Receiver]:
+    receiver = Receiver(usual)
     thread = threading.Thread(target=receiver.serve_forever)
     thread.start()
     try:

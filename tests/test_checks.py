@@ -298,6 +298,32 @@ def test_roles_of_a_claim_exist(settings: Settings, roles: dict[str, str]) -> No
     assert "auditor" in problems()["ipadmin.E033"]
 
 
+@pytest.mark.parametrize("url", ["hush-hush", "nothing://hush", "slack://hush", "https://hush"])
+def test_a_target_of_notifications_that_cannot_be_used(settings: Settings, url: str) -> None:
+    settings.NOTIFY_URLS = ["json://127.0.0.1/", url]
+    text = problems()["ipadmin.E060"]
+    assert "URL 2 of NOTIFY_URLS" in text
+    assert "hush" not in text
+
+
+def test_targets_of_notifications_that_can_be_used(settings: Settings) -> None:
+    settings.NOTIFY_URLS = ["json://127.0.0.1/", "mailto://me:hush@example.com"]
+    settings.SITE_URL = "https://ip.example.com/below"
+    assert problems() == {}
+
+
+@pytest.mark.parametrize("seconds", [0, 59, 604801])
+def test_notifications_expire_after_a_sensible_time(settings: Settings, seconds: int) -> None:
+    settings.NOTIFY_EXPIRES_AFTER = seconds
+    assert "60 to 604800" in problems()["ipadmin.E061"]
+
+
+@pytest.mark.parametrize("url", ["", "ip.example.com", "ftp://ip.example.com", "https://[oops"])
+def test_notifications_need_the_url_of_the_site(settings: Settings, url: str) -> None:
+    settings.NOTIFY_URLS, settings.SITE_URL = ["json://127.0.0.1/"], url
+    assert "https://ip.example.com" in problems()["ipadmin.E062"]
+
+
 def test_approval_rules_must_be_right(settings: Settings) -> None:
     settings.APPROVALS = "*=above:20+dangerous lab=never"
     assert problems() == {}

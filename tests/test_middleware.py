@@ -85,11 +85,15 @@ def test_a_header_or_form_logged_by_mistake_is_hidden() -> None:
     assert hidden["call"] == {"authorization": site_logging.HIDDEN, "status": 200}
 
 
-def test_an_error_report_shows_no_form_and_no_local_variable(rf: RequestFactory) -> None:
+def test_an_error_report_shows_no_form_no_local_variable_and_no_secret(
+    rf: RequestFactory, settings: Settings
+) -> None:
+    settings.NOTIFY_URLS = ["json://hush"]
     reporter = site_logging.ReporterFilter()
     request = rf.post("/", {"secret": "hush"})
     assert "hush" not in str(reporter.get_post_parameters(request))
     assert list(reporter.get_traceback_frame_variables(request, None)) == []  # type: ignore[arg-type]
+    assert "hush" not in str(reporter.get_safe_settings()["NOTIFY_URLS"])
 
 
 def test_no_page_is_kept_by_a_cache(alice: User, client_of: ClientOf) -> None:

@@ -20,6 +20,7 @@ a1458e005f3556347bb257fa650ee648197c8f164b67321c824c0c75d1e9069c  migrations/000
 b7bb72a7ef409c24451a31e40963805fb08d445b518500c081ec1fdbf3427b4e  migrations/0005_accounts.py
 66ff931685c467416e8c75de933091c599d578aaa37af68502a255768b782bee  migrations/0006_actions.py
 fe818b00618e4dee5f1d56d4969a0525632ec962c8595005c6b7d63e90455f30  migrations/0007_runs.py
+9fd1bc5c83754eb96f2acdf2fd53cdaa42399c147292a9cfbe340eac7b658317  migrations/0008_notifications.py
 662faf42ff7a0c6c21adbdd88c07d7ea1923ddb35bfc9cfbd89012a3753c9c19  models/triggers.py
 """
 DIGESTS = {name: digest for digest, name in map(str.split, COMMITTED.strip().splitlines())}

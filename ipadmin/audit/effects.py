@@ -26,11 +26,11 @@ OPPOSITES = {
 
 
 def before(entry: AuditEntry) -> ReadingResult:
-    return BEFORE[Action(entry.action)]
+    return BEFORE[entry.known_action]
 
 
 def after(entry: AuditEntry) -> ReadingResult:
-    return AFTER[Action(entry.action)]
+    return AFTER[entry.known_action]
 
 
 def holder_before(entry: AuditEntry) -> Allocation | None:
@@ -70,4 +70,4 @@ def is_alike(one: AuditEntry, other: AuditEntry) -> bool:
 
 def can_hide(entry: AuditEntry, other: AuditEntry) -> bool:
     """Whether `other` can have undone what the entry did, so that a reading does not show it."""
-    return other.action in OPPOSITES[Action(entry.action)] and not is_alike(entry, other)
+    return other.action in OPPOSITES[entry.known_action] and not is_alike(entry, other)

@@ -10,6 +10,13 @@ from ipadmin.models.audit_verification import AuditVerification
 from ipadmin.models.cache_entry import CacheEntry
 from ipadmin.models.inventory_snapshot import InventorySnapshot
 from ipadmin.models.invitation import Invitation
+from ipadmin.models.notification import (
+    DeliveryState,
+    Notification,
+    NotificationDelivery,
+    NotificationKind,
+    NotificationWatermark,
+)
 from ipadmin.models.run import ApprovalRule, Run, RunItem, RunState, SkipReason
 from ipadmin.models.session import Session
 from ipadmin.models.user import User
@@ -28,10 +35,15 @@ __all__ = [
     "AuditVerification",
     "Basis",
     "CacheEntry",
+    "DeliveryState",
     "Facet",
     "InventorySnapshot",
     "Invitation",
     "LinkKind",
+    "Notification",
+    "NotificationDelivery",
+    "NotificationKind",
+    "NotificationWatermark",
     "Outcome",
     "Run",
     "RunItem",

@@ -202,6 +202,11 @@ class AuditEntry(models.Model):
         return self.user_name if self.person != self.user_name else ""
 
     @property
+    def known_action(self) -> Action:
+        """The action; `unallocate` for one that was changed in the database to something else."""
+        return Action(self.action) if self.action in Action.values else Action.UNALLOCATE
+
+    @property
     def is_open(self) -> bool:
         return self.finished_at is None
 

@@ -82,7 +82,7 @@ OUTCOMES = (Outcome.SUCCEEDED, Outcome.PENDING, Outcome.UNKNOWN)
 
 def of(entry: AuditEntry) -> ActionWords:
     """The words with the names of an entry in them."""
-    words = WORDS[Action(entry.action)]
+    words = WORDS[entry.known_action]
     names = {
         "holder": allocation_text(entry),
         "host": entry.requested_reverse_dns,
@@ -94,7 +94,7 @@ def of(entry: AuditEntry) -> ActionWords:
 
 def in_timeline(entry: AuditEntry) -> str:
     """What an attempt did, before the name of its allocation."""
-    texts = WORDS[Action(entry.action)].timeline
+    texts = WORDS[entry.known_action].timeline
     outcome = Outcome(entry.outcome)
     return texts[OUTCOMES.index(outcome)] if outcome in OUTCOMES else texts[-1]
 

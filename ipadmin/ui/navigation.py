@@ -35,6 +35,7 @@ def links(request: HttpRequest, abilities: Abilities) -> list[NavigationLink]:
         ("Tokens", "tokens", may_unallocate, ("token",)),
         ("History", "audit", abilities.may_view_history, ("audit",)),
         ("People", "people", abilities.may_manage_people, ("people", "person")),
+        ("Notifications", "notifications", abilities.may_manage_people, ("notifications",)),
     )
     return [
         NavigationLink(title, reverse(url), url, name.startswith(names))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from ipadmin.models import Action, AuditEntry
+from ipadmin.models import AuditEntry
 from ipadmin.services.undo import Restoration
 from ipadmin.ui import time_zones
 from ipadmin.ui.components import Linked
@@ -108,7 +108,7 @@ def related(entry: AuditEntry, visible: QuerySet[AuditEntry]) -> list[tuple[str,
     others: list[Linked] = []
     for each in found.order_by("created_at", "id"):
         link = Linked(
-            f"{Action(each.action).label} {each.address}: {each.get_outcome_display().lower()}",
+            f"{each.known_action.label} {each.address}: {each.get_outcome_display().lower()}",
             each.get_absolute_url(),
         )
         if each.attempt_id == entry.undoes:

@@ -131,7 +131,7 @@ def _attempts(request: SignedInRequest, entries: QuerySet[AuditEntry]) -> dict[s
     before, after = (pages.parse_cursor(request.GET.get(name, "")) for name in ("before", "after"))
     page = service.timeline(entries, before=before, after=after)
     form = MomentForm(request.GET if "at" in request.GET else None)
-    context = {
+    context: dict[str, object] = {
         "attempts": timeline_texts.attempts(page.attempts),
         "undoable": undo.undoable(each.entry for each in page.attempts)
         if access.abilities(request.user).may_unallocate

@@ -225,3 +225,23 @@ def test_a_form_may_lead_to_the_provider_only_if_there_is_one(
     policy = "config.settings.CONTENT_SECURITY_POLICY['DIRECTIVES']"
     shown = run("-c", f"import config.settings; print(*{policy}['form-action'])", env=LIVE | more)
     assert shown.stdout.split() == ["'self'", *targets]
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("", []),
+        ("json://a, slack://b/c", ["json://a", "slack://b/c"]),
+        ("json://a slack://b\n", ["json://a", "slack://b"]),
+        ("mailto://a@b?to=c,d,json://e", ["mailto://a@b?to=c,d", "json://e"]),
+        ("json://a wrong", ["json://a", "wrong"]),
+    ],
+)
+def test_urls_of_notifications(text: str, urls: list[str]) -> None:
+    assert values(LIVE | {"NOTIFY_URLS": text}, "NOTIFY_URLS") == {"NOTIFY_URLS": urls}
+
+
+def test_the_url_of_the_site_is_that_of_its_first_host() -> None:
+    assert values(LIVE, "SITE_URL") == {"SITE_URL": "https://ip.example.com"}
+    given = LIVE | {"SITE_URL": "http://127.0.0.1:8000/"}
+    assert values(given, "SITE_URL") == {"SITE_URL": "http://127.0.0.1:8000"}

@@ -32,7 +32,7 @@ def recorded() -> list[tuple[str, Any, Any]]:
 
 
 def test_inviting_the_first_administrator(client: Client, settings: LazySettings) -> None:
-    settings.ALLOWED_HOSTS = [".ip.example.com", "testserver"]
+    settings.SITE_URL = "https://ip.example.com"
     page, _, secret = output("invite", "--administrator", "adam").partition("#")
     assert page == "https://ip.example.com/invitation/"
     form = {"secret": secret, "new_password1": PASSWORD, "new_password2": PASSWORD}
@@ -57,6 +57,6 @@ def test_a_name_that_is_not_possible(alice: User, name: str) -> None:
 
 
 def test_without_a_host_the_url_is_needed(settings: LazySettings) -> None:
-    settings.ALLOWED_HOSTS = []
+    settings.SITE_URL = ""
     with pytest.raises(CommandError, match="--url"):
         output("invite", "dora")

@@ -15,6 +15,8 @@ from ipadmin.models import AuditCounter, AuditValueCounter, User
 from tests.history import keep
 
 accounts = import_module("ipadmin.migrations.0005_accounts")
+# It counts by accounts and actions.
+actions = import_module("ipadmin.migrations.0006_actions")
 pytestmark = pytest.mark.django_db
 
 
@@ -43,7 +45,10 @@ def test_counting_again_gives_the_same_counters(alice: User) -> None:
     )
     AuditValueCounter.objects.filter(field__in=["user_id", "actor"]).delete()
     AuditValueCounter.objects.create(field="user_name_key", value="alice", attempts=9)
+    AuditCounter.objects.filter(facet="action").delete()
+    AuditValueCounter.objects.filter(field="action").delete()
     accounts.count_by_account(apps, connection.schema_editor())
+    actions.count_by_action(apps, connection.schema_editor())
     assert counted() == before
 
 

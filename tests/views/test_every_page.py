@@ -42,11 +42,12 @@ POST_ONLY = {
 WRITES = {
     # Long pasted texts.
     "search",
+    "undo",
     *("token_add", "token", "token_organization", "token_check", "token_replace"),
     *("token_delete", "unallocate", "time_zone", "times", "theme", "audit_export"),
     *("integrity", "verification", "what_if", "sessions", "stay", "connect", "token_connect"),
     *("person", "person_invite", "person_roles", *(f"person_{step}" for step in STEPS)),
-    "invitation",
+    *("invitation", "notifications"),
 }
 # Scripts ask for these alone.
 PARTS = {"attempt_result", "addresses_read"}

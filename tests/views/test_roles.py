@@ -25,7 +25,7 @@ ROLES = {
     },
     AUDITOR: {"integrity", "verification", "activity"},
     ADMINISTRATOR: {
-        *("people", "person", "person_invite", "person_roles"),
+        *("people", "person", "person_invite", "person_roles", "notifications"),
         *(f"person_{step}" for step in STEPS),
     },
 }

@@ -120,7 +120,7 @@ class Answer:
         is_held = self.before.holding.allocation is not None
         can_act = {Action.UNALLOCATE: is_held, Action.ALLOCATE: not is_held}
         is_unknown = entry.outcome in {Outcome.UNKNOWN, Outcome.PENDING}
-        return entry if is_unknown and can_act.get(Action(entry.action)) else None
+        return entry if is_unknown and can_act.get(entry.known_action) else None
 
 
 def observations(entry: AuditEntry) -> list[Observation]:

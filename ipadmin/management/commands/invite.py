@@ -24,8 +24,8 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--url",
-            default=_site_url(),
-            help="how people open the site; https and the first of ALLOWED_HOSTS by default",
+            default=settings.SITE_URL,
+            help="how people open the site; SITE_URL by default",
         )
 
     def handle(self, *, name: str, administrator: bool, url: str, **_options: Any) -> None:
@@ -43,8 +43,3 @@ class Command(BaseCommand):
         secret = people.invite(person, roles, command_line_actor())
         self.stdout.write(f"{url.rstrip('/')}{reverse('invitation')}#{secret}")
         self.stderr.write(f"Valid for {settings.INVITATION_HOURS} hours, and once.")
-
-
-def _site_url() -> str:
-    host = next(iter(settings.ALLOWED_HOSTS), "").lstrip(".")
-    return f"https://{host}" if host and host != "*" else ""
