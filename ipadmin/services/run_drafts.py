@@ -180,7 +180,8 @@ def _save(run: Run, token: ApiToken, items: list[RunItem]) -> Run:
     run.set_token(token)
     items.sort(key=lambda item: number(item.ip))
     for position, item in enumerate(items):
-        item.run, item.position = run, position
+        item.run = run
+        item.position = position
     with transaction.atomic():
         run.save(force_insert=True)
         RunItem.objects.bulk_create(items)

@@ -40,7 +40,8 @@ _under_way: Counter[str] = Counter()
 
 
 class Pace:
-    """The share of one run. Its methods may be called by several threads."""
+    """The share of one run. Its methods may be called by several threads. `fingerprint` is that of
+    the token as it was when the calls were taken: a refresh changes it."""
 
     def __init__(self) -> None:
         self._not_before = timezone.now()
@@ -50,7 +51,7 @@ class Pace:
         self._share = 0.0
         self._shared_for: tuple[datetime, int] | None = None
 
-    def begin(self, token: ApiToken, calls: int) -> float:
+    def begin(self, fingerprint: str, calls: int) -> float:
         """Take the calls of one address. Returns 0, or the seconds after which to ask again; then
         nothing was taken."""
         window, length = budget.window(), budget.window_length()
@@ -58,26 +59,26 @@ class Pace:
         earliest = max(self._not_before, window + length * FIRST_PART)
         if earliest > timezone.now():
             return (earliest - timezone.now()).total_seconds()
-        self._count(token)
+        self._count(fingerprint)
         is_last_part = passed > length * (1 - LAST_PART)
         with _lock:
-            if self._room(token.fingerprint, window, is_last_part=is_last_part) >= calls:
-                _under_way[token.fingerprint] += calls
+            if self._room(fingerprint, window, is_last_part=is_last_part) >= calls:
+                _under_way[fingerprint] += calls
                 self._share -= calls
                 return 0.0
-            if _under_way[token.fingerprint] or budget.known(token.fingerprint) is None:
+            if _under_way[fingerprint] or budget.known(fingerprint) is None:
                 return SOON
         until = length if is_last_part or self._runs == 1 else length * (1 - LAST_PART)
         return max(SOON, (until - passed).total_seconds())
 
-    def end(self, token: ApiToken, calls: int) -> None:
+    def end(self, fingerprint: str, calls: int) -> None:
         """The calls were made, and their answers have been noted; or they were not needed."""
         with _lock:
-            _under_way[token.fingerprint] -= calls
+            _under_way[fingerprint] -= calls
 
-    def wait(self, token: ApiToken, retry_after: float = 0.0) -> None:
+    def wait(self, fingerprint: str, retry_after: float = 0.0) -> None:
         """After a 429: no calls before the next minute, nor for so many seconds."""
-        budget.use_up(token.fingerprint)
+        budget.use_up(fingerprint)
         self._not_before = timezone.now() + timedelta(seconds=retry_after)
 
     def _room(self, fingerprint: str, window: datetime, *, is_last_part: bool) -> float:
@@ -99,11 +100,11 @@ class Pace:
             return room - settings.RUN_CONCURRENCY * (self._runs - 1)
         return min(room, self._share)
 
-    def _count(self, token: ApiToken) -> None:
+    def _count(self, fingerprint: str) -> None:
         if time.monotonic() - self._counted_at < COUNT_SECONDS:
             return
         self._counted_at = time.monotonic()
-        self._runs = max(1, _going(token).count())
+        self._runs = max(1, _going(fingerprint).count())
 
 
 def calls_of(run: Run) -> int:
@@ -132,7 +133,7 @@ def seconds_needed(token: ApiToken | None, calls: int) -> int:
     limits = last.exclude(rate_limit_permitted=None).values_list("rate_limit_permitted", flat=True)
     limit = (known and known.permitted) or limits.first() or USUAL_LIMIT
     reserve = min(settings.KATAPULT_RESERVED_CALLS, limit // 4)
-    runs = max(1, _going(token).count())
+    runs = max(1, _going(token.fingerprint).count())
     now = max(0, (calls_left(token) or limit) - reserve) // runs
     timed = last.exclude(duration_us=None).values_list("duration_us", flat=True)[:50]
     durations = [duration or 0 for duration in timed]
@@ -150,7 +151,7 @@ def _entries(token: ApiToken) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(token_id=token.pk).order_by("-created_at", "-id")
 
 
-def _going(token: ApiToken) -> QuerySet[Run]:
-    """The runs on the token that a worker is carrying out now."""
+def _going(fingerprint: str) -> QuerySet[Run]:
+    """The runs on a token that a worker is carrying out now."""
     going = Run.objects.filter(state=RunState.RUNNING, claimed_until__gt=timezone.now())
-    return going.filter(token__fingerprint=token.fingerprint)
+    return going.filter(token__fingerprint=fingerprint)

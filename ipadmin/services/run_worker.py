@@ -178,7 +178,7 @@ class Work:
         with self._turn:
             while self._items and (run := self._current()):
                 assert run.token  # noqa: S101 - else the run was stopped
-                if not (seconds := self._pace.begin(run.token, calls_of(run))):
+                if not (seconds := self._pace.begin(run.token.fingerprint, calls_of(run))):
                     return run, self._items.popleft()
                 _is_leaving.wait(min(seconds, POLL_SECONDS))
         return None
@@ -210,6 +210,7 @@ class Work:
     def _attempt(self, run: Run, item: RunItem) -> None:
         """Carry out one address. It is tried again if nothing was sent because of the database."""
         assert run.token  # noqa: S101
+        fingerprint = run.token.fingerprint
         by = Circumstances(run.user, run.token, run.reason, run.source_ip, run.request_id)
         try:
             with _at_once:
@@ -229,22 +230,26 @@ class Work:
                 self._stop(attempt.AuditUnavailable.code)
             time.sleep(POLL_SECONDS)
         finally:
-            self._pace.end(run.token, calls_of(run))
+            self._pace.end(fingerprint, calls_of(run))
 
     def _judge(self, entry: AuditEntry, item: RunItem, token: ApiToken, prefix: str) -> None:
         """What an outcome means for the rest of the run. `prefix` is that of the item's fields."""
-        with self._counting:
-            self._not_written = 0
-            self._unknown = self._unknown + 1 if entry.outcome == Outcome.UNKNOWN else 0
-        if self._unknown >= MAX_IN_A_ROW:
+        if self._are_too_many_unknown(entry.outcome):
             self._stop("unknown_outcomes")
         elif run_items.was_limited(entry.outcome, entry.error_code):
             seconds = entry.error_detail.get("retry_after") or 0
-            self._pace.wait(token, float(seconds) if isinstance(seconds, int) else 0)
+            self._pace.wait(token.fingerprint, float(seconds) if isinstance(seconds, int) else 0)
             if run_items.has_new_try(item, prefix):
                 self._items.appendleft(item)
         elif entry.error_code in WILL_NOT_GO_AWAY and entry.outcome in WITHOUT_EFFECT:
             self._stop(entry.error_code)
+
+    def _are_too_many_unknown(self, outcome: str) -> bool:
+        """Whether so many in a row were unknown."""
+        with self._counting:
+            self._not_written = 0
+            self._unknown = self._unknown + 1 if outcome == Outcome.UNKNOWN else 0
+            return self._unknown >= MAX_IN_A_ROW
 
 
 def _problem(run: Run) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
+from pytest_django import Settings
 
 from ipadmin.katapult.types import Exchange
 from ipadmin.models import ApiToken
@@ -49,6 +50,33 @@ def test_the_budget_is_renewed_each_minute() -> None:
         answered(0)
     with time_machine.travel(MINUTE.replace(minute=1, second=0), tick=False):
         budget.require_room("a")
+
+
+def test_an_answer_to_a_call_of_the_last_minute_says_nothing_of_this_one() -> None:
+    began_before = Exchange("GET", "/x", 1.0, 200, rate_limit_remaining=0, token_fingerprint="a")
+    with time_machine.travel(MINUTE.replace(second=0), tick=False):
+        budget.note(began_before)
+        assert budget.known("a") is None
+    with time_machine.travel(MINUTE.replace(second=2), tick=False):
+        budget.note(began_before)
+        assert budget.remaining("a") == 0
+
+
+def test_a_429_uses_up_the_calls_of_its_minute() -> None:
+    with time_machine.travel(MINUTE, tick=False):
+        answered(500)
+        budget.use_up("a")
+        budget.use_up("b")
+        assert budget.room("a") == budget.room("b") == 0
+
+
+def test_the_window_can_be_shorter(settings: Settings) -> None:
+    settings.RATE_LIMIT_WINDOW = 4
+    with time_machine.travel(MINUTE, tick=False):
+        assert budget.window() == MINUTE.replace(second=28)
+        answered(0)
+    with time_machine.travel(MINUTE.replace(second=32), tick=False):
+        assert budget.known("a") is None
 
 
 def test_each_token_has_its_own_budget() -> None:
