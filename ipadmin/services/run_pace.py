@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from django.conf import settings
@@ -29,6 +29,9 @@ SECONDS_PER_CALL = 0.3
 # Parts of a minute. At its beginning, Katapult's clock may still be in the last one. At its end,
 # what others have left of their shares is free for all.
 FIRST_PART, LAST_PART = 1 / 60, 1 / 4
+# A run spreads its calls over this part of a minute, so that people who click do not wait for the
+# database or Katapult behind it.
+SPREAD = 0.85
 # Seconds between two addresses while no answer has said how many calls are left.
 PROBE_SECONDS = 2.0
 # Seconds until calls under way may have ended, and between two counts of the runs on a token.
@@ -50,21 +53,28 @@ class Pace:
         # The calls left to this run, as computed in this minute for so many runs.
         self._share = 0.0
         self._shared_for: tuple[datetime, int] | None = None
+        # The earliest time of the next address.
+        self._next_at = datetime.min.replace(tzinfo=UTC)
 
     def begin(self, fingerprint: str, calls: int) -> float:
         """Take the calls of one address. Returns 0, or the seconds after which to ask again; then
         nothing was taken."""
         window, length = budget.window(), budget.window_length()
-        passed = timezone.now() - window
-        earliest = max(self._not_before, window + length * FIRST_PART)
-        if earliest > timezone.now():
-            return (earliest - timezone.now()).total_seconds()
+        now = timezone.now()
+        passed = now - window
+        next_at = min(self._next_at, window + length * SPREAD)
+        earliest = max(self._not_before, window + length * FIRST_PART, next_at)
+        if earliest > now:
+            return (earliest - now).total_seconds()
         self._count(fingerprint)
         is_last_part = passed > length * (1 - LAST_PART)
         with _lock:
-            if self._room(fingerprint, window, is_last_part=is_last_part) >= calls:
+            room = self._room(fingerprint, window, is_last_part=is_last_part)
+            if room >= calls:
                 _under_way[fingerprint] += calls
                 self._share -= calls
+                if budget.known(fingerprint):
+                    self._spread(max(timedelta(), length * SPREAD - passed) * calls / room, now)
                 return 0.0
             if _under_way[fingerprint] or budget.known(fingerprint) is None:
                 return SOON
@@ -99,6 +109,11 @@ class Pace:
             # The others do the same, with calls under way that are not known here.
             return room - settings.RUN_CONCURRENCY * (self._runs - 1)
         return min(room, self._share)
+
+    def _spread(self, pause: timedelta, now: datetime) -> None:
+        """Set the time of the next address. What was late, as while calls were slow, is made up
+        for by as many at once as can be under way."""
+        self._next_at = max(self._next_at, now - pause * settings.RUN_CONCURRENCY) + pause
 
     def _count(self, fingerprint: str) -> None:
         if time.monotonic() - self._counted_at < COUNT_SECONDS:

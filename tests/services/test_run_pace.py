@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.utils import timezone
 
 from ipadmin.katapult.types import Exchange
@@ -21,9 +22,10 @@ MINUTE = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """Ten seconds after the beginning of a minute."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
+    """Ten seconds after the beginning of a minute. Calls are not spread over the minute."""
     run_pace._under_way.clear()
+    monkeypatch.setattr(run_pace, "SPREAD", 0.0)
     with time_machine.travel(MINUTE + timedelta(seconds=10), tick=False) as clock:
         yield clock
 
@@ -70,6 +72,21 @@ def test_a_run_uses_all_but_the_reserve(token: ApiToken) -> None:
     pace = Pace()
     assert taken(pace, token) == 980
     assert pace.begin(token.fingerprint, CALLS) == pytest.approx(50)
+
+
+def test_calls_are_spread_over_the_minute(
+    token: ApiToken, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_pace, "SPREAD", 0.85)
+    going(token, 1)
+    answered(token, 1000)
+    pace, used = Pace(), []
+    assert taken(pace, token) == CALLS * settings.RUN_CONCURRENCY
+    for _ in range(40):
+        clock.shift(1)
+        used.append(taken(pace, token))
+    assert sum(used) == pytest.approx(1000 - 20, abs=100)
+    assert max(used) <= 30
 
 
 def test_calls_under_way_are_counted(token: ApiToken) -> None:
