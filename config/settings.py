@@ -115,6 +115,8 @@ RATE_LIMIT_WINDOW = (SANDBOX and env.float("RATE_LIMIT_WINDOW", 60.0)) or 60.0
 # Runs of many addresses: how many one may have, how many are attempted at once, and the seconds
 # after which another worker takes over a run whose worker has died.
 MAX_RUN_SIZE = env.int("MAX_RUN_SIZE", 1000) or 1000
+# Each selected address is a field of the form.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = MAX_RUN_SIZE + 1000
 RUN_CONCURRENCY = env.int("RUN_CONCURRENCY", 8) or 8
 RUN_LEASE = env.float("RUN_LEASE", 30.0) or 30.0
 # Which changes a second person approves, see ipadmin/services/run_approval.py, and the hours after

@@ -11,7 +11,7 @@ from ipadmin.audit.integrity import status
 from ipadmin.audit.search import pages
 from ipadmin.checks import api_host, is_katapult
 from ipadmin.models import AuditVerification, User
-from ipadmin.services import notify, oauth
+from ipadmin.services import notify, oauth, run_lists
 from ipadmin.ui import account_texts, navigation, session_texts, themes
 from ipadmin.ui.components import Notice
 
@@ -45,6 +45,13 @@ def site(request: HttpRequest) -> dict[str, object]:
         is_warned = abilities.may_view_history and name in WARNED_PAGES
         return status.unacknowledged() if is_warned or abilities.may_verify_history else None
 
+    open_attempts = cache(lambda: pages.open_attempts(user))
+
+    @cache
+    def waiting_count() -> int:
+        found = run_lists.waiting_for(user) if isinstance(user, User) else None
+        return len(open_attempts()) + (found.count if found else 0)
+
     return {
         "environment": environment(),
         "api_host": api_host(),
@@ -60,7 +67,8 @@ def site(request: HttpRequest) -> dict[str, object]:
         "access": abilities,
         # Callables: only complete pages use them.
         "navigation": lambda: navigation.links(request, abilities),
-        "open_attempts": cache(lambda: pages.open_attempts(user)),
+        "open_attempts": open_attempts,
+        "waiting_count": waiting_count,
         "failed_verification": failed_verification,
         "is_warned": name in WARNED_PAGES,
         "second_factor_notice": second_factor_notice,

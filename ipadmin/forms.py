@@ -179,6 +179,47 @@ class UnallocateForm(ReasonForm):
         return typed
 
 
+class RunForm(ReasonForm):
+    """The confirmation of a run. `typed_number` is required if `number_to_type` is given, and
+    `with_reverse_dns` is offered if some of the addresses had `host_names`."""
+
+    typed_number = forms.CharField(
+        max_length=10, widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"})
+    )
+    with_reverse_dns = forms.BooleanField(required=False)
+
+    def __init__(
+        self, data: QueryDict | None = None, *, number_to_type: int = 0, host_names: int = 0
+    ) -> None:
+        super().__init__(data)
+        self.number_to_type = number_to_type
+        typed, reverse_dns = self.fields["typed_number"], self.fields["with_reverse_dns"]
+        typed.label = f"Type {number_to_type} to confirm those that need attention"
+        # With JavaScript, the button is enabled when the text matches.
+        typed.widget.attrs["data-enables"] = str(number_to_type)
+        reverse_dns.label = f"Also restore reverse DNS, of {host_names:,}"
+        if not number_to_type:
+            del self.fields["typed_number"]
+        if not host_names:
+            del self.fields["with_reverse_dns"]
+
+    def clean_typed_number(self) -> str:
+        typed: str = self.cleaned_data["typed_number"]
+        if typed.strip() != str(self.number_to_type):
+            raise ValidationError(f"Type {self.number_to_type} exactly to confirm.")
+        return typed
+
+
+class DecisionForm(forms.Form):
+    """The approval or rejection of a run."""
+
+    reason = forms.CharField(
+        max_length=500,
+        help_text="Saved in the history, and shown to the person who asks.",
+        error_messages={"required": "Give a reason. It is saved in the history."},
+    )
+
+
 def _passkey_name() -> forms.CharField:
     return forms.CharField(max_length=100, help_text="Such as the device that it is on.")
 

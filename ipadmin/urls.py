@@ -13,6 +13,8 @@ from ipadmin.views import (
     machines,
     notifications,
     people,
+    run_lists,
+    runs,
     search,
     sessions,
     site,
@@ -26,6 +28,7 @@ from ipadmin.views import (
 TOKEN_PATH = "tokens/<uuid:token_id>/"
 ADDRESS_PATH = TOKEN_PATH + "addresses/<slug:address_id>/"
 TEXT_PATH = "addresses/<str:address>/"
+RUN_PATH = "runs/<uuid:run_id>/"
 PERSON_PATH = "people/<int:person_id>/"
 
 urlpatterns = [
@@ -56,9 +59,25 @@ urlpatterns = [
     path(TOKEN_PATH + "addresses/", addresses.addresses, name="addresses"),
     path(TOKEN_PATH + "addresses/read/", addresses.addresses_read, name="addresses_read"),
     path(TOKEN_PATH + "lookup/", search.lookup, name="lookup"),
+    path(TOKEN_PATH + "runs/add/", runs.run_add, name="run_add"),
     path(TOKEN_PATH + "machines/<slug:machine_id>/", machines.machine, name="machine"),
     path(ADDRESS_PATH, address.address_by_id, name="address"),
     path(ADDRESS_PATH + "unallocate/", unallocate.unallocate, name="unallocate"),
+    path("waiting/", run_lists.waiting, name="waiting"),
+    path("runs/", run_lists.runs, name="runs"),
+    path(RUN_PATH, runs.run, name="run"),
+    path(RUN_PATH + "rows/", runs.run_rows, name="run_rows"),
+    path(RUN_PATH + "start/", runs.run_start, name="run_start"),
+    path(RUN_PATH + "retry/", runs.run_retry, name="run_retry"),
+    path(RUN_PATH + "undo/", runs.run_undo, name="run_undo"),
+    *(
+        path(f"{RUN_PATH}{step}/", runs.run_step, {"step": step}, name=f"run_{step}")
+        for step in runs.STEPS
+    ),
+    *(
+        path(f"{RUN_PATH}{step}/", runs.run_decide, {"step": step}, name=f"run_{step}")
+        for step in runs.DECISIONS
+    ),
     path("audit/", audit.audit, name="audit"),
     path("people/", people.people, name="people"),
     path("people/invite/", people.person_invite, name="person_invite"),

@@ -90,7 +90,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`page` is a page of `rows`; `more` counts those that only start with the exact match."""
+    """`page` is a page of `rows`; `more` counts those that only start with the exact match.
+    `selectable` counts those of all pages that can be unallocated."""
 
     rows: list[Row]
     counts: Counts
@@ -98,6 +99,7 @@ class Listing:
     page: Page[int]
     inventory: Inventory
     more: int = 0
+    selectable: int = 0
 
 
 def why_not(ip: IPAddress) -> str:
@@ -118,13 +120,10 @@ def listing(
     means the last page."""
     attempts = attempts or {}
     addresses = changes.apply(inventory, attempts)
-    found = _narrowed(addresses, _search(inventory, addresses, filters.q), filters)
-    more = 0
-    exact = inventory.positions.get(_as_written(filters.q))
-    if exact in found and not filters.more and len(found) > 1:
-        more, found = len(found) - 1, [exact]
+    found, more = _matching(inventory, addresses, filters)
     allocated = [index for index in found if addresses[index].allocation]
     counts = Counts(len(found), len(allocated), len(found) - len(allocated))
+    selectable = 0 if filters.state == "unallocated" else len(_selectable(addresses, allocated))
     if filters.state == "allocated":
         found = allocated
     elif filters.state == "unallocated":
@@ -138,7 +137,34 @@ def listing(
         begins = filters.group and (not rows or _id_of(previous) != _id_of(ip.allocation))
         group = (machine and machine.name) or _id_of(ip.allocation) or "Not allocated"
         rows.append(Row(ip, why_not(ip), machine, attempts.get(ip.id), group if begins else ""))
-    return Listing(rows, counts, filters, shown, inventory, more)
+    return Listing(rows, counts, filters, shown, inventory, more, selectable)
+
+
+def selectable(
+    inventory: Inventory, filters: Filters, attempts: Mapping[str, AuditEntry]
+) -> list[str]:
+    """The IDs of all addresses of the list that can be unallocated, on any page."""
+    if filters.state == "unallocated":
+        return []
+    addresses = changes.apply(inventory, attempts)
+    found, _more = _matching(inventory, addresses, filters)
+    return [addresses[index].id for index in _selectable(addresses, found)]
+
+
+def _selectable(addresses: Sequence[IPAddress], found: list[int]) -> list[int]:
+    return [index for index in found if not why_not(addresses[index])]
+
+
+def _matching(
+    inventory: Inventory, addresses: Sequence[IPAddress], filters: Filters
+) -> tuple[list[int], int]:
+    """The indexes of those that match in any state, and how many only start with the exact
+    match."""
+    found = _narrowed(addresses, _search(inventory, addresses, filters.q), filters)
+    exact = inventory.positions.get(_as_written(filters.q))
+    if exact in found and not filters.more and len(found) > 1:
+        return [exact], len(found) - 1
+    return found, 0
 
 
 def _id_of(allocation: Allocation | None) -> str:

@@ -32,6 +32,7 @@ def links(request: HttpRequest, abilities: Abilities) -> list[NavigationLink]:
             abilities.may_unallocate,
             ("address", "unallocate", "machine"),
         ),
+        ("Runs", "runs", abilities.may_view_history, ("run",)),
         ("Tokens", "tokens", may_unallocate, ("token",)),
         ("History", "audit", abilities.may_view_history, ("audit",)),
         ("People", "people", abilities.may_manage_people, ("people", "person")),

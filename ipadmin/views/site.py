@@ -19,9 +19,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest
+from ipadmin.audit.search import pages
 from ipadmin.checks import api_host
 from ipadmin.context_processors import environment
 from ipadmin.middleware import previous_page
+from ipadmin.services import run_lists
 from ipadmin.ui import themes
 from ipadmin.ui.components import Linked
 from ipadmin.ui.time_zones import CHOICE_COOKIE, TIMES_COOKIE
@@ -33,10 +35,11 @@ YEAR = 365 * 24 * 60 * 60
 
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
-    """To the first page that the user's role may see."""
+    """To what waits for the user, or else the first page that the user's role may see."""
     abilities = access.abilities(request.user)
     if abilities.may_unallocate:
-        return redirect("addresses_home")
+        is_waiting = pages.open_attempts(request.user) or run_lists.waiting_for(request.user).count
+        return redirect("waiting" if is_waiting else "addresses_home")
     if abilities.may_view_history:
         return redirect("audit")
     if abilities.may_manage_people:

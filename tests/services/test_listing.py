@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from ipadmin.katapult.types import Allocation, IPAddress
-from ipadmin.services.listing import PER_PAGE, Counts, Filters, Listing, listing, why_not
+from ipadmin.services.listing import (
+    PER_PAGE,
+    Counts,
+    Filters,
+    Listing,
+    listing,
+    selectable,
+    why_not,
+)
 from ipadmin.services.snapshots import Inventory, Machine, number
 
 
@@ -187,3 +195,21 @@ def test_an_empty_organization_has_one_empty_page() -> None:
 )
 def test_why_an_address_cannot_be_unallocated(held: Allocation | None, reason: str) -> None:
     assert why_not(ip("192.0.2.1", allocation=held)) == reason
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, [0, 2, 3]),
+        ({"q": "192.0.2."}, [0]),
+        ({"q": "192.0.2.9"}, [0]),
+        ({"vip": "yes", "sort": "-address"}, [3]),
+        ({"state": "allocated"}, [0, 2, 3]),
+        ({"state": "unallocated"}, []),
+    ],
+)
+def test_all_that_can_be_selected(filters: dict[str, str], expected: list[int]) -> None:
+    """Neither unallocated ones nor those of load balancers, on any page."""
+    found = selectable(Inventory(tuple(FEW), AT), Filters.of(filters), {})
+    assert found == [FEW[at].id for at in expected]
+    assert shown(FEW, **filters).selectable == len(expected)

@@ -16,6 +16,7 @@ ALL = Abilities(may_unallocate=True, may_view_history=True, may_manage_people=Tr
     ("path", "current"),
     [
         ("/tokens/", ["Tokens"]),
+        ("/runs/", ["Runs"]),
         ("/audit/", ["History"]),
         ("/addresses/192.0.2.7/timeline/", ["Addresses"]),
         ("/addresses/", ["Addresses"]),
@@ -31,4 +32,4 @@ def test_the_current_section_is_marked(path: str, current: list[str]) -> None:
 
 def test_only_permitted_sections_are_shown() -> None:
     links = navigation.links(RequestFactory().get("/"), Abilities(may_view_history=True))
-    assert [link.text for link in links] == ["History"]
+    assert [link.text for link in links] == ["Runs", "History"]

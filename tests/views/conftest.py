@@ -14,12 +14,12 @@ from ipadmin.models import ApiToken, AuditEntry, User
 from ipadmin.services import api
 from tests.conftest import ClientOf
 from tests.history import keep
-from tests.services.conftest import PLANTED, box, identity, keep_token, token
+from tests.services.conftest import PLANTED, box, cloud, identity, keep_token, token
 from tests.services.katapult import ADDRESS, IP, VM
 from tests.views.katapult import Organizations
 
 # Used by name only, as fixtures are.
-__all__ = ["PLANTED", "box", "identity", "token"]
+__all__ = ["PLANTED", "box", "cloud", "identity", "token"]
 
 HTMX = {"HX-Request": "true"}
 

@@ -22,6 +22,8 @@ ROLES = {
         *("what_if", "tokens", "token_add", "token", "token_organization", "token_check"),
         *("token_replace", "token_delete", "addresses", "addresses_read", "lookup", "machine"),
         *("address", "unallocate", "addresses_home", "connect", "connected", "token_connect"),
+        *("waiting", "run_add", "run_start", "run_retry", "run_undo", "run_pause", "run_resume"),
+        *("run_stop", "run_approve", "run_reject"),
     },
     AUDITOR: {"integrity", "verification", "activity"},
     ADMINISTRATOR: {
@@ -31,7 +33,7 @@ ROLES = {
 }
 HISTORY = {
     *("audit", "audit_export", "audit_entry", "audit_entry_json", "attempt_result"),
-    *("address_now", "address_timeline", "address_attempts"),
+    *("address_now", "address_timeline", "address_attempts", "runs", "run", "run_rows"),
 }
 EVERYONE = {"home", "search", "theme", "time_zone", "times", "account", "sessions", "stay"}
 PUBLIC = {"healthz", "invitation"}
