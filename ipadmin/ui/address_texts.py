@@ -79,6 +79,12 @@ def names_hint(inventory: Inventory, token: ApiToken) -> str:
     return f"Names of machines are {shown}: this token lacks the scope virtual_machines:read."
 
 
+def all_of_them(listing: Listing) -> str:
+    """All addresses of the list that can be selected: `all 37`, or `all 37 that match`."""
+    narrowing = listing.filters.parameters().keys() - {"sort", "group", "more"}
+    return f"all {listing.selectable:,}{' that match' if narrowing else ''}"
+
+
 def attempt_note(entry: AuditEntry) -> str:
     """An attempt since the list was read, in a row that has no button because of it."""
     if entry.is_open:

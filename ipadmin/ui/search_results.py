@@ -19,6 +19,8 @@ from ipadmin.ui.markup import outcome_name, url_of
 # Pages of the site: title, words that find it, name of its URL, and the ability that it needs.
 SITE_PAGES = (
     ("Addresses", "addresses ips list", "addresses_home", "may_unallocate"),
+    ("Runs", "runs many addresses at once bulk", "runs", "may_view_history"),
+    ("Waiting for you", "waiting inbox approvals", "waiting", "may_unallocate"),
     ("Tokens", "tokens api keys secrets", "tokens", "may_unallocate"),
     ("Add a token", "tokens add new", "token_add", "may_unallocate"),
     ("History", "history audit log attempts entries", "audit", "may_view_history"),
@@ -32,7 +34,8 @@ SITE_PAGES = (
 
 
 class Hit(NamedTuple):
-    """One result. `unallocate` is the URL of the confirmation; empty if there is none."""
+    """One result. `unallocate` is the URL of the confirmation; empty if there is none. `id` is that
+    of an address that can be selected."""
 
     title: str
     url: str
@@ -41,13 +44,17 @@ class Hit(NamedTuple):
     is_mono: bool = False
     note: str = ""
     unallocate: str = ""
+    id: str = ""
 
 
 class Group(NamedTuple):
+    """`select_url` takes the hits that are selected: it reads them and asks for confirmation."""
+
     title: str
     hits: list[Hit]
     more: str = ""
     more_url: str = ""
+    select_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ def pasted(found: Pasted) -> Results:
     summary = ", ".join(f"{count} {text}" for count, text in counts if count)
     unknown = [Hit(each, reverse("search") + _q(each), is_mono=True) for each in found.unknown]
     groups = _with_hits(
-        Group("Can be unallocated", [address(each) for each in can]),
+        *_selectable(can),
         Group("Not allocated", [address(each) for each in free]),
         Group("Can't be unallocated", [address(each) for each in cannot]),
         Group("Not found in any organization", unknown),
@@ -112,6 +119,18 @@ def pasted(found: Pasted) -> Results:
     )
     sentences = (summary or "No addresses found", found.cut)
     return Results(f"{'. '.join(filter(None, sentences))}.", groups)
+
+
+def _selectable(found: list[FoundAddress]) -> Iterator[Group]:
+    """A group for each token: a run has one."""
+    by_token: dict[ApiToken, list[FoundAddress]] = {}
+    for each in found:
+        by_token.setdefault(each.token, []).append(each)
+    for token, own in by_token.items():
+        title = f" · {token.organization_title}" if len(by_token) > 1 else ""
+        hits = [address(each)._replace(id=each.ip.id) for each in own]
+        url = reverse("run_add", args=[token.id])
+        yield Group(f"Can be unallocated{title}", hits, select_url=url)
 
 
 def _with_hits(*groups: Group) -> list[Group]:

@@ -133,6 +133,7 @@ def _list_context(
         "columns": list(address_texts.columns(found)),
         "status": address_texts.list_status(shown),
         "types": address_texts.types(shown),
+        "all_of_them": address_texts.all_of_them(found),
         "hint": address_texts.names_hint(shown, token),
     }
     if not found.rows:

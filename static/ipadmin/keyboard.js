@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const GO_TO = { a: "addresses_home", h: "audit", t: "tokens" };
+  const GO_TO = { a: "addresses_home", h: "audit", r: "runs", t: "tokens", w: "waiting" };
   const GO_MILLISECONDS = 1500;
   const search = document.getElementById("site-search");
   const results = document.getElementById("site-results");
@@ -56,6 +56,20 @@
     return Boolean(element);
   };
 
+  // Toggles the box of the current row.
+  const select = (shiftKey) => {
+    const row = rowOf(document.activeElement);
+    const box = row && row.querySelector("[data-select]");
+    if (box) box.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey }));
+    return Boolean(box);
+  };
+
+  const unallocateSelected = () => {
+    const form = document.querySelector("main form[data-selection].has-selection");
+    if (form) form.requestSubmit();
+    return Boolean(form);
+  };
+
   const goTo = (key) => {
     const link = document.querySelector(`[data-page="${GO_TO[key]}"]`);
     if (link) link.click();
@@ -72,6 +86,10 @@
     ArrowRight: () => inRow("[data-unallocate]", "focus"),
     ArrowLeft: () => inRow("a[href]", "focus"),
     u: () => inRow("[data-unallocate]", "click"),
+    x: () => select(false),
+    // With Shift: from the row selected last; and what is selected.
+    X: () => select(true),
+    U: () => unallocateSelected(),
     g: () => { wentAt = Date.now(); return true; },
   };
 
@@ -115,7 +133,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;
-    const isInSearch = event.target.closest("#site-search-form");
+    const isInSearch = event.target.closest("#site-search-box");
     if (isTyping(event.target) && !isInSearch) return;
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
@@ -134,7 +152,7 @@
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-close-shortcuts]")) shortcuts.close();
-    if (!event.target.closest("#site-search-form")) hide();
+    if (!event.target.closest("#site-search-box")) hide();
   });
   search.addEventListener("htmx:afterRequest", (event) => {
     results.dataset.query = event.detail.requestConfig.parameters.q;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -151,6 +152,21 @@ def test_a_pasted_text_is_summed_up_and_grouped() -> None:
     ]
     assert shown.groups[3].hits[0].url == "/search/?q=203.0.113.9"
     assert shown.groups[4].hits[0].url == f"{PATH}/addresses/"
+
+
+def test_addresses_of_two_tokens_are_selected_apart() -> None:
+    other = ApiToken(id=uuid.UUID(int=2), label="Live", organization_name="Brook")
+    found = Pasted(addresses=[address(), replace(address(), token=other)])
+    first, second = search_results.pasted(found).groups
+    assert (first.title, second.title) == (
+        "Can be unallocated · Acme",
+        "Can be unallocated · Brook",
+    )
+    assert (first.select_url, second.select_url) == (
+        f"{PATH}/runs/add/",
+        f"/tokens/{other.id}/runs/add/",
+    )
+    assert [hit.id for hit in first.hits] == ["ip_1"]
 
 
 def test_a_pasted_text_without_a_match() -> None:

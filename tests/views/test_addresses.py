@@ -49,6 +49,20 @@ def test_unallocate_is_offered_only_where_it_can_work(
     assert "be unallocated from a load balancer" in text
 
 
+def test_only_what_can_be_unallocated_can_be_selected(
+    alices: Client, waiting: str, few: Organizations, token: ApiToken
+) -> None:
+    page = Page(alices.get(waiting))
+    boxes = [each.attributes["value"] or "" for each in page.all("[data-select]")]
+    assert [id.removeprefix("ip_").lstrip("0") for id in boxes] == ["3", "9"]
+    assert "Unallocate all 2…" in page.buttons
+    filtered = Page(alices.get(f"{waiting}&q=zebra"))
+    assert "Unallocate all 1 that match…" in filtered.buttons
+    assert filtered.one("#selection [name=q]").attributes["value"] == "zebra"
+    ApiToken.objects.update(can_unallocate=False)
+    assert Page(alices.get(waiting)).all("[data-select], #selection") == []
+
+
 def test_every_htmx_link_has_an_href(alices: Client, waiting: str, few: Organizations) -> None:
     links = Page(alices.get(waiting)).all("a[hx-get]")
     assert len(links) >= 9

@@ -73,6 +73,12 @@ def test_a_pasted_text(alices: Client, read: ApiToken) -> None:
     assert hits(alices.get(URL, {"q": text}, headers=HTMX)) == hits(answer)
 
 
+def test_what_a_pasted_text_finds_is_selected(alices: Client, read: ApiToken) -> None:
+    page = Page(alices.post(URL, {"q": f"Free {ADDRESS} and 192.0.2.9"}))
+    assert page.one("main form.hits").attributes["action"] == reverse("run_add", args=[read.id])
+    assert page.form("address")["address"] == [IP]
+
+
 def test_a_long_text_is_sent_by_post(alices: Client, read: ApiToken) -> None:
     text = "word " * 20_000 + ADDRESS
     answer = alices.post(URL, {"q": text})
