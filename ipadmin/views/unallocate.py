@@ -8,17 +8,17 @@ from django.conf import settings
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
-from django_htmx.http import reswap, retarget
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.audit.search import pages
 from ipadmin.forms import UnallocateForm
-from ipadmin.models import ApiToken, AuditEntry
+from ipadmin.models import ApiToken, AuditEntry, Run, RunItem
 from ipadmin.services import attempt as service
-from ipadmin.services import confirmation
+from ipadmin.services import confirmation, run_approval, runs
 from ipadmin.services.confirmation import Bound, Confirmation
-from ipadmin.ui import address_texts, token_texts
+from ipadmin.ui import address_texts, run_texts, token_texts
 from ipadmin.views import parts
 from ipadmin.views.parts import CANNOT_READ, problem, result, wants_part
 
@@ -70,12 +70,33 @@ def _act(request: SignedInRequest, token: ApiToken, address_id: str) -> HttpResp
     form = _form(shown, request.POST)
     if not form.is_valid() or shown.in_organization is False:
         return _page(request, _context(request, token, shown, form), 422)
-    circumstances = parts.circumstances(request, token, form.cleaned_data["reason"])
+    return _carry_out(request, token, shown, form.cleaned_data["reason"])
+
+
+def _carry_out(
+    request: SignedInRequest, token: ApiToken, shown: Confirmation, reason: str
+) -> HttpResponse:
+    """Make the attempt, or ask for its approval."""
+    circumstances = parts.circumstances(request, token, reason)
     try:
+        if _rule(token, shown):
+            return _to(request, runs.start_one(shown.change, circumstances))
         return _result(request, service.carry_out(shown.change, circumstances))
     except (service.AuditUnavailable, service.OutcomeNotWritten) as error:
         context = {"token": token, "problem": problem(request, error, token, retry="Start again")}
         return _page(request, context, 503)
+
+
+def _rule(token: ApiToken, shown: Confirmation) -> str:
+    """The rule because of which it needs an approval; empty for none."""
+    item = RunItem(vip=shown.ip.vip, last_of_family=shown.is_last_of_family)
+    return run_approval.rule_for(token, [item])
+
+
+def _to(request: SignedInRequest, run: Run) -> HttpResponse:
+    """To the page of a run, which waits for an approval."""
+    url = run.get_absolute_url()
+    return HttpResponseClientRedirect(url) if wants_part(request) else redirect(url)
 
 
 def _form(
@@ -89,13 +110,16 @@ def _context(
     request: SignedInRequest, token: ApiToken, shown: Confirmation, form: UnallocateForm
 ) -> dict[str, object]:
     attempts = pages.recent_attempts(access.visible_entries(request.user), shown.ip.id)
+    rule = _rule(token, shown)
+    approval = [run_texts.needs_approval(rule, token.organization_title)] if rule else []
     return {
         "token": token,
         "ip": shown.ip,
         "machine": shown.machine and address_texts.machine_facts(shown.machine),
         "question": address_texts.question(shown),
         "why_not": token_texts.read_only(token) or address_texts.why_not_confirmed(shown),
-        "warnings": address_texts.warnings(shown, attempts),
+        "warnings": [*address_texts.warnings(shown, attempts), *approval],
+        "rule": rule,
         "reverse_dns_after": address_texts.reverse_dns_after(shown.ip),
         "default_host": address_texts.default_host(shown.ip.address),
         "attempts": attempts,

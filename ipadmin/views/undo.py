@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods
 from ipadmin import access
 from ipadmin.access import SignedInRequest, operators_only
 from ipadmin.forms import UndoForm
-from ipadmin.models import ApiToken, AuditEntry
-from ipadmin.services import attempt, confirmation, live_state
+from ipadmin.models import ApiToken, AuditEntry, RunItem
+from ipadmin.services import attempt, confirmation, live_state, run_approval, runs
 from ipadmin.services import undo as service
 from ipadmin.services.confirmation import Bound
 from ipadmin.services.undo import Restoration
-from ipadmin.ui import undo_texts
+from ipadmin.ui import run_texts, undo_texts
 from ipadmin.views import parts
 from ipadmin.views.parts import CANNOT_READ
 from ipadmin.views.unallocate import EXPIRED, NOT_CONFIRMED
@@ -81,19 +81,36 @@ def _act(request: SignedInRequest, entry: AuditEntry, token: ApiToken) -> HttpRe
     form = UndoForm(request.POST, reverse_dns=shown.reverse_dns)
     if not form.is_valid():
         return _page(request, entry, _context(token, shown, form), 422)
+    return _carry_out(request, token, shown, form)
+
+
+def _carry_out(
+    request: SignedInRequest, token: ApiToken, shown: Restoration, form: UndoForm
+) -> HttpResponse:
+    """Make the attempts, or ask for their approval."""
     circumstances = parts.circumstances(request, token, form.cleaned_data["reason"])
     with_reverse_dns = form.cleaned_data.get("set_reverse_dns", False)
+    if _rule(token, shown):
+        host = shown.reverse_dns if with_reverse_dns else ""
+        return redirect(runs.start_one(service.changes(shown)[0], circumstances, reverse_dns=host))
     try:
         made = service.undo(shown, circumstances, with_reverse_dns=with_reverse_dns)
     except (attempt.AuditUnavailable, attempt.OutcomeNotWritten) as error:
         problem = parts.problem(request, error, token, retry="Start again")
-        return _page(request, entry, {"token": token, "problem": problem}, 503)
+        return _page(request, shown.entry, {"token": token, "problem": problem}, 503)
     return redirect(made)
 
 
+def _rule(token: ApiToken, shown: Restoration) -> str:
+    """The rule because of which it needs an approval; empty for none."""
+    return run_approval.rule_for(token, [RunItem(vip=shown.ip.vip, last_of_family=False)])
+
+
 def _context(token: ApiToken, shown: Restoration, form: UndoForm) -> dict[str, object]:
+    rule = _rule(token, shown)
     return {
         "token": token,
+        "approval": run_texts.needs_approval(rule, token.organization_title) if rule else None,
         "form": form,
         "changes": undo_texts.changes(shown),
         "machine": undo_texts.machine(shown),

@@ -8,7 +8,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from ipadmin.katapult.types import Organization
-from ipadmin.models import AuditEntry, User
+from ipadmin.models import AuditEntry, Run, RunState, User
 from ipadmin.sandbox import Sandbox
 from tests.history import keep
 from tests.page import Page
@@ -118,3 +118,17 @@ def test_the_history_is_filtered_by_action(alices: Client, freed: AuditEntry) ->
     for action, count in (("allocate", 1), ("unallocate", 1), ("set_reverse_dns", 0)):
         shown = Page(alices.get(f"{reverse('audit')}?when=all&action={action}"))
         assert len(shown.all("table.entries tbody tr")) == count
+
+
+def test_an_undo_that_needs_an_approval_becomes_a_run(
+    alices: Client, freed: AuditEntry, box: Sandbox, settings: Settings
+) -> None:
+    settings.APPROVALS = "*=every"
+    shown = alices.get(reverse("undo", args=[freed.attempt_id]))
+    assert "This needs the approval of a second person" in shown.text
+    page = confirm(alices, freed, set_reverse_dns="on")
+    assert page.texts("h1") == [f"Put back {freed.address}?"]
+    run = Run.objects.get()
+    assert (run.state, run.restores_reverse_dns) == (RunState.WAITING, True)
+    assert run.items.get().undoes == freed.attempt_id
+    assert AuditEntry.objects.count() == 1
