@@ -83,7 +83,9 @@ def _drafted(
     request: SignedInRequest, make: Callable[[], Run], token: ApiToken | None, back: Linked
 ) -> HttpResponse:
     """To the confirmation of a new draft, or why there is none."""
-    context: dict[str, object] = {"token": token, "back": back}
+    context: dict[str, object] = {"back": back}
+    # Of another person's token, an error offers nothing.
+    own = token if token and token.owner_id == request.user.pk else None
     try:
         return redirect(make())
     except service.RunChanged:
@@ -93,7 +95,7 @@ def _drafted(
         context["notice"] = run_texts.not_drafted(error)
     except CANNOT_READ as error:
         given = request.POST.lists()
-        context["problem"] = problem(request, error, token, retry="")
+        context["problem"] = problem(request, error, own, retry="")
         context["again"] = [
             (name, value)
             for name, values in given

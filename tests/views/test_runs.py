@@ -11,12 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditEntry, Outcome, Run, RunState, User
 from ipadmin.services import inventory, runs
 from tests.conftest import ClientOf
 from tests.history import keep
 from tests.page import Page
 from tests.services.cloud import Cloud, id_of
+from tests.services.conftest import keep_token
 from tests.services.katapult import refusal
 from tests.views.conftest import HTMX
 
@@ -240,6 +242,20 @@ def test_the_failed_ones_are_drafted_again(alices: Client, run: Run, cloud: Clou
     page = Page(alices.post(at(run, "retry"), follow=True))
     assert page.texts("h1") == ["Unallocate 192.0.2.2?"]
     assert Run.objects.get(retries=run).state == RunState.DRAFT
+
+
+def test_an_error_offers_no_tokens_of_another_person(
+    run: Run, bob: User, client_of: ClientOf, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = Organization("org_1", "Acme", "acme")
+    keep_token(run.user, "another0token0of0alices", acme, "Of alice")
+    keep_token(bob, "bobs0token0bobs0token", acme, "Of bob")
+    Run.objects.update(state=RunState.STOPPED)
+    monkeypatch.setattr(cloud, "list", lambda: refusal(403, "scope_not_granted"))
+    answer = client_of(bob).post(at(run, "retry"))
+    assert answer.status_code == 422
+    assert "This token lacks a scope" in answer.text
+    assert "Of alice" not in answer.text
 
 
 def test_all_are_put_back(alices: Client, run: Run, cloud: Cloud) -> None:
