@@ -97,6 +97,8 @@ def cards(entry: AuditEntry) -> list[tuple[str, list[Fact]]]:
             "From", code=entry.source_ip or "", note=f"user ID {entry.user_id}", none="Not recorded"
         ),
     ]
+    if entry.run_id:
+        request.append(Fact("Run", "Open the run", url=reverse("run", args=[entry.run_id])))
     address = [
         Fact("Address ID", code=entry.address_id),
         Fact("VIP", "Yes" if entry.vip else "No"),

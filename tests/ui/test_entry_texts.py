@@ -67,3 +67,11 @@ def test_number_of_the_record_that_seals_an_entry() -> None:
 def test_holder_in_a_reading(reading: dict[str, Any], holder: str) -> None:
     ((_, text, _),) = entry_texts.readings(entry(evidence=[reading]))
     assert text == holder
+
+
+def test_an_attempt_of_a_run_links_to_it() -> None:
+    run_id = uuid4()
+    [(_, request), *_] = entry_texts.cards(entry(run_id=run_id))
+    assert fact(request, "Run").url == f"/runs/{run_id}/"
+    [(_, request), *_] = entry_texts.cards(entry())
+    assert "Run" not in [each.label for each in request]
