@@ -225,6 +225,7 @@ def _confirmation(
     else:
         rule = run_approval.rule_for(found, confirmed.items)
         context |= {
+            "is_draft": True,
             "rule": rule,
             "tone": run_texts.tone(found),
             "notices": [*run_texts.notices(found, rule)],

@@ -13,7 +13,7 @@ from ipadmin.models import ApiToken, AuditEntry, Run, RunState, User
 from ipadmin.services import runs
 from tests.conftest import ClientOf
 from tests.page import Page
-from tests.services.cloud import Cloud
+from tests.services.cloud import Cloud, id_of
 from tests.services.conftest import keep_token
 from tests.services.katapult import IP, Katapult
 from tests.views.conftest import HTMX
@@ -38,8 +38,9 @@ def bobs(bob: User, client_of: ClientOf) -> Client:
 def waiting(alices: Client, token: ApiToken, cloud: Cloud) -> Run:
     """alice's run, which waits for an approval."""
     cloud.add(3)
-    run = runs.draft(token.owner, token, cloud.add(1, 2))
-    alices.post(at(run, "start"), {"reason": "Moved, OPS-1"})
+    cloud.add(2, vip=True)
+    run = runs.draft(token.owner, token, [*cloud.add(1), id_of(2)])
+    alices.post(at(run, "start"), {"reason": "Moved, OPS-1", "typed_number": "1"})
     run.refresh_from_db()
     assert run.state == RunState.WAITING
     return run
@@ -76,6 +77,7 @@ def test_a_second_person_sees_what_was_confirmed_and_approves(bobs: Client, wait
     assert "alice asks for your approval" in page.text
     assert "192.0.2.1, 192.0.2.2" in page.text
     assert "Moved, OPS-1" in page.text
+    assert page.all("[name=address]") == []
     assert bobs.post(at(waiting, "approve")).status_code == 422
     answer = bobs.post(at(waiting, "approve"), {"reason": "Checked"}, follow=True)
     assert "You approved this run" in answer.text
