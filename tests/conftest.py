@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import hypothesis
 import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
@@ -20,6 +21,13 @@ from pytest_django import DjangoDbBlocker
 
 from ipadmin.models import User
 from tests import emptying
+from tests.examples import share_of
+
+# Of the properties that ask for no number of examples.
+hypothesis.settings.register_profile(
+    "share", hypothesis.settings.default, max_examples=share_of(100)
+)
+hypothesis.settings.load_profile("share")
 
 PASSWORD = "correct horse battery staple"
 
@@ -53,10 +61,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _emptied_quickly(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def _emptied_quickly(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     with ExitStack() as stack:
-        with django_db_blocker.unblock():
-            stack.enter_context(emptying.quickly())
+        # Otherwise pytest-django has made none.
+        if any(item.get_closest_marker("database") for item in request.session.items):
+            with django_db_blocker.unblock():
+                stack.enter_context(emptying.quickly())
         yield
 
 
