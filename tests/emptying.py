@@ -14,11 +14,12 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.db.models import Model
 from django.test import TransactionTestCase
 
 from ipadmin.models import triggers
 
-KEPT = (ContentType, Permission, Group, Group.permissions.through)
+KEPT: list[type[Model]] = [ContentType, Permission, Group, Group.permissions.through]
 Rows = list[list[tuple[object, ...]]]
 
 
