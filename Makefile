@@ -6,8 +6,9 @@ PIP := .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-che
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-config \
 	--custom-compile-command "make requirements" $(ARGS)
-# More than a few at once only fight for the processor with the browsers they drive.
-PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4
+# More than a few at once only fight for the processor with the browsers they drive. A process that
+# has nothing left takes tests of another, so that both end at the same time.
+PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -24,7 +25,7 @@ test: .venv/.dev ## Run the tests, in a browser too (ARGS for pytest)
 	@$(if $(ARGS),,.venv/bin/python -m pytest tests/soak -m soak)
 
 coverage: ## Run the tests, and fail when fewer lines and branches are covered than pyproject.toml asks for
-	@$(MAKE) test COVERAGE="--cov --cov-report=term:skip-covered"
+	@EXAMPLES=1 $(MAKE) test COVERAGE="--cov --cov-report=term:skip-covered"
 
 check: .venv/.dev ## Lint, types, dependencies, imports, missing migrations, deployment, templates
 	.venv/bin/ruff check

@@ -6,25 +6,33 @@ alice and bob are operators, audrey an auditor, adam an administrator, charlie h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from contextlib import ExitStack
 
+import hypothesis
 import pytest
 from allauth.account.internal.flows.login import record_authentication
-from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.cache import caches
 from django.db import connection
-from django.db.models.signals import post_migrate
-from django.dispatch import receiver
 from django.http import HttpRequest
 from django.test import Client, override_settings
 from pytest_django import DjangoDbBlocker
 
 from ipadmin.models import User
 from tests import emptying
+from tests.examples import share_of
+
+# Of the properties that ask for no number of examples.
+hypothesis.settings.register_profile(
+    "share", hypothesis.settings.default, max_examples=share_of(100)
+)
+hypothesis.settings.load_profile("share")
 
 PASSWORD = "correct horse battery staple"
+
+# Fixtures of pytest-django, which every fixture with a database asks for.
+USE_DATABASE = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
 
 ClientOf = Callable[..., Client]
 
@@ -44,9 +52,23 @@ def _cache_in_memory() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """No waiting for the disk: a test database may be lost with the power."""
+    if connection.vendor == "sqlite":
+        options = connection.settings_dict["OPTIONS"]
+        options["init_command"] = options["init_command"].replace("FULL", "OFF")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _history_may_be_emptied() -> Iterator[None]:
-    with emptying.allowed_in_tests():
+def _emptied_quickly(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    with ExitStack() as stack:
+        # Otherwise pytest-django has made none.
+        if any(item.get_closest_marker("database") for item in request.session.items):
+            with django_db_blocker.unblock():
+                stack.enter_context(emptying.quickly())
         yield
 
 
@@ -64,6 +86,14 @@ def _no_other_connections(
         connection.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the database: only those can differ between SQLite and PostgreSQL."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("django_db") or not USE_DATABASE.isdisjoint(fixtures):
+            item.add_marker("database")
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     """They count sign-ins, and calls of Katapult."""
@@ -77,13 +107,6 @@ def person(name: str, role: str | None = None) -> User:
     if role:
         user.groups.add(Group.objects.get(name=role))
     return user
-
-
-@receiver(post_migrate, dispatch_uid="roles")
-def _make_roles(sender: AppConfig, **_: object) -> None:
-    """Make the roles again after a test with real transactions, which empties every table."""
-    if sender.label == "ipadmin" and "auth_group" in connection.introspection.table_names():
-        import_module("ipadmin.migrations.0002_roles").make_roles(apps, connection.schema_editor())
 
 
 @pytest.fixture

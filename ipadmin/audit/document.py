@@ -190,21 +190,7 @@ def _document_1(entry: RawEntry) -> dict[str, Any]:
     return {
         "@timestamp": entry["created_at"],
         "ecs": ECS,
-        "event": {
-            "id": entry["attempt_id"],
-            "kind": "event",
-            "category": ["configuration"],
-            "type": ["change"],
-            "action": entry["action"],
-            "outcome": ECS_OUTCOMES.get(entry["outcome"], "unknown"),
-            "provider": "katapult",
-            "dataset": "ip_admin.audit",
-            "sequence": entry["id"],
-            "start": entry["sent_at"],
-            "end": entry["finished_at"],
-            "duration": _nanoseconds(entry["duration_us"]),
-            "reason": entry["reason"],
-        },
+        "event": _event(entry),
         "user": {"id": str(entry["user_id"]), "name": entry["user_name"]},
         "source": {"ip": entry["source_ip"]},
         "organization": {"id": entry["organization_id"], "name": entry["organization_name"]},
@@ -228,6 +214,24 @@ def _document_1(entry: RawEntry) -> dict[str, Any]:
             "evidence": entry["evidence"],
             "competing_attempts": entry["competing_attempts"],
         },
+    }
+
+
+def _event(entry: RawEntry) -> Document:
+    return {
+        "id": entry["attempt_id"],
+        "kind": "event",
+        "category": ["configuration"],
+        "type": ["change"],
+        "action": entry["action"],
+        "outcome": ECS_OUTCOMES.get(entry["outcome"], "unknown"),
+        "provider": "katapult",
+        "dataset": "ip_admin.audit",
+        "sequence": entry["id"],
+        "start": entry["sent_at"],
+        "end": entry["finished_at"],
+        "duration": _nanoseconds(entry["duration_us"]),
+        "reason": entry["reason"],
     }
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from http.cookiejar import CookieJar
 from queue import Empty, SimpleQueue
 
@@ -132,6 +133,13 @@ def _resolve(host: str, port: int, timeout: float | None) -> list[str]:
     return result
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Trusts the certificates of certifi only, not those that environment variables name. One for
+    the process, because reading them takes longer than many a call."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Transport(httpx.BaseTransport):
     """An httpx transport with a pool of connections of this module.
 
@@ -141,8 +149,7 @@ class Transport(httpx.BaseTransport):
 
     def __init__(self, *, max_connections: int, reuse: bool) -> None:
         self._pool = httpcore.ConnectionPool(
-            # Trust the certificates of certifi only, not those that environment variables name.
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_trust(),
             max_connections=max_connections,
             max_keepalive_connections=max_connections if reuse else 0,
             keepalive_expiry=5.0,

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                     ("verified", "Verified"),
                     ("checkpoint_created", "Checkpoint created"),
                     ("pruned", "Pruned"),
-                    ("read_later", "Read as unallocated"),
+                    ("read_later", "Read as changed"),
                     ("acknowledged", "Failed verification acknowledged"),
                     ("signed_in", "Signed in"),
                     ("sign_in_failed", "Sign-in failed"),

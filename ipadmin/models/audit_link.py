@@ -15,7 +15,7 @@ class LinkKind(models.TextChoices):
     VERIFIED = "verified", "Verified"
     CHECKPOINT_CREATED = "checkpoint_created", "Checkpoint created"
     PRUNED = "pruned", "Pruned"
-    READ_LATER = "read_later", "Read as unallocated"
+    READ_LATER = "read_later", "Read as changed"
     ACKNOWLEDGED = "acknowledged", "Failed verification acknowledged"
     # Sign-in and sessions
     SIGNED_IN = "signed_in", "Signed in"

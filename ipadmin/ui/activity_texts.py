@@ -96,7 +96,7 @@ KINDS: dict[str, Badge] = {
     LinkKind.CHECKPOINT_CREATED: Badge("neutral", "anchor", "Checkpoint created"),
     LinkKind.PRUNED: Badge("neutral", "scissors", "{entries} removed"),
     LinkKind.ACKNOWLEDGED: Badge("neutral", "shield", "Failed verification acknowledged"),
-    LinkKind.READ_LATER: Badge("neutral", "eye", "Read as unallocated after a failed attempt"),
+    LinkKind.READ_LATER: Badge("neutral", "eye", "Read as changed after a failed attempt"),
     LinkKind.SIGNED_IN: Badge("neutral", "log-in", "Signed in"),
     LinkKind.SIGN_IN_FAILED: Badge("warning", "log-in", "Sign-in failed"),
     LinkKind.SIGNED_OUT: Badge("neutral", "log-out", "Signed out"),

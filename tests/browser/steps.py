@@ -135,5 +135,7 @@ def expect_no_sideways_scrolling(page: Page) -> None:
 
 def expect_accessible(page: Page) -> None:
     """No violation that axe finds."""
-    found = Axe().run(page)
+    # A document that has axe already keeps it.
+    axe = Axe("") if page.evaluate("'axe' in window") else Axe()
+    found = axe.run(page)
     assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"

@@ -23,6 +23,7 @@ from tests.browser.steps import (
     sign_in,
     the_entry,
     unallocate_button,
+    wait_until_read,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -135,6 +136,8 @@ def test_back_to_the_list_shows_the_list(page: Page, token: ApiToken, box: Sandb
 
 def test_a_session_that_ended_before_asking(page: Page, token: ApiToken, box: Sandbox) -> None:
     open_list(page, token, "?q=cache-01")
+    # Else the page itself may notice first.
+    wait_until_read(page)
     Session.objects.all().delete()
     unallocate_button(page, ordinary(box)).click()
     expect(page).to_have_url(re.compile("/accounts/login/"))

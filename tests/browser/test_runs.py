@@ -80,11 +80,12 @@ def confirm(page: Page, reason: str = "Racks are retired, OPS-4685") -> None:
 
 
 def draft(page: Page, token: ApiToken, count: int) -> None:
-    """The confirmation of a run of the first addresses of the list."""
+    """The confirmation of a run of the first addresses of virtual machines."""
     open_list(page, token)
     wait_until_read(page)
     for number in range(count):
-        boxes(page).nth(number).check()
+        # The first address is that of a gateway.
+        boxes(page).nth(number + 1).check()
     bar(page).get_by_role("button", name="Unallocate…", exact=True).click()
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 import pytest
@@ -50,28 +49,38 @@ class Site:
             time.sleep(0.05)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
     with Sandbox(addresses=40, token=TOKEN, seed=1) as sandbox:
         env = os.environ | {
             "KATAPULT_API_URL": sandbox.url,
-            "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
             "ALLOWED_HOSTS": "127.0.0.1",
+            # Long enough for two people to look around meanwhile.
             "KATAPULT_READ_TIMEOUT": "6",
             "DEMO_PASSWORD": PASSWORD,
             "SANDBOX_TOKEN": TOKEN,
         }
         manage(env, "migrate", "-v", "0")
         manage(env, "prepare_demo")
-        web = Web(env, tmp_path, free_port())
+        web = Web(env, folder, free_port())
         site = Site(web, sandbox, env)
         try:
-            web.start()
             yield site
         finally:
             web.kill()
             for person in site.people:
                 person.close()
+
+
+@pytest.fixture
+def site(_started: Site) -> Site:
+    """One for the module, started again if a test stopped it."""
+    _started.sandbox.set_faults([])
+    if _started.web.has_ended():
+        _started.web.start()
+    return _started
 
 
 def an_address(site: Site, page: str) -> tuple[str, str]:
@@ -103,24 +112,6 @@ def test_a_slow_api_does_not_slow_other_pages(site: Site) -> None:
     assert all("Katapult did not answer" in answer.text for answer in answers)
 
 
-def test_a_stopping_server_lets_an_attempt_finish(site: Site) -> None:
-    operator = site.sign_in("operator")
-    home = operator.get("/addresses/")
-    listed = operator.get(f"{home.url}?wait=1")
-    id, address = an_address(site, listed.text)
-    form = find_form(operator.get(f"{home.url}{id}/unallocate/").text, "confirmation")
-    assert form
-    fields = form.fields | {"typed_address": address}
-    site.sandbox.set_faults([{"call": "unallocate", "kind": "delay", "seconds": 3}])
-    with ThreadPoolExecutor(1) as pool:
-        clicked = pool.submit(operator.post, form.action, data=fields, follow_redirects=False)
-        site.wait_until_received("unallocate", 1)
-        site.web.stop()
-        assert clicked.result().status_code == 302
-    ask = "from ipadmin.models import AuditEntry; print(AuditEntry.objects.get().outcome)"
-    assert manage(site.env, "shell", "-v", "0", "-c", ask).strip() == "succeeded"
-
-
 def test_a_client_cannot_set_the_script_name(site: Site) -> None:
     answer = httpx.get(f"{site.web.url}/evil/accounts/login/", headers={"SCRIPT_NAME": "/evil"})
     assert answer.status_code == 404
@@ -140,3 +131,21 @@ def test_clients_that_never_finish_their_headers_do_not_stop_the_site(site: Site
     finally:
         for each in slow:
             each.close()
+
+
+def test_a_stopping_server_lets_an_attempt_finish(site: Site) -> None:
+    operator = site.sign_in("operator")
+    home = operator.get("/addresses/")
+    listed = operator.get(f"{home.url}?wait=1")
+    id, address = an_address(site, listed.text)
+    form = find_form(operator.get(f"{home.url}{id}/unallocate/").text, "confirmation")
+    assert form
+    fields = form.fields | {"typed_address": address}
+    site.sandbox.set_faults([{"call": "unallocate", "kind": "delay", "seconds": 3}])
+    with ThreadPoolExecutor(1) as pool:
+        clicked = pool.submit(operator.post, form.action, data=fields, follow_redirects=False)
+        site.wait_until_received("unallocate", 1)
+        site.web.stop()
+        assert clicked.result().status_code == 302
+    ask = "from ipadmin.models import AuditEntry; print(AuditEntry.objects.get().outcome)"
+    assert manage(site.env, "shell", "-v", "0", "-c", ask).strip() == "succeeded"

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError
 from ipadmin.katapult.types import Reply
+from tests.examples import share_of
 from tests.katapult.shapes import CALLS, TOKEN, answering
 
 pytestmark = pytest.mark.parametrize("name", CALLS)
-often = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+often = settings(max_examples=share_of(100), deadline=None, suppress_health_check=list(HealthCheck))
 
 statuses = st.integers(100, 599) | st.sampled_from([200, 204, 302, 404, 422, 500])
 names = st.sampled_from(

@@ -18,6 +18,7 @@ from ipadmin.katapult import transport
 from ipadmin.katapult.client import KatapultClient, Timeouts
 from ipadmin.katapult.errors import AnswerLost, KatapultError, NotSent
 from ipadmin.katapult.types import Reply
+from tests.examples import share_of
 from tests.katapult.shapes import unallocate
 
 DEADLINE = 0.4  # seconds
@@ -188,7 +189,9 @@ pieces = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(
+    max_examples=share_of(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(pieces=pieces, ends=st.booleans())
 def test_only_200_with_an_empty_object_succeeds_and_nothing_outlives_the_deadline(
     pieces: list[tuple[bytes, float]], ends: bool

@@ -54,7 +54,7 @@ def facts(text: ActivityText) -> dict[str, str]:
         ("verified", {}, "Verified: tampering detected", "danger"),
         ("checkpoint_created", {}, "Checkpoint created", "neutral"),
         ("pruned", {"entries": 10_000}, "10,000 attempts removed", "neutral"),
-        ("read_later", {}, "Read as unallocated after a failed attempt", "neutral"),
+        ("read_later", {}, "Read as changed after a failed attempt", "neutral"),
         ("something_new", {}, "Something_new", "warning"),
         ("", {}, "Unreadable record", "danger"),
     ],

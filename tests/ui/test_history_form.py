@@ -16,6 +16,7 @@ from ipadmin.audit.search import pages
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.models import AuditEntry, Outcome, User
 from ipadmin.ui.history_form import HistoryFilters
+from tests.examples import share_of
 from tests.history import keep
 
 pytestmark = pytest.mark.django_db
@@ -223,7 +224,7 @@ NAMES = ["q", "when", "since", "until", "at", "zone", "outcome", "person", "toke
 pairs = st.tuples(st.sampled_from([*NAMES, "environment", "error", "before", "x"]), st.text())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=share_of(150))
 @given(st.lists(pairs, max_size=8), st.none() | st.just(["org_1"]))
 def test_any_query_has_a_page_with_links(
     given_: list[tuple[str, str]], within: list[str] | None

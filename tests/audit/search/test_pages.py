@@ -19,11 +19,12 @@ from ipadmin.audit.search.plan import MAX_SEPARATE_VALUES, fetch_plan
 from ipadmin.audit.search.query import Search
 from ipadmin.models import AuditEntry, LinkKind, Outcome, User
 from tests.audit.search.made_up import Question, bounds, histories, kept, questions
+from tests.examples import share_of
 from tests.history import id_of, keep
 
 pytestmark = pytest.mark.django_db
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-at_random = settings(max_examples=120, deadline=None, suppress_health_check=SLOW)
+at_random = settings(max_examples=share_of(120), deadline=None, suppress_health_check=SLOW)
 STEPS = 200
 
 

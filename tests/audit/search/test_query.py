@@ -16,6 +16,7 @@ from ipadmin.audit.search import pages, people, plan
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.query import Search, interpret
 from ipadmin.models import AuditEntry, AuditValueCounter, Outcome, User
+from tests.examples import share_of
 from tests.history import id_of, keep
 
 pytestmark = pytest.mark.django_db
@@ -211,7 +212,7 @@ def test_unfinished_entries_are_found_beside_frequent_values(
 # Whatever is typed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=share_of(150), deadline=None)
 @given(
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=200)
     | st.from_regex(r"[0-9a-f.:/%_-]{1,40}", fullmatch=True)
@@ -223,7 +224,7 @@ def test_any_text_has_a_meaning(typed: str) -> None:
     assert pages.page(fetch_plan(Search(interpretation=understood))).entries == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(st.data())
 def test_every_beginning_of_a_name_finds_it(data: Any) -> None:
     name = data.draw(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))

@@ -21,6 +21,7 @@ from ipadmin.audit.search.query import Search, interpret
 from ipadmin.audit.search.summary import Bar, Summary, summarize
 from ipadmin.models import AuditEntry, Outcome
 from tests.audit.search.made_up import NOW, Question, bounds, histories, kept, questions
+from tests.examples import share_of
 from tests.history import keep
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,7 @@ def newest_part(summary: Summary, matches: list[AuditEntry]) -> None:
     assert sum(summary.bars[0].counts.values()) == counted(summary.bars[0], newest).total()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=share_of(200), deadline=None, suppress_health_check=SLOW)
 @given(
     many=histories,
     question=questions,
