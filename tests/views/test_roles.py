@@ -23,7 +23,7 @@ ROLES = {
         *("token_replace", "token_delete", "addresses", "addresses_read", "lookup", "machine"),
         *("address", "unallocate", "addresses_home", "connect", "connected", "token_connect"),
         *("waiting", "run_add", "run_start", "run_retry", "run_undo", "run_pause", "run_resume"),
-        *("run_stop", "run_approve", "run_reject"),
+        *("run_stop", "run_approve", "run_reject", "undo"),
     },
     AUDITOR: {"integrity", "verification", "activity"},
     ADMINISTRATOR: {
