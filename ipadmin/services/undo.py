@@ -18,6 +18,7 @@ from ipadmin.audit import effects
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, kept_until
 from ipadmin.katapult.types import VIRTUAL_MACHINE, Allocation, IPAddress, VirtualMachine
 from ipadmin.models import Action, ApiToken, AuditEntry, Outcome
+from ipadmin.models.search_keys import address_key
 from ipadmin.services import api, inventory
 from ipadmin.services.attempt import Circumstances, carry_out
 from ipadmin.services.change import Change
@@ -82,7 +83,9 @@ class Restoration:
 
 def why_not(entry: AuditEntry) -> str:
     """A code that says why an attempt can't be undone, from its entry alone; empty if it can."""
-    if entry.action != Action.UNALLOCATE or entry.outcome != Outcome.SUCCEEDED:
+    is_done = entry.action == Action.UNALLOCATE and entry.outcome == Outcome.SUCCEEDED
+    # Without a key, the address was changed in the database.
+    if not is_done or not address_key(entry.address):
         return "nothing_to_undo"
     if entry.api_url != settings.KATAPULT_API_URL:
         return "another_api"

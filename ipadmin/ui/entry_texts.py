@@ -88,6 +88,10 @@ def ticket(entry: AuditEntry, url: str) -> str:
     return "\n".join(filter(None, lines))
 
 
+def _yes_or_no(value: bool | None) -> str:
+    return "" if value is None else "Yes" if value else "No"
+
+
 def cards(entry: AuditEntry) -> list[tuple[str, list[Fact]]]:
     """Titles and facts of the cards about the request, the address and the token."""
     request = [
@@ -102,6 +106,7 @@ def cards(entry: AuditEntry) -> list[tuple[str, list[Fact]]]:
     address = [
         Fact("Address ID", code=entry.address_id),
         Fact("VIP", "Yes" if entry.vip else "No"),
+        Fact("Last of its family", _yes_or_no(entry.last_of_family), none="Not known"),
         Fact("Label", entry.address_label, none="None"),
     ]
     activity = f"{reverse('audit')}?when=all&token={entry.token_id}"

@@ -50,10 +50,10 @@ def read_as_changed(entry: AuditEntry) -> str:
 def why_unknown(entry: AuditEntry) -> str:
     """Why the readings of an entry do not prove an outcome."""
     if entry.competing_attempts:
-        if any(each.get("found") == effects.after(entry) for each in entry.evidence):
-            shown = action_texts.of(entry).shown
-            return f"The address was {shown} afterwards, but possibly by another attempt."
-        return _WHY_UNKNOWN["hidden"]
+        if entry.evidence and entry.evidence[-1].get("found") == effects.before(entry):
+            return _WHY_UNKNOWN["hidden"]
+        shown = action_texts.of(entry).shown
+        return f"The address was {shown} afterwards, but possibly by another attempt."
     last = entry.evidence[-1] if entry.evidence else {"found": "unreadable", "error_code": ""}
     if last["found"] in {effects.before(entry), effects.after(entry)}:
         return _WHY_UNKNOWN["elsewhere"]

@@ -45,7 +45,7 @@ def test_the_tabs_of_an_address(page: Page, token: ApiToken, box: Sandbox) -> No
     expect(page.locator(".tabs [aria-current]")).to_have_text("Attempts")
     page.go_back()
     expect(page.locator(".timeline")).to_be_visible()
-    page.locator(".timeline").get_by_role("link").first.click()
+    page.locator(".timeline a.num").first.click()
     page.get_by_role("link", name="Address now").click()
     expect(page.locator(".tabs [aria-current]")).to_have_text("Now")
 

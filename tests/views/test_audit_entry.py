@@ -45,7 +45,9 @@ EVERYTHING: dict[str, Any] = {
     "organization_sub_domain": "acme-sub",
     "address_label": "shop",
     "vip": True,
+    "last_of_family": True,
     "reverse_dns": "web-01.example.net",
+    "requested_reverse_dns": "new.example.net",
     "http_status": 403,
     "error_code": "permission_denied",
     "error_description": "You may not",
@@ -66,7 +68,15 @@ def test_the_page_of_an_entry_shows_every_field(alices: Client, entry: MakeEntry
     for said in (
         *("alice", "198.51.100.9", "moved to a bigger machine", "Live", "0123456789abcdef"),
         *("Acme", "acme-sub", "org_1", "SANDBOX", "http://127.0.0.1:9", ADDRESS, IP, VM),
-        *("web-01", "web-01.example.net", "shop", "Yes", "403", "permission_denied"),
+        *(
+            "web-01",
+            "web-01.example.net",
+            "new.example.net",
+            "shop",
+            "Yes",
+            "403",
+            "permission_denied",
+        ),
         *("You may not", "ask the owner", "its-request-1", "981 of 1000 per minute", "84 ms"),
         *("our-request-1", "2026-01-02 03:04:05", "Failed", str(made.attempt_id)),
         *("reading-1", "vm_0000000000000009", "db-09", "db-09.example.net"),
@@ -76,7 +86,7 @@ def test_the_page_of_an_entry_shows_every_field(alices: Client, entry: MakeEntry
 
 def test_the_page_of_an_entry_shows_a_new_field() -> None:
     """Whoever adds one to the entry adds it to the page and to the test above."""
-    shown_by_another_name = {"id", "action", "basis", "token_id"}
+    shown_by_another_name = {"id", "action", "basis", "token_id", "format", "undoes", "run_id"}
     usual = {"attempt_id", "user_id", "user_name", "token_label", "token_fingerprint"}
     usual |= {"organization_id", "organization_name", "environment", "api_url", "address_id"}
     usual |= {"address", "allocation_id", "allocation_type", "allocation_name"}

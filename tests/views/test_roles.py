@@ -21,7 +21,15 @@ ROLES = {
     OPERATOR: {
         *("what_if", "tokens", "token_add", "token", "token_organization", "token_check"),
         *("token_replace", "token_delete", "addresses", "addresses_read", "lookup", "machine"),
-        *("address", "unallocate", "addresses_home", "connect", "connected", "token_connect"),
+        *(
+            "address",
+            "unallocate",
+            "undo",
+            "addresses_home",
+            "connect",
+            "connected",
+            "token_connect",
+        ),
         *("waiting", "run_add", "run_start", "run_retry", "run_undo", "run_pause", "run_resume"),
         *("run_stop", "run_approve", "run_reject", "undo"),
     },

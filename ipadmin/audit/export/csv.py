@@ -25,7 +25,6 @@ COLUMNS = {
     "allocation_type": "Allocation type",
     "allocation_id": "Allocation ID",
     "reverse_dns": "Reverse DNS",
-    "requested_reverse_dns": "Requested reverse DNS",
     "user_name": "Person",
     "source_ip": "From",
     "reason": "Reason",
@@ -47,7 +46,6 @@ COLUMNS = {
     "competing_attempts": "Competing attempts",
     "address_label": "Address label",
     "vip": "VIP",
-    "last_of_family": "Last of its family",
     "address_id": "Address ID",
     "api_url": "Katapult",
     "katapult_request_id": "Katapult request ID",
@@ -55,18 +53,21 @@ COLUMNS = {
     "rate_limit_remaining": "Rate limit left",
     "request_id": "Request ID",
     "attempt_id": "Attempt ID",
-    "undoes": "Undoes attempt ID",
-    "run_id": "Run ID",
     "token_id": "Token ID",
     "user_id": "Person ID",
     "id": "Entry",
+    # Since format 2; at the end, so that no column has moved.
+    "requested_reverse_dns": "Requested reverse DNS",
+    "last_of_family": "Last of its family",
+    "undoes": "Undoes attempt ID",
+    "run_id": "Run ID",
     "format": "Format",
 }
 
 # The columns that most readers need.
 SHORT = (
-    *("created_at", "outcome", "action", "address", "allocation_name", "user_name", "reason"),
-    *("organization_name", "error_code", "attempt_id"),
+    *("created_at", "outcome", "address", "allocation_name", "user_name", "reason"),
+    *("organization_name", "error_code", "attempt_id", "action"),
 )
 TIMES = ("created_at", "sent_at", "finished_at")
 
