@@ -119,9 +119,9 @@ def alices(alice: User, client_of: ClientOf) -> Client:
     data = {"name": "x", "credential": device.create(asked)}
     Factor.objects.create(pk=1, user=alice, type="webauthn", data=data)
     app, seed = MfaAdapter().encrypt("A" * 32), MfaAdapter().encrypt("seed")
-    Factor.objects.create(user=alice, type="totp", data={"secret": app})
+    Factor.objects.create(pk=2, user=alice, type="totp", data={"secret": app})
     codes = {"seed": seed, "used_mask": 0}
-    Factor.objects.create(user=alice, type="recovery_codes", data=codes)
+    Factor.objects.create(pk=3, user=alice, type="recovery_codes", data=codes)
     return client
 
 
