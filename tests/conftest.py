@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -29,6 +30,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("share")
 
+BROWSER = Path(__file__).parent / "browser"
 PASSWORD = "correct horse battery staple"
 
 # Fixtures of pytest-django, which every fixture with a database asks for.
@@ -87,8 +89,11 @@ def _no_other_connections(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the database: only those can differ between SQLite and PostgreSQL."""
+    """Mark the tests that use the database: only those can differ between SQLite and PostgreSQL;
+    and those that drive a browser."""
     for item in items:
+        if BROWSER in item.path.parents:
+            item.add_marker("browser")
         fixtures = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or not USE_DATABASE.isdisjoint(fixtures):
             item.add_marker("database")

@@ -17,7 +17,7 @@ from tests.browser.steps import expect_accessible
 from tests.conftest import prove_identity
 from tests.oauth import provider
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from tests.browser.steps import (
     vip,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_unallocating_from_the_list_in_a_browser(page: Page, token: ApiToken, box: Sandbox) -> None:

@@ -14,7 +14,7 @@ from tests.browser.conftest import Browse
 from tests.browser.steps import expect_accessible, expect_no_sideways_scrolling
 from tests.history import keep
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = ".entries tbody tr"
 
 

@@ -22,7 +22,7 @@ from tests.browser.steps import (
     wait_until_read,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_searching_the_list_in_a_browser(page: Page, token: ApiToken) -> None:

@@ -26,7 +26,7 @@ from tests.browser.steps import (
     wait_until_read,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SLOW = [{"call": "unallocate", "kind": "delay", "seconds": 1.2}]
 

@@ -33,7 +33,7 @@ from tests.browser.steps import (
 )
 from tests.browser.witness import inline_parts, witness
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LONG = "a-host-name-as-long-as-they-get." * 6 + "northwind.katapult.cloud"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}

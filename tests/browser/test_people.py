@@ -13,7 +13,7 @@ from tests.browser.conftest import Browse
 from tests.browser.steps import ordinary, sign_in, unallocate
 from tests.conftest import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NEW = "a new battery for the old horse"
 

@@ -25,7 +25,7 @@ from tests.browser.steps import (
 )
 from tests.browser.witness import PLANTED
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 RUN_PAGE = re.compile(r"/runs/[\w-]{36}/$")
 SLOW = [{"call": "unallocate", "kind": "delay", "seconds": 1}]

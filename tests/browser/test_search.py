@@ -24,7 +24,7 @@ from tests.browser.steps import (
     sign_in,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 TICKET = (
     "Hello,\nplease free 198.18.0.6,\n198.18.0.4 and 198.18.0.5,\nor else 203.0.113.9. 12:30:55"

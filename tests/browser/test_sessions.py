@@ -15,7 +15,7 @@ from tests.browser.conftest import Browse
 from tests.browser.steps import expect_accessible, expect_no_sideways_scrolling, sign_in
 from tests.conftest import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SIGN_IN = re.compile("/accounts/login/")
 

@@ -13,7 +13,7 @@ from tests.browser.conftest import Browse
 from tests.browser.steps import expect_accessible
 from tests.provider import Provider, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

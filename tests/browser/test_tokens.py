@@ -23,7 +23,7 @@ from tests.browser.steps import (
 from tests.browser.witness import PLANTED
 from tests.services.conftest import keep_token
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def paste(page: Page, secret: str, label: str = "Main") -> None:

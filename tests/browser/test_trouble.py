@@ -31,7 +31,7 @@ from tests.browser.steps import (
     wait_until_read,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BreakAt = Callable[[Any, str, Exception], None]
 

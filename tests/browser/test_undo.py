@@ -11,7 +11,7 @@ from ipadmin.sandbox import Sandbox
 from tests.browser.conftest import Browse
 from tests.browser.steps import ask, confirm, is_allocated, open_list, ordinary, row
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def put_back(page: Page) -> None:

@@ -22,7 +22,7 @@ from tests.browser.steps import (
     the_entry,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LOST = [{"call": "unallocate", "kind": "reset_before"}]
 OPEN = "not known yet"

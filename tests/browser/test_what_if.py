@@ -24,7 +24,7 @@ from tests.browser.steps import (
 )
 from tests.browser.witness import PLANTED
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_fault_is_armed_on_the_confirmation(page: Page, token: ApiToken, box: Sandbox) -> None:

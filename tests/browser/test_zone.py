@@ -18,7 +18,7 @@ from tests.browser.steps import (
     unallocate,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 # Chromium calls it by its older name.
 INDIA = re.compile("Times in Asia/(Calcutta|Kolkata)")
 
