@@ -79,7 +79,7 @@ def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
 NAMES = sorted({pattern.name or "" for pattern in patterns(get_resolver())} - FEDERATION)
 OURS = [name for name in NAMES if not name.startswith(("account_", "mfa_"))]
 every_url = pytest.mark.parametrize("name", NAMES)
-pytestmark = [pytest.mark.django_db, pytest.mark.urls]
+pytestmark = pytest.mark.django_db
 
 
 def url_of(name: str, token: ApiToken) -> str:

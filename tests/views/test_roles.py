@@ -48,7 +48,7 @@ PUBLIC = {"healthz", "invitation"}
 NAMES = sorted({each.name or "" for each in patterns(get_resolver())})
 # Those of allauth have no roles.
 OURS = [name for name in NAMES if not name.startswith(("account_", "mfa_", "oidc_", "openid_"))]
-pytestmark = [pytest.mark.django_db, pytest.mark.urls, pytest.mark.usefixtures("katapult", "zoe")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("katapult", "zoe")]
 
 
 def allowed(name: str) -> set[str]:
