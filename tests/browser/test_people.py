@@ -66,7 +66,7 @@ def test_an_auditor_sees_the_history_only(
     audit = browse(audrey)
     audit.goto("/")
     navigation = audit.get_by_role("navigation", name="Main").get_by_role("link")
-    expect(navigation).to_have_text(["History"])
+    expect(navigation).to_have_text(["Runs", "History"])
     audit.locator(".entries tbody a").first.click()
     expect(audit.locator("main")).to_contain_text("was unallocated")
     for path in ("/tokens/", f"/tokens/{token.id}/addresses/"):
