@@ -117,8 +117,7 @@ def run(request: SignedInRequest, run_id: uuid.UUID) -> HttpResponse:
         return _confirmation(request, found)
     if found.state == RunState.WAITING:
         return _approval(request, found)
-    context = _progress(request, found) | {"details": run_progress.details(found)}
-    return render(request, "ipadmin/run.html", context)
+    return render(request, "ipadmin/run.html", _progress(request, found))
 
 
 @require_safe
@@ -276,6 +275,7 @@ def _progress(request: SignedInRequest, found: Run) -> dict[str, object]:
             may_stop=service.may_stop(request.user, found),
             may_repeat=access.abilities(request.user).may_unallocate,
         ),
+        "details": run_progress.details(found),
         "is_followed": found.is_active or is_open,
         "ticket": run_progress.ticket(found, progress, rows, _url(request, found)),
     }
