@@ -231,7 +231,7 @@ def test_the_record_of_a_run(alices: Client, run: Run) -> None:
     assert "1 of 2 succeeded" in page.text
     assert "Katapult rejected the change" in page.rows[1]
     assert page.links["Export"] == f"/audit/export/?run={run.pk}&when=all"
-    [ticket] = page.values("data-copy", "#run")
+    [ticket] = page.values("data-copy", "#run .actions")
     assert "1 succeeded, 1 failed" in ticket
     assert f"http://testserver{run.get_absolute_url()}" in ticket
     assert {"Retry the failed 1…", "Put all back…"} <= {*page.buttons}
