@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 
 from ipadmin.access import Abilities
 from ipadmin.audit.search.pages import ListedEntry
-from ipadmin.models import ApiToken
+from ipadmin.models import Action, ApiToken
 from ipadmin.services.find import Found, FoundAddress, FoundMachine, Pasted
 from ipadmin.ui.markup import outcome_name, url_of
 
@@ -186,7 +186,9 @@ def _person(name: str) -> Hit:
 
 def _entry(entry: ListedEntry) -> Hit:
     day = f"{timezone.localtime(entry.created_at):%-d %b %Y}"
-    parts = [outcome_name(entry.outcome), day, entry.person, entry.reason]
+    is_usual = entry.action == Action.UNALLOCATE
+    action = "" if is_usual else dict(Action.choices).get(entry.action, entry.action)
+    parts = [action, outcome_name(entry.outcome), day, entry.person, entry.reason]
     return Hit(
         entry.address, entry.get_absolute_url(), " · ".join(filter(None, parts)), "history", True
     )

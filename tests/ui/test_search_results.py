@@ -116,13 +116,17 @@ def test_pages_of_other_roles_are_not_found(text: str, abilities: Abilities) -> 
 
 
 @pytest.mark.django_db
-def test_an_entry_says_when_who_and_why() -> None:
-    entry = attempt(reason="OPS-1", created_at=datetime(2026, 11, 3, 23, 30, tzinfo=UTC))
+@pytest.mark.parametrize(
+    ("action", "shown"), [("unallocate", "Succeeded"), ("allocate", "Allocate · Succeeded")]
+)
+def test_an_entry_says_what_when_who_and_why(action: str, shown: str) -> None:
+    at = datetime(2026, 11, 3, 23, 30, tzinfo=UTC)
+    entry = attempt(reason="OPS-1", created_at=at, action=action)
     listed = ListedEntry(*(getattr(entry, name) for name in ListedEntry._fields[:-1]))
     with timezone.override("Asia/Kolkata"):
         [group] = search_results.results("OPS-1", AUDITOR, Found(), [listed], []).groups
     [hit] = group.hits
-    assert hit.detail == "Succeeded · 4 Nov 2026 · alice · OPS-1"
+    assert hit.detail == f"{shown} · 4 Nov 2026 · alice · OPS-1"
     assert hit.url == entry.get_absolute_url()
     assert group.more_url == "/audit/?q=OPS-1&when=all"
 
