@@ -93,9 +93,10 @@ def test_a_machine_in_the_trash_is_explained(
     alices: Client, box: Sandbox, freed: AuditEntry
 ) -> None:
     box.trash(freed.allocation_id)
-    shown = alices.get(reverse("undo", args=[freed.attempt_id])).content.decode()
-    assert "is in the trash until 2" in shown
-    assert '<form class="confirm-form"' not in shown
+    shown = Page(alices.get(reverse("undo", args=[freed.attempt_id])))
+    assert "is in the trash until 2" in shown.text
+    assert shown.links["Check again"] == "?"
+    assert shown.all("form.confirm-form") == []
 
 
 def test_a_confirmation_for_another_entry_is_not_accepted(
