@@ -21,6 +21,7 @@ from tests.soak.records import Observation
 from tests.soak.runs import Runs
 
 ENTRY = re.compile(r"/audit/([0-9a-f-]{36})/")
+ROW = re.compile(r'class="whole-row" href="/audit/([0-9a-f-]{36})/')
 # The button of a result that links to its entry; other links may be to other entries.
 RESULT = re.compile(r'data-result.*? id="entry-([0-9a-f-]{36})"', re.DOTALL)
 BADGE = re.compile(r'class="badge" data-tone="\w+">.*?</svg>\s*(\w+)</span>', re.DOTALL)
@@ -190,7 +191,8 @@ class Operator(Person):
         self.did["looked at the history"] += 1
         query = f"q={kept.ip}&person={self.name}&action={kept.action}"
         page = self.get(f"/audit/?{query}").text
-        for attempt_id in dict.fromkeys(ENTRY.findall(page)):
+        # Not the links of the banner, which names open attempts on any address.
+        for attempt_id in dict.fromkeys(ROW.findall(page)):
             if attempt_id not in self.mine:
                 self.follow(kept, attempt_id)
 
