@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipadmin.audit.readings import ReadingResult, is_same
-from ipadmin.katapult.types import Allocation, IPAddress
+from ipadmin.katapult.types import Allocation, IPAddress, is_same_host
 from ipadmin.models import Action, AuditEntry
 
 # What a reading shows if the call had no effect, and if it had.
@@ -52,11 +52,6 @@ def shown_by(ip: IPAddress, entry: AuditEntry) -> ReadingResult:
         return ReadingResult.UNALLOCATED
     is_holder = is_same(entry.allocation, ip.allocation)
     return ReadingResult.ALLOCATED if is_holder else ReadingResult.OTHER
-
-
-def is_same_host(one: str | None, other: str | None) -> bool:
-    """Whether two host names are the same: in any case, with or without the final dot."""
-    return (one or "").rstrip(".").lower() == (other or "").rstrip(".").lower()
 
 
 def is_alike(one: AuditEntry, other: AuditEntry) -> bool:

@@ -24,6 +24,7 @@ from ipadmin.katapult.types import (
     Organization,
     Page,
     VirtualMachine,
+    is_same_host,
 )
 from ipadmin.katapult.values import (
     MAX_TEXT_LENGTH,
@@ -206,8 +207,7 @@ def allocated(body: object, *, id: str, known_address: str | None, machine_id: s
 def renamed(body: object, *, id: str, known_address: str | None, reverse_dns: str) -> IPAddress:
     """The address, with this host name. Raises ValueError for any other answer."""
     ip = ip_address(body, id=id, address=known_address)
-    # In any case, with or without the final dot.
-    if (ip.reverse_dns or "").rstrip(".").lower() != reverse_dns.rstrip(".").lower():
+    if not is_same_host(ip.reverse_dns, reverse_dns):
         raise ValueError("the address has another reverse DNS")
     return ip
 
@@ -277,7 +277,7 @@ def _allocation(fields: JsonObject) -> Allocation | None:
     if given is None and "allocation_id" in fields:
         # Each address of a list.
         id, kind = _optional(fields["allocation_id"]), _optional(fields.get("allocation_type"))
-        return Allocation(id or "", kind) if id or kind else None
+        return Allocation.of(id, kind)
     if not fields.keys() & {"allocation", "allocation_id", "allocation_type"}:
         raise KeyError("allocation")
     outer = given if isinstance(given, dict) else {}
@@ -285,8 +285,8 @@ def _allocation(fields: JsonObject) -> Allocation | None:
     id = _optional(fields.get("allocation_id")) or _optional(inner.get("id"))
     kind = _optional(fields.get("allocation_type")) or _optional(outer.get("type"))
     name = _optional(inner.get("name"))
-    if id or kind or name:
-        return Allocation(id=id or "", type=kind, name=name)
+    if found := Allocation.of(id, kind, name):
+        return found
     if any(inner.values()) or (given and not outer):
         raise ValueError("an allocation without id, type and name")
     return None

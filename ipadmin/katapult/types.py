@@ -129,6 +129,16 @@ class Allocation:
     type: str | None
     name: str | None = None
 
+    @classmethod
+    def of(cls, id: str | None, type: str | None, name: str | None = None) -> Allocation | None:
+        """With what is known of it; None if nothing is."""
+        return cls(id or "", type or None, name) if id or type or name else None
+
+
+def is_same_host(one: str | None, other: str | None) -> bool:
+    """Whether two host names are the same: in any case, with or without the final dot."""
+    return (one or "").rstrip(".").lower() == (other or "").rstrip(".").lower()
+
 
 @dataclass(frozen=True, slots=True)
 class IPAddress:

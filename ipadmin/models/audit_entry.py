@@ -213,9 +213,7 @@ class AuditEntry(models.Model):
     @property
     def allocation(self) -> Allocation | None:
         """The confirmed allocation, or for `allocate` the target; None when there was none."""
-        if not (self.allocation_id or self.allocation_type or self.allocation_name):
-            return None
-        return Allocation(self.allocation_id, self.allocation_type or None, self.allocation_name)
+        return Allocation.of(self.allocation_id, self.allocation_type, self.allocation_name)
 
     @property
     def organization_title(self) -> str:

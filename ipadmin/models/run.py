@@ -184,9 +184,7 @@ class RunItem(models.Model):
 
     @property
     def allocation(self) -> Allocation | None:
-        if not (self.allocation_id or self.allocation_type or self.allocation_name):
-            return None
-        return Allocation(self.allocation_id, self.allocation_type or None, self.allocation_name)
+        return Allocation.of(self.allocation_id, self.allocation_type, self.allocation_name)
 
     @property
     def ip(self) -> IPAddress:

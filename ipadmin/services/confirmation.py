@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextvars
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -119,7 +120,7 @@ class Confirmation:
             "read_since": self.read_since.isoformat(),
             "machine": asdict(self.machine) if self.machine else None,
         }
-        return signing.dumps(content, salt=SALT, compress=True)
+        return sign(content, SALT)
 
 
 def read(token: ApiToken, address_id: str) -> Confirmation:
@@ -204,16 +205,14 @@ def _with_list(token: ApiToken, ip: IPAddress, read_since: datetime) -> Confirma
 
 def attempt_id_of(signed: str, bound: Bound) -> uuid.UUID:
     """The attempt id of a form of any age. Raises NotConfirmed."""
-    return uuid.UUID(_load(signed, bound, max_age=None)["attempt_id"])
+    return uuid.UUID(verified(signed, bound, SALT, max_age=None)["attempt_id"])
 
 
 def load(signed: str, bound: Bound) -> Confirmation:
     """The confirmation in a form. Raises ConfirmationExpired or NotConfirmed."""
-    data = _load(signed, bound, max_age=settings.CONFIRMATION_MAX_AGE)
-    ip = dict(data["ip"])
-    allocation = ip.pop("allocation")
+    data: _Signed = verified(signed, bound, SALT, max_age=settings.CONFIRMATION_MAX_AGE)
+    seen = ip_address(data["ip"])
     try:
-        seen = IPAddress(**ip, allocation=Allocation(**allocation) if allocation else None)
         read_since = datetime.fromisoformat(data["read_since"])
         shown = data["machine"]
         machine = MachineFacts(**{k: _frozen(v) for k, v in shown.items()}) if shown else None
@@ -234,9 +233,16 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _load(signed: str, bound: Bound, *, max_age: int | None) -> _Signed:
+def sign(content: Mapping[str, Any], salt: str) -> str:
+    """What a page showed, as text for a form field. `content` has `bound_to`: see `Bound.names`."""
+    return signing.dumps(dict(content), salt=salt, compress=True)
+
+
+def verified(signed: str, bound: Bound, salt: str, *, max_age: int | None) -> Any:
+    """The content of a signed form field, at most `max_age` seconds old (None: of any age). Raises
+    ConfirmationExpired or NotConfirmed."""
     try:
-        data: _Signed = signing.loads(signed, salt=SALT, max_age=max_age)
+        data = signing.loads(signed, salt=salt, max_age=max_age)
     except signing.SignatureExpired as error:
         raise ConfirmationExpired from error
     except signing.BadSignature as error:
@@ -244,3 +250,14 @@ def _load(signed: str, bound: Bound, *, max_age: int | None) -> _Signed:
     if data["bound_to"] != bound.names():
         raise NotConfirmed
     return data
+
+
+def ip_address(signed: Mapping[str, Any]) -> IPAddress:
+    """The address in the content of a signed form field. Raises ConfirmationExpired if another
+    version of this site, with other fields, signed it."""
+    fields = dict(signed)
+    try:
+        allocation = fields.pop("allocation")
+        return IPAddress(**fields, allocation=Allocation(**allocation) if allocation else None)
+    except (TypeError, KeyError) as error:
+        raise ConfirmationExpired from error

@@ -10,19 +10,17 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from django.conf import settings
-from django.core import signing
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ipadmin.audit import effects
 from ipadmin.katapult.errors import ErrorAnswer, KatapultError, kept_until
-from ipadmin.katapult.types import VIRTUAL_MACHINE, Allocation, IPAddress, VirtualMachine
+from ipadmin.katapult.types import VIRTUAL_MACHINE, IPAddress, VirtualMachine, is_same_host
 from ipadmin.models import Action, ApiToken, AuditEntry, Outcome
 from ipadmin.models.search_keys import address_key
-from ipadmin.services import api, inventory
+from ipadmin.services import api, confirmation, inventory
 from ipadmin.services.attempt import Circumstances, carry_out
 from ipadmin.services.change import Change
-from ipadmin.services.confirmation import Bound, ConfirmationExpired, NotConfirmed
+from ipadmin.services.confirmation import Bound, NotConfirmed
 from ipadmin.services.later_reads import Source
 
 SALT = "ipadmin.undo"
@@ -65,7 +63,7 @@ class Restoration:
         """The host name that can be set again; empty if there was none of its own, or if it is the
         machine's, which Katapult gives its addresses by itself. [seen]"""
         host = old_reverse_dns(self.entry)
-        is_default = self.machine and effects.is_same_host(host, self.machine.fqdn)
+        is_default = self.machine and is_same_host(host, self.machine.fqdn)
         return "" if is_default else host
 
     def signed(self, bound: Bound) -> str:
@@ -78,7 +76,7 @@ class Restoration:
             "ip": asdict(self.ip),
             "read_since": self.read_since.isoformat(),
         }
-        return signing.dumps(content, salt=SALT, compress=True)
+        return confirmation.sign(content, SALT)
 
 
 def why_not(entry: AuditEntry) -> str:
@@ -116,14 +114,12 @@ def undoable(entries: Iterable[AuditEntry]) -> set[uuid.UUID]:
     }
 
 
-def undoing(entry: AuditEntry) -> list[AuditEntry]:
-    """The attempts that undo this one, oldest first."""
-    return list(AuditEntry.objects.filter(undoes=entry.attempt_id).order_by("created_at", "id"))
-
-
-def undone_by(entry: AuditEntry) -> AuditEntry | None:
-    """The attempt that this one undoes."""
-    return AuditEntry.objects.filter(attempt_id=entry.undoes).first() if entry.undoes else None
+def related(entry: AuditEntry, entries: QuerySet[AuditEntry]) -> list[AuditEntry]:
+    """Those of `entries` that undo this attempt or that it undoes, and the others that undo the
+    same one, oldest first."""
+    undone = entry.undoes or entry.attempt_id
+    found = entries.filter(Q(attempt_id=undone) | Q(undoes=undone)).exclude(pk=entry.pk)
+    return list(found.order_by("created_at", "id"))
 
 
 def old_reverse_dns(entry: AuditEntry) -> str:
@@ -162,23 +158,19 @@ def _with_machine(found: Restoration, token: ApiToken) -> Restoration:
 
 def attempt_id_of(signed: str, bound: Bound) -> uuid.UUID:
     """The id of the first attempt of a form of any age. Raises NotConfirmed."""
-    return uuid.UUID(_load(signed, bound, max_age=None)["attempt_id"])
+    data: _Signed = confirmation.verified(signed, bound, SALT, max_age=None)
+    return uuid.UUID(data["attempt_id"])
 
 
 def load(signed: str, bound: Bound, entry: AuditEntry) -> Restoration:
     """The restoration in a form. Raises ConfirmationExpired or NotConfirmed."""
-    data = _load(signed, bound, max_age=settings.CONFIRMATION_MAX_AGE)
+    max_age = settings.CONFIRMATION_MAX_AGE
+    data: _Signed = confirmation.verified(signed, bound, SALT, max_age=max_age)
     if data["undoes"] != str(entry.attempt_id):
         raise NotConfirmed
-    try:
-        ip = dict(data["ip"])
-        allocation = ip.pop("allocation")
-        seen = IPAddress(**ip, allocation=Allocation(**allocation) if allocation else None)
-    except (TypeError, KeyError) as error:
-        # Signed by another version of this site.
-        raise ConfirmationExpired from error
     ids = (uuid.UUID(data["attempt_id"]), uuid.UUID(data["reverse_dns_attempt_id"]))
-    return Restoration(*ids, entry, seen, datetime.fromisoformat(data["read_since"]))
+    read_since = datetime.fromisoformat(data["read_since"])
+    return Restoration(*ids, entry, confirmation.ip_address(data["ip"]), read_since)
 
 
 def undo(
@@ -213,15 +205,3 @@ def changes(restoration: Restoration) -> tuple[Change, Change]:
         reverse_dns=restoration.reverse_dns,
     )
     return allocating, naming
-
-
-def _load(signed: str, bound: Bound, *, max_age: int | None) -> _Signed:
-    try:
-        data: _Signed = signing.loads(signed, salt=SALT, max_age=max_age)
-    except signing.SignatureExpired as error:
-        raise ConfirmationExpired from error
-    except signing.BadSignature as error:
-        raise NotConfirmed from error
-    if data["bound_to"] != bound.names():
-        raise NotConfirmed
-    return data

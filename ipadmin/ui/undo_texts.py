@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
-
-from django.db.models import Q, QuerySet
 
 from ipadmin.models import AuditEntry
 from ipadmin.services.undo import Restoration
@@ -99,21 +98,14 @@ def machine(shown: Restoration) -> list[tuple[str, str]]:
     ]
 
 
-def related(entry: AuditEntry, visible: QuerySet[AuditEntry]) -> list[tuple[str, list[Linked]]]:
-    """Attempts that undo this one, or that it undoes: labels and links."""
-    family = entry.undoes or entry.attempt_id
-    found = visible.filter(Q(attempt_id=family) | Q(undoes=family)).exclude(pk=entry.pk)
-    undoing: list[Linked] = []
-    undone: list[Linked] = []
-    others: list[Linked] = []
-    for each in found.order_by("created_at", "id"):
-        link = Linked(
-            f"{each.known_action.label} {each.address}: {each.get_outcome_display().lower()}",
-            each.get_absolute_url(),
-        )
-        if each.attempt_id == entry.undoes:
-            undone.append(link)
-        else:
-            (others if entry.undoes else undoing).append(link)
-    titles = (("Undoes", undone), ("Undone by", undoing), ("Together with", others))
-    return [(label, links) for label, links in titles if links]
+def related(entry: AuditEntry, others: Iterable[AuditEntry]) -> list[tuple[str, list[Linked]]]:
+    """What undoes an attempt, or what it undoes: labels and links. `others`: `undo.related`."""
+    found: dict[str, list[Linked]] = {}
+    for each in others:
+        label = "Undoes" if each.attempt_id == entry.undoes else "Together with"
+        if not entry.undoes:
+            label = "Undone by"
+        what = f"{each.known_action.label} {each.address}"
+        link = Linked(f"{what}: {each.get_outcome_display().lower()}", each.get_absolute_url())
+        found.setdefault(label, []).append(link)
+    return [*found.items()]

@@ -21,6 +21,7 @@ from ipadmin.audit.search import choices, pages, timeline
 from ipadmin.audit.search.plan import fetch_plan
 from ipadmin.audit.search.summary import summarize
 from ipadmin.models.search_keys import address_of
+from ipadmin.services import undo
 from ipadmin.ui import entry_texts, history_texts, undo_texts
 from ipadmin.ui.charts import chart, sparkline
 from ipadmin.ui.history_form import PAGES, HistoryFilters
@@ -73,6 +74,7 @@ def audit(request: SignedInRequest) -> HttpResponse:
 def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse:
     """Everything that is known of one attempt, its seal, and the attempts before and after it."""
     entry = access.visible_entry(request.user, attempt_id)
+    seen = access.visible_entries(request.user)
     values = document.values_of(entry)
     seal = entry_seal.seal_of(values)
     came_from, address = _list_of(request), address_of(entry.address_key)
@@ -94,7 +96,7 @@ def audit_entry(request: SignedInRequest, attempt_id: uuid.UUID) -> HttpResponse
         "document_text": _document_text(values),
         "ticket": entry_texts.ticket(entry, request.build_absolute_uri(entry.get_absolute_url())),
         "undo_url": undo_url(request.user, entry),
-        "related": undo_texts.related(entry, access.visible_entries(request.user)),
+        "related": undo_texts.related(entry, undo.related(entry, seen)),
         "summary": entry_texts.summary(entry),
         "readings": list(entry_texts.readings(entry)),
         "cards": entry_texts.cards(entry),

@@ -65,8 +65,8 @@ def test_the_address_is_allocated_to_its_machine_again(
     _, made = put_back(own_token, freed)
     assert (made.action, made.outcome, made.undoes) == ("allocate", "succeeded", freed.attempt_id)
     assert state(box, freed)["allocation_id"] == freed.allocation_id == made.allocation_id
-    assert undo.undoing(freed) == [made]
-    assert undo.undone_by(made) == freed
+    assert undo.related(freed, AuditEntry.objects.all()) == [made]
+    assert undo.related(made, AuditEntry.objects.all()) == [freed]
     assert undo.undoable([freed]) == set()
 
 
@@ -77,7 +77,7 @@ def test_the_reverse_dns_is_set_by_a_second_attempt(
     shown = undo.read(own_token, old)
     object.__setattr__(shown.entry, "reverse_dns", "shop.example.net")
     undo.undo(shown, Circumstances(own_token.owner, own_token), with_reverse_dns=True)
-    allocated, named = undo.undoing(freed)
+    allocated, named = undo.related(freed, AuditEntry.objects.all())
     assert [allocated.action, named.action] == ["allocate", "set_reverse_dns"]
     assert (named.outcome, named.requested_reverse_dns) == ("succeeded", "shop.example.net")
     assert state(box, freed)["reverse_dns"] == "shop.example.net"

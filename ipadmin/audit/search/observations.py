@@ -249,4 +249,4 @@ def _result(entry: AuditEntry) -> Iterator[Observation]:
 
 def _allocation(fields: Mapping[str, object]) -> Allocation | None:
     id, type, name = (str(fields.get(f"allocation_{key}") or "") for key in ("id", "type", "name"))
-    return Allocation(id, type or None, name or None) if id or type or name else None
+    return Allocation.of(id, type, name or None)
