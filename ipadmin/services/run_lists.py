@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from ipadmin.models import Run, RunItem, RunState, User
@@ -35,7 +35,9 @@ def waiting_for(user: User) -> Waiting:
     """In one query, because every page shows how many they are; one more for each approval."""
     now = timezone.now()
     stopped = Q(state=RunState.STOPPED, finished_at__gte=now - STOPPED_SINCE)
-    stopped &= ~Q(stop_reason=BY_PERSON) & Q(retried_by=None, undone_by=None)
+    followed = Q(retries=OuterRef("pk")) | Q(undoes=OuterRef("pk"))
+    later = Run.objects.filter(followed).exclude(state=RunState.DRAFT)
+    stopped &= ~Q(stop_reason=BY_PERSON) & ~Exists(later)
     own = Q(user=user) & (Q(state=RunState.PAUSED) | stopped)
     asked = ~Q(user=user) & Q(state=RunState.WAITING, expires_at__gt=now)
     found = Run.objects.filter(own | asked).select_related("user").order_by("created_at")

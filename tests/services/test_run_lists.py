@@ -44,6 +44,8 @@ def test_own_runs_that_do_not_go_on(token: ApiToken) -> None:
 def test_a_stopped_run_that_was_repeated_waits_no_more(token: ApiToken) -> None:
     ended = {"stop_reason": "not_sent", "finished_at": timezone.now()}
     stopped = keep_run(token, RunState.STOPPED, **ended)
+    keep_run(token, RunState.DRAFT, retries=stopped)
+    assert run_lists.waiting_for(token.owner).runs == [stopped]
     keep_run(token, RunState.FINISHED, retries=stopped)
     assert run_lists.waiting_for(token.owner).count == 0
 
