@@ -107,12 +107,12 @@ def check_environment(app_configs: object, **kwargs: object) -> list[CheckMessag
         ("E013", _idle_timeout(), f"Set SESSION_IDLE_TIMEOUT from {MIN_IDLE} to {MAX_IDLE}."),
         ("E014", _cache(), "Write CACHE_URL=rediss://:password@host:6379/0, or remove it."),
         ("E016", _invitation_hours(), "Set INVITATION_HOURS to a number of hours, 1 or more."),
-        ("E050", _approvals(), f"Write {run_approval.FORMS}."),
         ("E051", _runs(), "Set it to a larger number, or remove it."),
         *_choices(),
         *_oauth(),
         *_oidc(),
         *notify.problems(),
+        *run_approval.problems(),
         ("E062", _site_url(), "Set SITE_URL to what people open: https://ip.example.com."),
         ("E007", _debug(), "Remove DEBUG from the environment and .env."),
     ]
@@ -258,14 +258,6 @@ def _database() -> str:
 
 def _invitation_hours() -> str:
     return "" if settings.INVITATION_HOURS > 0 else "INVITATION_HOURS is not positive."
-
-
-def _approvals() -> str:
-    try:
-        run_approval.parse(settings.APPROVALS)
-    except ValueError as error:
-        return f"APPROVALS cannot be used: {error}"
-    return ""
 
 
 def _runs() -> str:

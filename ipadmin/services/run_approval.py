@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,6 +51,14 @@ def parse(text: str) -> dict[str, Rules]:
     return rules
 
 
+def problems() -> Iterator[tuple[str, str, str]]:
+    """For the system checks: id, problem and hint."""
+    try:
+        parse(settings.APPROVALS)
+    except ValueError as error:
+        yield "E050", f"APPROVALS cannot be used: {error}", f"Write {FORMS}."
+
+
 def _rules(text: str) -> Rules:
     if text == "never":
         return Rules()
@@ -97,13 +105,6 @@ def may_decide(user: User, run: Run) -> bool:
     """Never on one's own run: an active operator with a token of the organization."""
     is_other = user.pk != run.user_id
     return is_other and user.has_perm(USE_TOKENS) and tokens_for(user, run).exists()
-
-
-def waiting_for(user: User) -> list[Run]:
-    """The runs that the user may decide on now, oldest first."""
-    waiting = Run.objects.filter(state=RunState.WAITING, expires_at__gt=timezone.now())
-    waiting = waiting.exclude(user=user).select_related("user").order_by("created_at")
-    return [run for run in waiting if may_decide(user, run)]
 
 
 def approve(run: Run, user: User, by: Actor, reason: str = "") -> None:

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from ipadmin.audit.activity import Actor
 from ipadmin.katapult.types import Organization
 from ipadmin.models import ApiToken, AuditLink, Run, RunItem, RunState, User
-from ipadmin.services import run_approval, runs
+from ipadmin.services import run_approval, run_lists, runs
 from ipadmin.services.run_approval import CannotDecide, Rules
 from ipadmin.services.run_state import RunChanged
 from tests.services.cloud import Cloud
@@ -102,14 +102,14 @@ def test_a_run_that_needs_an_approval_waits_for_it(waiting: Run, settings: Setti
 
 
 def test_an_approved_run_is_queued(waiting: Run, approver: User) -> None:
-    assert run_approval.waiting_for(approver) == [waiting]
+    assert run_lists.waiting_for(approver).approvals == [waiting]
     run_approval.approve(waiting, approver, of(approver), "Looks right")
     assert (waiting.state, waiting.decided_by) == (RunState.QUEUED, approver)
     assert waiting.decision_reason == "Looks right"
     approved = details("run_approved")
     assert approved["sha256"] == details("run_confirmed")["sha256"]
     assert approved["by"]["user_name"] == "bob"
-    assert run_approval.waiting_for(approver) == []
+    assert run_lists.waiting_for(approver).approvals == []
 
 
 def test_a_rejected_run_has_ended(waiting: Run, approver: User) -> None:
@@ -121,7 +121,7 @@ def test_a_rejected_run_has_ended(waiting: Run, approver: User) -> None:
 
 @pytest.mark.parametrize("decide", [run_approval.approve, run_approval.reject])
 def test_nobody_decides_on_their_own_run(waiting: Run, decide: Decide) -> None:
-    assert run_approval.waiting_for(waiting.user) == []
+    assert run_lists.waiting_for(waiting.user).approvals == []
     with pytest.raises(CannotDecide):
         decide(waiting, waiting.user, of(waiting.user))
     assert Run.objects.get().state == RunState.WAITING
