@@ -3,12 +3,14 @@ and carried out by the worker (`run_worker.py`)."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ipadmin import access, tasks
@@ -97,7 +99,6 @@ class Progress:
     outcomes: dict[str, int]
     waiting: int
     seconds_left: int | None
-    calls_left: int | None
     worker_is_running: bool
 
     @property
@@ -150,22 +151,18 @@ def plan(run: Run) -> Plan:
     return Plan(calls, calls_left, run_pace.seconds_needed(run.token, calls))
 
 
-def progress(run: Run) -> Progress:
-    entry = AuditEntry.objects.filter(attempt_id=OuterRef("attempt_id"))
-    items = run.items.filter(skip_reason="").order_by()
-    counted = items.annotate(outcome=Subquery(entry.values("outcome")[:1])).values_list("outcome")
-    outcomes: dict[str | None, int] = dict(counted.annotate(Count("id")))
-    total, waiting = sum(outcomes.values()), outcomes.pop(None, 0)
+def progress(run: Run, rows: Sequence[RunRow]) -> Progress:
+    """`rows` are all addresses of the run."""
+    states = Counter(row.state for row in rows if row.state != LEFT_OUT)
+    waiting = states.pop(WAITING, 0) + states.pop(NOT_ATTEMPTED, 0)
     calls = waiting * run_pace.calls_of(run)
     is_going = run.state in {RunState.QUEUED, RunState.RUNNING}
-    seconds = run_pace.seconds_needed(run.token, calls) if is_going else None
     is_claimed = run.claimed_until is not None and run.claimed_until > timezone.now()
     return Progress(
-        total,
-        {name: count for name, count in outcomes.items() if name},
+        states.total() + waiting,
+        dict(states),
         waiting,
-        seconds,
-        run_pace.calls_left(run.token),
+        run_pace.seconds_needed(run.token, calls) if is_going else None,
         is_claimed or tasks.worker_is_running(),
     )
 

@@ -255,7 +255,8 @@ def _approval(
 
 def _progress(request: SignedInRequest, found: Run) -> dict[str, object]:
     """The state, progress and rows of a run."""
-    progress, rows = service.progress(found), service.rows(found)
+    rows = service.rows(found)
+    progress = service.progress(found, rows)
     state = request.GET.get("state", "")
     shown = [row for row in rows if row.state == state] if state else rows
     page = Paginator(shown, ROWS_PER_PAGE).get_page(request.GET.get("page"))

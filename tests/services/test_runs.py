@@ -155,14 +155,14 @@ def test_progress_and_rows_are_those_of_the_entries(run: Run, by: Actor) -> None
     first = run.items.get(position=0)
     keep(attempt_id=first.attempt_id, run_id=run.pk, outcome=Outcome.FAILED)
     keep(attempt_id=uuid.uuid4(), run_id=run.pk, outcome=Outcome.FAILED)  # an earlier try
-    shown = runs.progress(run)
+    shown = runs.progress(run, runs.rows(run))
     assert (shown.total, shown.done, shown.waiting) == (2, 1, 1)
     assert shown.outcomes == {"failed": 1}
     assert shown.seconds_left
     assert not shown.worker_is_running
     assert [row.state for row in runs.rows(run)] == ["failed", "waiting"]
     runs.stop(run, by)
-    assert runs.progress(run).seconds_left is None
+    assert runs.progress(run, runs.rows(run)).seconds_left is None
     assert [row.state for row in runs.rows(run)] == ["failed", "not_attempted"]
 
 
@@ -170,7 +170,7 @@ def test_an_address_that_was_left_out_is_a_row_without_progress(
     token: ApiToken, cloud: Cloud
 ) -> None:
     run = runs.draft(token.owner, token, [*cloud.add(1), "ip_unknown"])
-    assert runs.progress(run).total == 1
+    assert runs.progress(run, runs.rows(run)).total == 1
     assert [row.state for row in runs.rows(run)] == ["waiting", "left_out"]
 
 

@@ -22,7 +22,7 @@ def run(state: RunState = RunState.RUNNING, **fields: Any) -> Run:
 
 def progress(waiting: int = 0, seconds: int | None = None, **outcomes: int) -> Progress:
     total = waiting + sum(outcomes.values())
-    return Progress(total, outcomes, waiting, seconds, None, worker_is_running=True)
+    return Progress(total, outcomes, waiting, seconds, worker_is_running=True)
 
 
 def row(state: str, error: str = "", dns: str = "", **item: Any) -> RunRow:
@@ -82,7 +82,7 @@ def test_why_a_run_stopped(reason: str, text: str) -> None:
 
 
 def test_a_missing_worker_is_said_while_it_matters() -> None:
-    alone = Progress(1, {}, 1, None, None, worker_is_running=False)
+    alone = Progress(1, {}, 1, None, worker_is_running=False)
     assert run_progress.note(run(RunState.QUEUED), alone) == run_progress.NO_WORKER
     assert run_progress.note(run(RunState.FINISHED), alone) == ""
 
