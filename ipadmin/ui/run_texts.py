@@ -123,6 +123,13 @@ def back_to(run: Run) -> Linked:
     return Linked("Runs", reverse("runs"))
 
 
+def again_url(run: Run) -> str:
+    """Where a draft of the same addresses is made; empty if its token was deleted."""
+    if run.undoes_id:
+        return reverse("run_undo", args=[run.undoes_id])
+    return reverse("run_add", args=[run.token_id]) if run.token_id else ""
+
+
 def dangers(run: Run, items: Sequence[RunItem]) -> list[Danger]:
     """The addresses whose number the operator has to type. Allocating endangers none."""
     if run.action != Action.UNALLOCATE:

@@ -212,6 +212,7 @@ def _confirmation(
     request: SignedInRequest, found: Run, form: RunForm | None = None
 ) -> HttpResponse:
     confirmed = run_texts.confirmed(found)
+    max_age = timedelta(seconds=settings.CONFIRMATION_MAX_AGE)
     context: dict[str, object] = {
         "run": found,
         "confirmed": confirmed,
@@ -219,8 +220,8 @@ def _confirmation(
     }
     if not confirmed.items:
         context["notices"] = [run_texts.NOTHING_LEFT]
-    elif timezone.now() - found.created_at > timedelta(seconds=settings.CONFIRMATION_MAX_AGE):
-        context |= {"notices": [run_texts.EXPIRED], "is_expired": True}
+    elif found.token is None or timezone.now() - found.created_at > max_age:
+        context |= {"notices": [run_texts.EXPIRED], "again_url": run_texts.again_url(found)}
     else:
         rule = run_approval.rule_for(found, confirmed.items)
         context |= {

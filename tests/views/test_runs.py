@@ -141,6 +141,29 @@ def test_an_old_confirmation_is_read_again(alices: Client, draft: Run, settings:
     assert Run.objects.count() == 2
 
 
+def test_an_expired_draft_that_puts_back_is_drafted_as_one_again(
+    alices: Client, run: Run, cloud: Cloud
+) -> None:
+    Run.objects.update(state=RunState.FINISHED)
+    cloud.addresses[id_of(1)] |= {"allocation_id": None, "allocation_type": None}
+    alices.post(at(run, "undo"))
+    draft = Run.objects.get(undoes=run)
+    Run.objects.filter(pk=draft.pk).update(created_at=timezone.now() - timedelta(hours=1))
+    page = Page(alices.get(draft.get_absolute_url()))
+    [form] = page.all("footer form")
+    assert form.attributes["action"] == at(run, "undo")
+
+
+def test_a_draft_whose_token_was_deleted_offers_nothing(
+    alices: Client, cloud: Cloud, url: str
+) -> None:
+    alices.post(url, {"address": cloud.add(1)})
+    ApiToken.objects.all().delete()
+    page = Page(alices.get(Run.objects.get().get_absolute_url()))
+    assert "This confirmation has expired" in page.text
+    assert page.all("main form") == []
+
+
 def test_a_selection_that_is_no_run(
     alices: Client, cloud: Cloud, settings: Settings, url: str
 ) -> None:
