@@ -19,7 +19,7 @@ from ipadmin.audit import effects
 from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import ReadingResult, allocation_fields, is_same
 from ipadmin.katapult.errors import KatapultError, NotSent
-from ipadmin.katapult.types import Exchange, IPAddress, Secret
+from ipadmin.katapult.types import Exchange, IPAddress, Reply, Secret
 from ipadmin.models import Action, AuditEntry, Outcome
 from ipadmin.services import api, evidence, later_reads, oauth
 from ipadmin.services.attempt_entry import (
@@ -96,16 +96,16 @@ def _attempt(entry: AuditEntry, change: Change, secret: Secret) -> None:
 
 def _call(entry: AuditEntry, secret: Secret) -> Exchange:
     """The one call that changes the address."""
-    client, id = api.client(), entry.address_id
+    client, id, text = api.client(), entry.address_id, entry.address
+    reply: Reply[IPAddress] | Reply[None]
     if entry.action == Action.ALLOCATE:
-        reply = client.allocate(secret, entry.allocation_id, id=id, known_address=entry.address)
-        return reply.exchange
-    if entry.action == Action.SET_REVERSE_DNS:
+        reply = client.allocate(secret, entry.allocation_id, id=id, known_address=text)
+    elif entry.action == Action.SET_REVERSE_DNS:
         host = entry.requested_reverse_dns
-        return client.set_reverse_dns(
-            secret, id=id, reverse_dns=host, known_address=entry.address
-        ).exchange
-    return client.unallocate(secret, id=id).exchange
+        reply = client.set_reverse_dns(secret, id=id, reverse_dns=host, known_address=text)
+    else:
+        reply = client.unallocate(secret, id=id)
+    return reply.exchange
 
 
 def _is_overdue(entry: AuditEntry) -> bool:

@@ -122,7 +122,7 @@ def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
         if reading["found"] == effects.after(entry):
             until = datetime.fromisoformat(reading["read_at"])
             return competing(entry, entry.created_at, until)
-    if not entry.evidence:
+    if not entry.evidence or entry.evidence[-1]["found"] != effects.before(entry):
         return []
     until = datetime.fromisoformat(entry.evidence[-1]["read_at"])
     return hiding(entry, entry.sent_at or entry.created_at, until)

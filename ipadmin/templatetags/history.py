@@ -133,23 +133,21 @@ def bar_rows(chart: Chart) -> SafeString:
 
 @register.simple_tag
 def outcome_boxes(filters: HistoryFilters) -> SafeString:
-    """A box for each outcome, checked if it is chosen. Django's widgets render a template each."""
-    chosen = filters["outcome"].value() or []
-    made = (
-        f'<label><input type="checkbox" name="outcome" value="{value}"'
-        f"{' checked' if value in chosen else ''}> <span>{name}</span></label>"
-        for value, name in Outcome.choices
-    )
-    return mark_safe(" ".join(made))  # noqa: S308  words of our own
+    return _boxes(filters, "outcome", Outcome.choices)
 
 
 @register.simple_tag
 def action_boxes(filters: HistoryFilters) -> SafeString:
-    chosen = filters["action"].value() or []
+    return _boxes(filters, "action", Action.choices)
+
+
+def _boxes(filters: HistoryFilters, name: str, choices: Iterable[tuple[str, str]]) -> SafeString:
+    """A box for each choice, checked if it is chosen. Django's widgets render a template each."""
+    chosen = filters[name].value() or []
     made = (
-        f'<label><input type="checkbox" name="action" value="{value}"'
-        f"{' checked' if value in chosen else ''}> <span>{name}</span></label>"
-        for value, name in Action.choices
+        f'<label><input type="checkbox" name="{name}" value="{value}"'
+        f"{' checked' if value in chosen else ''}> <span>{text}</span></label>"
+        for value, text in choices
     )
     return mark_safe(" ".join(made))  # noqa: S308  words of our own
 

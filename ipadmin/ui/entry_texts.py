@@ -42,32 +42,27 @@ def seal_badge(seal: EntrySeal) -> Badge:
     return found._replace(text=found.text.format(number), note=found.note.format(why))
 
 
-def summary(entry: AuditEntry) -> list[Fact]:
+def summary(entry: AuditEntry) -> Iterator[Fact]:
     """What people ask first."""
-    return [
-        Fact("Person", entry.person, note=markup.recorded(entry)),
-        Fact("Time", at=entry.created_at),
-        Fact("Reason", tickets.linked(entry.reason), none="None given"),
-        Fact(
-            action_texts.of(entry).holder,
-            entry.allocation_name,
-            note=kind(entry.allocation_type),
-            code=entry.allocation_id,
-            none="Nothing",
-        ),
-        Fact("Reverse DNS", code=entry.reverse_dns, none="None"),
-        *(
-            [Fact("Requested reverse DNS", code=entry.requested_reverse_dns)]
-            if entry.requested_reverse_dns
-            else []
-        ),
-        Fact(
-            "Organization",
-            entry.organization_title,
-            note=entry.organization_sub_domain,
-            code=entry.organization_id,
-        ),
-    ]
+    yield Fact("Person", entry.person, note=markup.recorded(entry))
+    yield Fact("Time", at=entry.created_at)
+    yield Fact("Reason", tickets.linked(entry.reason), none="None given")
+    yield Fact(
+        action_texts.of(entry).holder,
+        entry.allocation_name,
+        note=kind(entry.allocation_type),
+        code=entry.allocation_id,
+        none="Nothing",
+    )
+    yield Fact("Reverse DNS", code=entry.reverse_dns, none="None")
+    if entry.requested_reverse_dns:
+        yield Fact("Requested reverse DNS", code=entry.requested_reverse_dns)
+    yield Fact(
+        "Organization",
+        entry.organization_title,
+        note=entry.organization_sub_domain,
+        code=entry.organization_id,
+    )
 
 
 def ticket(entry: AuditEntry, url: str) -> str:

@@ -170,16 +170,16 @@ def _of_unknown(entry: AuditEntry) -> Explanation:
 
 
 def _of_error_code(entry: AuditEntry) -> Explanation:
-    words, words_of, changed = _words_of(entry), action_texts.of(entry), NOTHING_CHANGED
+    words, action, changed = _words_of(entry), action_texts.of(entry), NOTHING_CHANGED
     if entry.basis == Basis.EVIDENCE:
         changed = NO_CHANGE_SEEN
         words = words._replace(
             what_happened=f"{words.what_happened} {evidence_texts.still_as_before(entry)}",
-            what_now=f"Start again if you still want to {words_of.tried} it.",
+            what_now=f"Start again if you still want to {action.tried} it.",
             steps=("retry", "copy"),
         )
     elif entry.outcome == Outcome.REFUSED and entry.error_code not in NOT_THE_READING:
-        words = words._replace(what_happened=f"{words.what_happened} {words_of.not_sent}")
+        words = words._replace(what_happened=f"{words.what_happened} {action.not_sent}")
     code, detail = entry.error_code, entry.error_detail
     facts = _facts(code, detail, entry.error_description, entry.katapult_request_id)
     retry_at = _retry_at(code, entry.finished_at, detail.get("retry_after"))
