@@ -1,6 +1,6 @@
 -- The database role of the site and its worker: it reads and writes rows, and owns nothing. It can
 -- drop no trigger, change no table, and neither change nor delete a link of the hash chain.
--- Run it as the owner of the tables, after each `manage.py migrate`; see docs/operations.md.
+-- Run it as a superuser of PostgreSQL, after each `manage.py migrate`; see docs/operations.md.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ipadmin_app') THEN

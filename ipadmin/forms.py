@@ -1,4 +1,4 @@
-"""The forms of tokens, of the confirmation page, and of passkeys."""
+"""The forms of tokens, of confirmations and approvals, and of passkeys."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def test_text_is_escaped_where_the_target_reads_html(
 
 @pytest.mark.parametrize("status", [401, 404, 599])
 def test_no_part_of_the_url_is_stored_or_shown(receiver: Receiver, status: int) -> None:
-    """Nor logged: tests/services/test_killed_worker.py."""
+    """Nor logged: tests/services/test_notify_worker.py."""
     receiver.behaviours = [refuse(status)]
     found()
     work()
