@@ -23,8 +23,8 @@ STATES = {
 }
 FILTERS = {"": "All", "active": "Active", "invited": "Invited", "disabled": "Disabled"}
 ROLES = {
-    "operator": "Unallocates addresses and puts them back, with their own API tokens; approves runs; sees "
-    "the history.",
+    "operator": "Unallocates addresses and puts them back, with their own API tokens; approves "
+    "runs; sees the history.",
     "auditor": "Sees and verifies the whole history and the activity. Changes nothing.",
     "administrator": "Manages people and their roles.",
 }
