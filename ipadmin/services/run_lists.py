@@ -37,7 +37,7 @@ def waiting_for(user: User) -> Waiting:
     stopped = Q(state=RunState.STOPPED, finished_at__gte=now - STOPPED_SINCE)
     followed = Q(retries=OuterRef("pk")) | Q(undoes=OuterRef("pk"))
     later = Run.objects.filter(followed).exclude(state=RunState.DRAFT)
-    stopped &= ~Q(stop_reason=BY_PERSON) & ~Exists(later)
+    stopped &= ~Q(stop_reason=BY_PERSON) & Q(~Exists(later))
     own = Q(user=user) & (Q(state=RunState.PAUSED) | stopped)
     asked = ~Q(user=user) & Q(state=RunState.WAITING, expires_at__gt=now)
     found = Run.objects.filter(own | asked).select_related("user").order_by("created_at")
