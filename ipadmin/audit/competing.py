@@ -23,14 +23,14 @@ def arrival_window() -> timedelta:
 
 
 def competing(entry: AuditEntry, since: datetime, until: datetime) -> list[AuditEntry]:
-    """The other attempts that can have done to the address what the entry was to do, between two
-    times, oldest first. `since` is the time of the last read that showed it as before."""
+    """The other attempts that can have had the same effect on the address between two times, oldest
+    first. `since` is the time of the last read that showed it as before."""
     return [each for each in _acting(entry, since, until) if effects.is_alike(entry, each)]
 
 
-def hiding(entry: AuditEntry, since: datetime, until: datetime) -> list[AuditEntry]:
-    """The other attempts that can have undone what the entry did, between two times."""
-    return [each for each in _acting(entry, since, until) if effects.can_hide(entry, each)]
+def reversing(entry: AuditEntry, since: datetime, until: datetime) -> list[AuditEntry]:
+    """The other attempts that can have reversed what the entry did, between two times."""
+    return [each for each in _acting(entry, since, until) if effects.can_reverse(entry, each)]
 
 
 def _acting(entry: AuditEntry, since: datetime, until: datetime) -> list[AuditEntry]:

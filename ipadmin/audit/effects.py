@@ -17,7 +17,7 @@ AFTER = {
     Action.ALLOCATE: ReadingResult.ALLOCATED,
     Action.SET_REVERSE_DNS: ReadingResult.SET,
 }
-# What can hide the effect of an action again.
+# What can reverse the effect of an action.
 OPPOSITES = {
     Action.UNALLOCATE: {Action.ALLOCATE},
     Action.ALLOCATE: {Action.UNALLOCATE},
@@ -63,6 +63,6 @@ def is_alike(one: AuditEntry, other: AuditEntry) -> bool:
     return is_same_host(one.requested_reverse_dns, other.requested_reverse_dns)
 
 
-def can_hide(entry: AuditEntry, other: AuditEntry) -> bool:
-    """Whether `other` can have undone what the entry did, so that a reading does not show it."""
+def can_reverse(entry: AuditEntry, other: AuditEntry) -> bool:
+    """Whether `other` can have reversed what the entry did, so that a reading does not show it."""
     return other.action in OPPOSITES[entry.known_action] and not is_alike(entry, other)

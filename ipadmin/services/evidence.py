@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ipadmin import crypto
 from ipadmin.audit import effects, entries
-from ipadmin.audit.competing import competing, hiding, ids_of
+from ipadmin.audit.competing import competing, ids_of, reversing
 from ipadmin.audit.entry_fields import EntryFields
 from ipadmin.audit.readings import Reading, ReadingResult, allocation_fields
 from ipadmin.katapult.errors import KatapultError, NotSent
@@ -84,7 +84,7 @@ def judge(
 
     `succeeded`: one reading shows the effect of the call, and no competing attempt can have caused
     it. `failed`: two readings, EVIDENCE_INTERVAL apart, show the address as before, and no other
-    attempt can have hidden the effect; one is not enough, because the request may still be on its
+    attempt can have reversed the effect; one is not enough, because the request may still be on its
     way when a gateway answers. `unknown`: a reading shows another allocation, or no such address,
     so the address was changed in between, by this call or another; or a competing attempt can have
     caused what was read; or the deadline has passed.
@@ -115,9 +115,8 @@ def judge(
 
 
 def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
-    """The attempts that can have caused what the readings show: the effect of the call, between the
-    check before the call and the first reading that showed it; or, after the call, that it is
-    hidden."""
+    """The attempts that can have caused the effect, between the check before the call and the first
+    reading that showed it; or else that can have reversed it, since the call."""
     for reading in entry.evidence:
         if reading["found"] == effects.after(entry):
             until = datetime.fromisoformat(reading["read_at"])
@@ -125,7 +124,7 @@ def competing_attempts_of(entry: AuditEntry) -> list[AuditEntry]:
     if not entry.evidence or entry.evidence[-1]["found"] != effects.before(entry):
         return []
     until = datetime.fromisoformat(entry.evidence[-1]["read_at"])
-    return hiding(entry, entry.sent_at or entry.created_at, until)
+    return reversing(entry, entry.sent_at or entry.created_at, until)
 
 
 def _store(

@@ -14,7 +14,7 @@ from django.utils import timezone
 from ipadmin.access import USE_TOKENS
 from ipadmin.audit.activity import Actor
 from ipadmin.models import ApiToken, ApprovalRule, LinkKind, Run, RunItem, RunState, User
-from ipadmin.services.run_state import WORKER, RunChanged, items_digest, move
+from ipadmin.services.run_state import WORKER, RunChanged, items_digest, transition
 
 # All organizations that are not named.
 DEFAULT = "*"
@@ -86,7 +86,7 @@ def rule_for(of: ApiToken | Run, items: Sequence[RunItem]) -> str:
 
 
 def expires_at() -> datetime:
-    """When a request for approval of now expires."""
+    """When a request for approval that is made now expires."""
     return timezone.now() + timedelta(hours=settings.APPROVAL_EXPIRES_AFTER)
 
 
@@ -108,7 +108,7 @@ def may_decide(user: User, run: Run) -> bool:
 
 
 def approve(run: Run, user: User, by: Actor, reason: str = "") -> None:
-    """Let the worker carry it out. Raises CannotDecide and RunChanged."""
+    """Queue the run. Raises CannotDecide and RunChanged."""
     queued = {"state": RunState.QUEUED}
     _decide(run, user, by, LinkKind.RUN_APPROVED, reason=reason, fields=queued)
 
@@ -132,7 +132,7 @@ def _decide(
         raise CannotDecide(f"{user} may not decide on run {run.pk}")
     now = timezone.now()
     decision = {"decided_by": user, "decided_at": now, "decision_reason": reason}
-    move(
+    transition(
         run,
         kind,
         by,
@@ -143,11 +143,11 @@ def _decide(
 
 
 def expire() -> None:
-    """End the runs that nobody has decided on in time."""
+    """Expire the runs that wait for an approval for too long."""
     now = timezone.now()
     is_late = Q(state=RunState.WAITING, expires_at__lte=now)
     ended = {"state": RunState.EXPIRED, "finished_at": now}
     for run in Run.objects.filter(is_late):
-        # Otherwise somebody else has ended it in the meantime.
+        # Not if it was decided or stopped at the same time.
         with suppress(RunChanged):
-            move(run, LinkKind.RUN_EXPIRED, WORKER, only_if=is_late, fields=ended)
+            transition(run, LinkKind.RUN_EXPIRED, WORKER, only_if=is_late, fields=ended)

@@ -40,14 +40,14 @@ def was_limited(outcome: str, error_code: str) -> bool:
     return error_code == LIMIT_REACHED and outcome in WITHOUT_EFFECT
 
 
-def has_new_try(item: RunItem, prefix: str) -> bool:
-    """Give the address a new attempt; False if it had all of them."""
+def assign_new_attempt(item: RunItem, prefix: str) -> bool:
+    """Give the address a new attempt, after a 429. False after MAX_TRIES."""
     id, tries = f"{prefix}attempt_id", f"{prefix}tries"
     if getattr(item, tries) >= MAX_TRIES:
         return False
     current = RunItem.objects.filter(pk=item.pk, **{id: getattr(item, id)})
     current.update(**{id: uuid.uuid4(), tries: F(tries) + 1})
-    # Another worker, which has taken over, may have been faster.
+    # A worker that has taken over may have assigned one already.
     item.refresh_from_db()
     return True
 

@@ -1,9 +1,9 @@
 """The pace of runs: how many calls a run may make now, within the rate limit of its token.
 
 Katapult's answers say how many calls are left in this minute. A run leaves the reserve of
-`budget.py` to people, and shares the rest equally with the other runs on the token, in whatever
-process they are. Calls under way in this process are counted as made; what other processes have
-under way is covered by the reserve, because their share was theirs.
+`budget.py` to people, and shares the rest equally with the other runs on the token, in any process.
+Calls in flight in this process are counted as made; those of other processes are not known here,
+and the reserve covers them.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from ipadmin.services import budget
 # Calls of an attempt: it reads the address, and changes it.
 CALLS = 2
 # For estimates: the usual limit of a minute [seen], and the seconds of a call.
-USUAL_LIMIT = 1000
+DEFAULT_LIMIT = 1000
 SECONDS_PER_CALL = 0.3
-# Parts of a minute. At its beginning, Katapult's clock may still be in the last one. At its end,
-# what others have left of their shares is free for all.
+# Parts of a minute. In the first, Katapult's clock may still be in the minute before. In the last,
+# every run may use what is unused of all shares.
 FIRST_PART, LAST_PART = 1 / 60, 1 / 4
 # A run spreads its calls over this part of a minute, so that people who click do not wait for the
 # database or Katapult behind it.
 SPREAD = 0.85
 # Seconds between two addresses while no answer has said how many calls are left.
 PROBE_SECONDS = 2.0
-# Seconds until calls under way may have ended, and between two counts of the runs on a token.
+# Seconds until calls in flight may have ended, and between two counts of the runs on a token.
 SOON, COUNT_SECONDS = 0.05, 1.0
 
 _lock = threading.Lock()
-# Calls that the runs of this process have under way, by the fingerprint of their token.
-_under_way: Counter[str] = Counter()
+# Calls in flight of the runs of this process, by the fingerprint of their token.
+_in_flight: Counter[str] = Counter()
 
 
 class Pace:
@@ -56,7 +56,7 @@ class Pace:
         # The earliest time of the next address.
         self._next_at = datetime.min.replace(tzinfo=UTC)
 
-    def begin(self, fingerprint: str, calls: int) -> float:
+    def acquire(self, fingerprint: str, calls: int) -> float:
         """Take the calls of one address. Returns 0, or the seconds after which to ask again; then
         nothing was taken."""
         window, length = budget.window(), budget.window_length()
@@ -71,22 +71,22 @@ class Pace:
         with _lock:
             room = self._room(fingerprint, window, is_last_part=is_last_part)
             if room >= calls:
-                _under_way[fingerprint] += calls
+                _in_flight[fingerprint] += calls
                 self._share -= calls
                 if budget.known(fingerprint):
                     self._spread(max(timedelta(), length * SPREAD - passed) * calls / room, now)
                 return 0.0
-            if _under_way[fingerprint] or budget.known(fingerprint) is None:
+            if _in_flight[fingerprint] or budget.known(fingerprint) is None:
                 return SOON
         until = length if is_last_part or self._runs == 1 else length * (1 - LAST_PART)
         return max(SOON, (until - passed).total_seconds())
 
-    def end(self, fingerprint: str, calls: int) -> None:
+    def release(self, fingerprint: str, calls: int) -> None:
         """The calls were made, and their answers have been noted; or they were not needed."""
         with _lock:
-            _under_way[fingerprint] -= calls
+            _in_flight[fingerprint] -= calls
 
-    def wait(self, fingerprint: str, retry_after: float = 0.0) -> None:
+    def back_off(self, fingerprint: str, retry_after: float = 0.0) -> None:
         """After a 429: no calls before the next minute, nor for so many seconds."""
         budget.use_up(fingerprint)
         self._not_before = timezone.now() + timedelta(seconds=retry_after)
@@ -100,7 +100,7 @@ class Pace:
                 return 0
             self._probed_at = time.monotonic()
             return 2 * CALLS
-        room = known.remaining - known.reserve - _under_way[fingerprint]
+        room = known.remaining - known.reserve - _in_flight[fingerprint]
         if self._runs == 1:
             return room
         if self._shared_for != (window, self._runs):
@@ -111,15 +111,15 @@ class Pace:
         return min(room, self._share)
 
     def _spread(self, pause: timedelta, now: datetime) -> None:
-        """Set the time of the next address. What was late, as while calls were slow, is made up
-        for by as many at once as can be under way."""
+        """Set the time of the next address. After slow calls, at most RUN_CONCURRENCY addresses
+        follow without a pause."""
         self._next_at = max(self._next_at, now - pause * settings.RUN_CONCURRENCY) + pause
 
     def _count(self, fingerprint: str) -> None:
         if time.monotonic() - self._counted_at < COUNT_SECONDS:
             return
         self._counted_at = time.monotonic()
-        self._runs = max(1, _going(fingerprint).count())
+        self._runs = max(1, _running_on(fingerprint).count())
 
 
 def calls_of(run: Run) -> int:
@@ -146,9 +146,9 @@ def seconds_needed(token: ApiToken | None, calls: int) -> int:
         return 0
     known, last = budget.known(token.fingerprint), _entries(token)
     limits = last.exclude(rate_limit_permitted=None).values_list("rate_limit_permitted", flat=True)
-    limit = (known and known.permitted) or limits.first() or USUAL_LIMIT
+    limit = (known and known.permitted) or limits.first() or DEFAULT_LIMIT
     reserve = min(settings.KATAPULT_RESERVED_CALLS, limit // 4)
-    runs = max(1, _going(token.fingerprint).count())
+    runs = max(1, _running_on(token.fingerprint).count())
     now = max(0, (calls_left(token) or limit) - reserve) // runs
     timed = last.exclude(duration_us=None).values_list("duration_us", flat=True)[:50]
     durations = [duration or 0 for duration in timed]
@@ -166,7 +166,7 @@ def _entries(token: ApiToken) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(token_id=token.pk).order_by("-created_at", "-id")
 
 
-def _going(fingerprint: str) -> QuerySet[Run]:
+def _running_on(fingerprint: str) -> QuerySet[Run]:
     """The runs on a token that a worker is carrying out now."""
     going = Run.objects.filter(state=RunState.RUNNING, claimed_until__gt=timezone.now())
     return going.filter(token__fingerprint=fingerprint)

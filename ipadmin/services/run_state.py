@@ -1,4 +1,5 @@
-"""Changes of the state of a run: each is conditional, and recorded in the audit log with it."""
+"""Transitions between the states of a run: conditional updates, recorded as activity in the same
+transaction."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ WORKER = Actor(user_name="background worker")
 
 
 class RunChanged(Exception):
-    """The state of the run no longer allows this step: somebody else was faster."""
+    """The state of the run no longer allows this step: it was changed at the same time."""
 
 
-def move(
+def transition(
     run: Run,
     kind: LinkKind,
     by: Actor,

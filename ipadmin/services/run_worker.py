@@ -2,8 +2,8 @@
 
 A worker claims a run for RUN_LEASE seconds and renews the claim; without a renewal another worker
 takes over. Each address is carried out by its attempt id, which has at most one entry and makes at
-most one call: whatever was interrupted can be gone through again. A worker that was suspended and
-has lost its claim finishes the addresses in hand and starts no others.
+most one call: whatever was interrupted can be carried out again. A worker that was suspended and
+has lost its claim finishes the attempts in progress and starts no others.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from ipadmin.services import attempt, run_items, run_state
 from ipadmin.services.attempt import Circumstances
 from ipadmin.services.run_items import WITHOUT_EFFECT
 from ipadmin.services.run_pace import Pace, calls_of
-from ipadmin.services.run_state import WORKER, RunChanged, move
+from ipadmin.services.run_state import WORKER, RunChanged, transition
 from ipadmin.services.tokens import REJECTED, REJECTED_ORGANIZATION
 
 log = structlog.get_logger(__name__)
 
 # Error codes that every further attempt would have, too.
-WILL_NOT_GO_AWAY = {
+PERMANENT_ERRORS = {
     *REJECTED,
     *REJECTED_ORGANIZATION,
     *("missing_api_token", "scope_not_granted", "token_unreadable", "connect_again"),
@@ -45,25 +45,25 @@ MAX_RUNS = 4
 # Seconds between two looks at the state of a run that waits, or whose database fails.
 POLL_SECONDS = 1.0
 # The fields of a run without a claim.
-LEFT: dict[str, object] = {"claimed_by": None, "claimed_until": None}
+NO_CLAIM: dict[str, object] = {"claimed_by": None, "claimed_until": None}
 # Attempts at once in this process, of all runs: each uses one connection to Katapult.
-_at_once = threading.BoundedSemaphore(settings.KATAPULT_MAX_CONNECTIONS)
+_attempt_slots = threading.BoundedSemaphore(settings.KATAPULT_MAX_CONNECTIONS)
 _threads: list[threading.Thread] = []
-_is_leaving = threading.Event()
+_is_shutting_down = threading.Event()
 
 
-def take_up() -> None:
+def claim_runs() -> None:
     """Claim runs that wait for a worker, and carry out each in a thread of its own."""
     _threads[:] = [thread for thread in _threads if thread.is_alive()]
-    while len(_threads) < MAX_RUNS and not _is_leaving.is_set() and (work := claim()):
+    while len(_threads) < MAX_RUNS and not _is_shutting_down.is_set() and (work := claim()):
         thread = threading.Thread(target=work.carry_out, daemon=True, name="run")
         _threads.append(thread)
         thread.start()
 
 
-def leave() -> None:
-    """Finish the addresses in hand, and leave the runs to other workers."""
-    _is_leaving.set()
+def shut_down() -> None:
+    """Finish the attempts in progress, and release the claims."""
+    _is_shutting_down.set()
     ends_at = time.monotonic() + 2 * settings.KATAPULT_TIMEOUTS["total"]
     for thread in _threads:
         thread.join(max(0.0, ends_at - time.monotonic()))
@@ -108,15 +108,15 @@ class Work:
         """Carry out the run, until it has ended or is no longer claimed."""
         try:
             self._items.extend(run_items.unfinished(Run.objects.get(pk=self.run_id)))
-            hands = [
+            threads = [
                 threading.Thread(target=self._carry_out_items, daemon=True, name="run")
                 for _ in range(settings.RUN_CONCURRENCY)
             ]
-            for hand in hands:
-                hand.start()
-            for hand in hands:
-                while hand.is_alive():
-                    hand.join(min(POLL_SECONDS, settings.RUN_LEASE / 3))
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(min(POLL_SECONDS, settings.RUN_LEASE / 3))
                     self._renew()
             self._conclude()
         except Error:
@@ -138,22 +138,22 @@ class Work:
         return Run.objects.filter(pk=self.run_id, claimed_by=self.claim)
 
     def _conclude(self) -> None:
-        """Write how the run ended. A run that a person paused or stopped is only left."""
+        """Write how the run ended. If a person paused or stopped it, only release the claim."""
         run = Run.objects.get(pk=self.run_id)
         is_ours = Q(claimed_by=self.claim, state=RunState.RUNNING)
-        ended = {"finished_at": timezone.now(), **LEFT}
+        ended = {"finished_at": timezone.now(), **NO_CLAIM}
         with suppress(RunChanged):
             if why := self._stop_reason:
                 fields = {"state": RunState.STOPPED, "stop_reason": why, **ended}
                 details = {"why": why}
                 kind = LinkKind.RUN_STOPPED
-                move(run, kind, WORKER, only_if=is_ours, fields=fields, recorded=details)
+                transition(run, kind, WORKER, only_if=is_ours, fields=fields, recorded=details)
             elif not run_items.unfinished(run):
                 fields = {"state": RunState.FINISHED, **ended}
-                move(run, LinkKind.RUN_FINISHED, WORKER, only_if=is_ours, fields=fields)
-        if _is_leaving.is_set():
-            self._claimed().filter(state=RunState.RUNNING).update(state=RunState.QUEUED, **LEFT)
-        self._claimed().exclude(state=RunState.RUNNING).update(**LEFT)
+                transition(run, LinkKind.RUN_FINISHED, WORKER, only_if=is_ours, fields=fields)
+        if _is_shutting_down.is_set():
+            self._claimed().filter(state=RunState.RUNNING).update(state=RunState.QUEUED, **NO_CLAIM)
+        self._claimed().exclude(state=RunState.RUNNING).update(**NO_CLAIM)
 
     def _carry_out_items(self) -> None:
         """In one of the threads."""
@@ -178,14 +178,14 @@ class Work:
         with self._turn:
             while self._items and (run := self._current()):
                 assert run.token  # noqa: S101 - else the run was stopped
-                if not (seconds := self._pace.begin(run.token.fingerprint, calls_of(run))):
+                if not (seconds := self._pace.acquire(run.token.fingerprint, calls_of(run))):
                     return run, self._items.popleft()
-                _is_leaving.wait(min(seconds, POLL_SECONDS))
+                _is_shutting_down.wait(min(seconds, POLL_SECONDS))
         return None
 
     def _current(self) -> Run | None:
         """The run as it is now, if it still is to be carried out."""
-        if self._is_over or _is_leaving.is_set():
+        if self._is_over or _is_shutting_down.is_set():
             return None
         close_old_connections()
         going = self._claimed().filter(state=RunState.RUNNING)
@@ -213,12 +213,12 @@ class Work:
         fingerprint = run.token.fingerprint
         by = Circumstances(run.user, run.token, run.reason, run.source_ip, run.request_id)
         try:
-            with _at_once:
+            with _attempt_slots:
                 entry = attempt.carry_out(run_items.change_of(run, item), by)
-                self._judge(entry, item, run.token, "")
+                self._handle_outcome(entry, item, run.token, "")
                 if run_items.restores(run, item) and entry.outcome == Outcome.SUCCEEDED:
                     entry = attempt.carry_out(run_items.dns_change_of(run, item), by)
-                    self._judge(entry, item, run.token, "dns_")
+                    self._handle_outcome(entry, item, run.token, "dns_")
         except attempt.OutcomeNotWritten:
             log.exception("outcome_not_written")
         except (attempt.AuditUnavailable, Error):
@@ -230,18 +230,22 @@ class Work:
                 self._stop(attempt.AuditUnavailable.code)
             time.sleep(POLL_SECONDS)
         finally:
-            self._pace.end(fingerprint, calls_of(run))
+            self._pace.release(fingerprint, calls_of(run))
 
-    def _judge(self, entry: AuditEntry, item: RunItem, token: ApiToken, prefix: str) -> None:
+    def _handle_outcome(
+        self, entry: AuditEntry, item: RunItem, token: ApiToken, prefix: str
+    ) -> None:
         """What an outcome means for the rest of the run. `prefix` is that of the item's fields."""
         if self._are_too_many_unknown(entry.outcome):
             self._stop("unknown_outcomes")
         elif run_items.was_limited(entry.outcome, entry.error_code):
             seconds = entry.error_detail.get("retry_after") or 0
-            self._pace.wait(token.fingerprint, float(seconds) if isinstance(seconds, int) else 0)
-            if run_items.has_new_try(item, prefix):
+            self._pace.back_off(
+                token.fingerprint, float(seconds) if isinstance(seconds, int) else 0
+            )
+            if run_items.assign_new_attempt(item, prefix):
                 self._items.appendleft(item)
-        elif entry.error_code in WILL_NOT_GO_AWAY and entry.outcome in WITHOUT_EFFECT:
+        elif entry.error_code in PERMANENT_ERRORS and entry.outcome in WITHOUT_EFFECT:
             self._stop(entry.error_code)
 
     def _are_too_many_unknown(self, outcome: str) -> bool:

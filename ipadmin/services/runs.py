@@ -30,7 +30,7 @@ from ipadmin.services.run_drafts import (
     retry,
     token_of,
 )
-from ipadmin.services.run_state import RunChanged, move
+from ipadmin.services.run_state import RunChanged, transition
 
 __all__ = [
     "DraftExpired",
@@ -203,7 +203,7 @@ def start(run: Run, by: Actor, *, reason: str = "", with_reverse_dns: bool = Fal
     }
     is_fresh = Q(state=RunState.DRAFT, created_at__gte=oldest, user_id=by.user_id)
     kind = LinkKind.RUN_CONFIRMED
-    move(run, kind, by, only_if=is_fresh, fields=fields, recorded=details)
+    transition(run, kind, by, only_if=is_fresh, fields=fields, recorded=details)
 
 
 def start_one(change: Change, circumstances: Circumstances, *, reverse_dns: str = "") -> Run:
@@ -242,13 +242,13 @@ def start_one(change: Change, circumstances: Circumstances, *, reverse_dns: str 
 def pause(run: Run, by: Actor) -> None:
     """No further address is attempted until it is resumed. Raises RunChanged."""
     is_going = Q(state__in=[RunState.QUEUED, RunState.RUNNING])
-    move(run, LinkKind.RUN_PAUSED, by, only_if=is_going, fields={"state": RunState.PAUSED})
+    transition(run, LinkKind.RUN_PAUSED, by, only_if=is_going, fields={"state": RunState.PAUSED})
 
 
 def resume(run: Run, by: Actor) -> None:
     """Raises RunChanged."""
     is_paused, fields = Q(state=RunState.PAUSED), {"state": RunState.QUEUED}
-    move(run, LinkKind.RUN_RESUMED, by, only_if=is_paused, fields=fields)
+    transition(run, LinkKind.RUN_RESUMED, by, only_if=is_paused, fields=fields)
 
 
 def stop(run: Run, by: Actor) -> None:
@@ -256,7 +256,7 @@ def stop(run: Run, by: Actor) -> None:
     is_going = Q(state__in=[*ACTIVE, RunState.WAITING])
     ended = {"state": RunState.STOPPED, "stop_reason": BY_PERSON, "finished_at": timezone.now()}
     details = {"why": BY_PERSON}
-    move(run, LinkKind.RUN_STOPPED, by, only_if=is_going, fields=ended, recorded=details)
+    transition(run, LinkKind.RUN_STOPPED, by, only_if=is_going, fields=ended, recorded=details)
 
 
 def delete_old_drafts() -> None:

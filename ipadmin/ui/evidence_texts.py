@@ -15,7 +15,7 @@ from ipadmin.ui import action_texts, time_zones
 from ipadmin.ui.components import Linked
 
 _WHY_UNKNOWN = {
-    "hidden": "Another attempt may have undone it before the address was read.",
+    "reversed": "Another attempt may have undone it before the address was read.",
     "other": "The address was allocated to another resource afterwards.",
     "gone": "The address no longer belonged to this organization afterwards.",
     "elsewhere": "The address was allocated to another resource in between, so the last reading "
@@ -51,7 +51,7 @@ def why_unknown(entry: AuditEntry) -> str:
     """Why the readings of an entry do not prove an outcome."""
     if entry.competing_attempts:
         if entry.evidence and entry.evidence[-1].get("found") == effects.before(entry):
-            return _WHY_UNKNOWN["hidden"]
+            return _WHY_UNKNOWN["reversed"]
         shown = action_texts.of(entry).shown
         return f"The address was {shown} afterwards, but possibly by another attempt."
     last = entry.evidence[-1] if entry.evidence else {"found": "unreadable", "error_code": ""}

@@ -24,7 +24,7 @@ MINUTE = datetime(2026, 11, 23, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
     """Ten seconds after the beginning of a minute. Calls are not spread over the minute."""
-    run_pace._under_way.clear()
+    run_pace._in_flight.clear()
     monkeypatch.setattr(run_pace, "SPREAD", 0.0)
     with time_machine.travel(MINUTE + timedelta(seconds=10), tick=False) as clock:
         yield clock
@@ -57,12 +57,12 @@ def taken(pace: Pace, token: ApiToken, at_most: int = 1000) -> int:
     """The calls that a run makes, one address after another, until it has to wait. Nobody else
     makes any."""
     total = 0
-    while total < at_most and not pace.begin(token.fingerprint, CALLS):
+    while total < at_most and not pace.acquire(token.fingerprint, CALLS):
         total += CALLS
         known = budget.known(token.fingerprint)
         assert known
         answered(token, known.remaining - CALLS, known.permitted or 1000)
-        pace.end(token.fingerprint, CALLS)
+        pace.release(token.fingerprint, CALLS)
     return total
 
 
@@ -71,7 +71,7 @@ def test_a_run_uses_all_but_the_reserve(token: ApiToken) -> None:
     answered(token, 1000)
     pace = Pace()
     assert taken(pace, token) == 980
-    assert pace.begin(token.fingerprint, CALLS) == pytest.approx(50)
+    assert pace.acquire(token.fingerprint, CALLS) == pytest.approx(50)
 
 
 def test_calls_are_spread_over_the_minute(
@@ -92,30 +92,30 @@ def test_calls_are_spread_over_the_minute(
 def test_calls_under_way_are_counted(token: ApiToken) -> None:
     answered(token, 24)
     pace = Pace()
-    assert [pace.begin(token.fingerprint, CALLS) for _ in range(3)] == [0, 0, run_pace.SOON]
-    pace.end(token.fingerprint, CALLS)
-    assert pace.begin(token.fingerprint, CALLS) == 0
+    assert [pace.acquire(token.fingerprint, CALLS) for _ in range(3)] == [0, 0, run_pace.SOON]
+    pace.release(token.fingerprint, CALLS)
+    assert pace.acquire(token.fingerprint, CALLS) == 0
 
 
 def test_one_address_goes_first_while_nothing_is_known(token: ApiToken) -> None:
     pace = Pace()
-    assert [pace.begin(token.fingerprint, CALLS) for _ in range(2)] == [0, run_pace.SOON]
+    assert [pace.acquire(token.fingerprint, CALLS) for _ in range(2)] == [0, run_pace.SOON]
     answered(token, 998)
-    assert pace.begin(token.fingerprint, CALLS) == 0
+    assert pace.acquire(token.fingerprint, CALLS) == 0
 
 
 def test_a_minute_begins_a_little_later(token: ApiToken, clock: time_machine.Traveller) -> None:
     clock.move_to(MINUTE)
-    assert Pace().begin(token.fingerprint, CALLS) == pytest.approx(1)
+    assert Pace().acquire(token.fingerprint, CALLS) == pytest.approx(1)
     clock.shift(1)
-    assert Pace().begin(token.fingerprint, CALLS) == 0
+    assert Pace().acquire(token.fingerprint, CALLS) == 0
 
 
 def test_two_runs_share_equally(token: ApiToken) -> None:
     going(token, 2)
     answered(token, 1000)
     one, other = Pace(), Pace()
-    assert one.begin(token.fingerprint, CALLS) == other.begin(token.fingerprint, CALLS) == 0
+    assert one.acquire(token.fingerprint, CALLS) == other.acquire(token.fingerprint, CALLS) == 0
     assert taken(one, token) == pytest.approx(490, abs=10)
     assert taken(other, token) == pytest.approx(490, abs=10)
 
@@ -137,7 +137,7 @@ def test_what_others_do_not_need_is_used_at_the_end(
     answered(token, 1000)
     pace = Pace()
     assert taken(pace, token) == 490
-    assert pace.begin(token.fingerprint, CALLS) == pytest.approx(35)
+    assert pace.acquire(token.fingerprint, CALLS) == pytest.approx(35)
     clock.move_to(MINUTE + timedelta(seconds=46))
     assert taken(pace, token) == pytest.approx(490, abs=8)
 
@@ -147,21 +147,21 @@ def test_after_a_429_nothing_is_sent_before_the_next_minute(
 ) -> None:
     answered(token, 500)
     pace, other = Pace(), Pace()
-    pace.wait(token.fingerprint)
+    pace.back_off(token.fingerprint)
     assert (
-        pace.begin(token.fingerprint, CALLS)
-        == other.begin(token.fingerprint, CALLS)
+        pace.acquire(token.fingerprint, CALLS)
+        == other.acquire(token.fingerprint, CALLS)
         == pytest.approx(50)
     )
     clock.shift(51)
-    assert pace.begin(token.fingerprint, CALLS) == 0
+    assert pace.acquire(token.fingerprint, CALLS) == 0
 
 
 def test_a_longer_retry_after_is_respected(token: ApiToken, clock: time_machine.Traveller) -> None:
     pace = Pace()
-    pace.wait(token.fingerprint, retry_after=90)
+    pace.back_off(token.fingerprint, retry_after=90)
     clock.shift(60)
-    assert pace.begin(token.fingerprint, CALLS) == pytest.approx(30)
+    assert pace.acquire(token.fingerprint, CALLS) == pytest.approx(30)
 
 
 def test_a_small_limit_keeps_a_smaller_reserve(token: ApiToken) -> None:

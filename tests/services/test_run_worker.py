@@ -263,11 +263,11 @@ def test_a_stopped_run_ends_after_the_addresses_in_hand(
 def test_a_worker_that_ends_leaves_its_runs_to_others(
     token: ApiToken, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_worker, "_is_leaving", threading.Event())
+    monkeypatch.setattr(run_worker, "_is_shutting_down", threading.Event())
     run = queued(token, cloud.add(1))
     work = run_worker.claim()
     assert work
-    run_worker.leave()
+    run_worker.shut_down()
     work.carry_out()
     run.refresh_from_db()
     assert (run.state, run.claimed_by) == (RunState.QUEUED, None)
@@ -302,7 +302,7 @@ def test_a_worker_takes_up_several_runs(
 ) -> None:
     for number in (1, 2):
         queued(token, cloud.add(number))
-    run_worker.take_up()
+    run_worker.claim_runs()
     for thread in run_worker._threads:
         thread.join()
     assert {*Run.objects.values_list("state", flat=True)} == {RunState.FINISHED}

@@ -221,9 +221,9 @@ def test_an_effect_that_another_attempt_can_have_hidden_is_unknown() -> None:
     later = 5.0 + settings.EVIDENCE_INTERVAL
     found = ((ReadingResult.ALLOCATED, 5.0), (ReadingResult.ALLOCATED, later))
     entry = unanswered(Action.UNALLOCATE, *found)
-    hiding = evidence.competing_attempts_of(entry)
-    assert [each.action for each in hiding] == [other]
-    judged = evidence.judge(entry, hiding, SENT + timedelta(seconds=later))
+    reversing = evidence.competing_attempts_of(entry)
+    assert [each.action for each in reversing] == [other]
+    judged = evidence.judge(entry, reversing, SENT + timedelta(seconds=later))
     assert judged is not None
     assert judged["outcome"] == "unknown"
 

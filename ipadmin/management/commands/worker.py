@@ -36,7 +36,7 @@ class Command(BaseCommand):
         _keep_doing(tasks.schedule, every=settings.RECONCILE_EVERY)
         _keep_doing(_verify, every=VERIFY_EVERY_SECONDS)
         _keep_doing(_delete_expired, every=DELETE_EXPIRED_EVERY_SECONDS)
-        _keep_doing(run_worker.take_up, every=RUNS_EVERY_SECONDS)
+        _keep_doing(run_worker.claim_runs, every=RUNS_EVERY_SECONDS)
         _keep_doing(run_approval.expire, every=APPROVALS_EVERY_SECONDS)
         if settings.AUDIT_STREAM:
             _keep_doing(_stream, every=STREAM_EVERY_SECONDS)
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         try:
             call_command("db_worker", interval=1, verbosity=0, reload=False)
         finally:
-            run_worker.leave()
+            run_worker.shut_down()
 
 
 def _delete_expired() -> None:
